@@ -1,0 +1,279 @@
+"""Every exception that Calibrant raises on purpose.
+
+    CalibrantError
+    ├── ConfigError                    the configuration cannot be used (exit status 2)
+    ├── RequestError                   the caller's request cannot be served as it stands
+    │   ├── InvalidRequest       400   malformed body, wrong field, wrong type
+    │   │   ├── InputInvalid     400   an argument breaks the function's JSON Schema
+    │   │   └── MissingCredential 400  a `dynamic::` credential was not sent
+    │   ├── NotFound             404   unknown route, function, variant, metric
+    │   ├── MethodNotAllowed     405
+    │   ├── RequestTimeout       408   the client was too slow to send its request
+    │   ├── PayloadTooLarge      413
+    │   ├── UnsupportedEncoding  415   a Content-Encoding that we cannot undo
+    │   ├── HeadersTooLarge      431
+    │   └── NotImplementedYet    501   a documented feature that this version does not have
+    ├── InferenceError                 the request was fine, an inference failed
+    │   ├── ProviderError              one call of one provider; never leaves the gateway unwrapped
+    │   │   ├── Unreachable            refused, no DNS, TLS failure, proxy refused
+    │   │   ├── Disconnected           the connection broke before the answer was complete
+    │   │   ├── Truncated              the stream ended without its end marker
+    │   │   ├── BadAnswer              the answer is not what the protocol promises
+    │   │   └── Refused                the provider answered with an error status
+    │   ├── InferenceTimeout     408   a provider, model or variant ran out of time
+    │   ├── ProvidersExhausted   500   each provider of one model failed
+    │   ├── AllVariantsFailed    502   each variant of the function failed
+    │   └── RenderError          500   a template cannot be rendered
+    ├── SpoolFull                503   no room to record the inference, so it is not started
+    ├── StoreUnavailable         503   the database cannot be asked now
+    └── InternalError            500   a fault of ours
+
+Each class has a stable `code` for machines, an HTTP `status`, and says whether trying again may
+help (`retryable`). A message says what was wrong, where, and what to do about it.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AllVariantsFailed",
+    "BadAnswer",
+    "CalibrantError",
+    "ConfigError",
+    "Disconnected",
+    "HeadersTooLarge",
+    "InferenceError",
+    "InferenceTimeout",
+    "InputInvalid",
+    "InternalError",
+    "InvalidRequest",
+    "MethodNotAllowed",
+    "MissingCredential",
+    "NotFound",
+    "NotImplementedYet",
+    "PayloadTooLarge",
+    "ProviderError",
+    "ProvidersExhausted",
+    "Refused",
+    "RenderError",
+    "RequestError",
+    "RequestTimeout",
+    "SpoolFull",
+    "StoreUnavailable",
+    "Truncated",
+    "Unreachable",
+    "UnsupportedEncoding",
+]
+
+
+class CalibrantError(Exception):
+    """The root: `except CalibrantError` catches what we raise and nothing else."""
+
+    code = "internal_error"
+    """Stable name for machines; recorded in rows and metrics."""
+    status = 500
+    """HTTP status of the answer."""
+    retryable = False
+    """Whether the same call may succeed if it is made again."""
+
+    def __init__(self, message: str) -> None:
+        """Keep the sentence that the caller will read."""
+        super().__init__(message)
+        self.message = message
+
+
+class ConfigError(CalibrantError):
+    """The configuration cannot be used; the message lists every mistake, one a line."""
+
+    code = "config_error"
+
+
+class RequestError(CalibrantError):
+    """The caller's request cannot be served as it stands."""
+
+    code = "invalid_request"
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    """Malformed body, wrong field, wrong type, fields that exclude each other."""
+
+
+class InputInvalid(InvalidRequest):
+    """An argument of the input breaks the JSON Schema that the function declares for it."""
+
+    code = "input_invalid"
+
+
+class MissingCredential(InvalidRequest):
+    """The configuration asks for a credential that the request did not bring."""
+
+    code = "missing_credential"
+
+
+class NotFound(RequestError):
+    """Unknown route, function, variant, metric or model."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(RequestError):
+    """The route exists, the method does not."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class RequestTimeout(RequestError):
+    """The client was too slow to send its request."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class PayloadTooLarge(RequestError):
+    """The body is larger than the gateway accepts, as sent or once decompressed."""
+
+    code = "payload_too_large"
+    status = 413
+
+
+class UnsupportedEncoding(RequestError):
+    """The body came in a Content-Encoding that we cannot undo."""
+
+    code = "unsupported_encoding"
+    status = 415
+
+
+class HeadersTooLarge(RequestError):
+    """The request's head is larger, or has more fields, than the gateway accepts."""
+
+    code = "headers_too_large"
+    status = 431
+
+
+class NotImplementedYet(RequestError):
+    """A documented feature that this version does not have; the message names it."""
+
+    code = "not_implemented"
+    status = 501
+
+
+class InferenceError(CalibrantError):
+    """The request was fine; the inference failed."""
+
+    code = "inference_failed"
+    status = 500
+
+
+class ProviderError(InferenceError):
+    """One call of one provider failed.
+
+    The provider's status, body and advice are kept for the record; the caller of the gateway
+    never sees that status as the gateway's own.
+    """
+
+    code = "provider_error"
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream_status: int | None = None,
+        raw_response: bytes = b"",
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        """Keep what the provider said.
+
+        Args:
+            message: What went wrong, for a person.
+            upstream_status: The provider's HTTP status, if it got so far.
+            raw_response: The provider's body, for the record.
+            retry_after: Seconds that the provider asked us to wait.
+            retryable: Overrides the class where the instance knows better.
+        """
+        super().__init__(message)
+        self.upstream_status = upstream_status
+        self.raw_response = raw_response
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class Unreachable(ProviderError):
+    """Refused, no such host, TLS failure, or the proxy would not connect."""
+
+    code = "provider_unreachable"
+
+
+class Disconnected(ProviderError):
+    """The connection broke before the answer was complete."""
+
+    code = "provider_disconnected"
+
+
+class Truncated(ProviderError):
+    """A stream ended without its end marker."""
+
+    code = "provider_truncated"
+
+
+class BadAnswer(ProviderError):
+    """The answer is not what the provider's protocol promises."""
+
+    code = "provider_bad_answer"
+
+
+class Refused(ProviderError):
+    """The provider answered with an error status."""
+
+    code = "provider_refused"
+
+
+class InferenceTimeout(InferenceError):
+    """A provider, a model or a variant ran out of the time that the configuration gives it."""
+
+    code = "timeout"
+    status = 408
+    retryable = True
+
+
+class ProvidersExhausted(InferenceError):
+    """Each provider of one model failed; the message lists why."""
+
+    code = "providers_exhausted"
+
+
+class AllVariantsFailed(InferenceError):
+    """Each variant that may serve the function failed; the message lists why."""
+
+    code = "all_variants_failed"
+    status = 502
+
+
+class RenderError(InferenceError):
+    """A template cannot be rendered with the input given."""
+
+    code = "render_error"
+
+
+class SpoolFull(CalibrantError):
+    """There is no room to record the inference, so it is not started."""
+
+    code = "spool_full"
+    status = 503
+    retryable = True
+
+
+class StoreUnavailable(CalibrantError):
+    """The database cannot be asked now."""
+
+    code = "store_unavailable"
+    status = 503
+    retryable = True
+
+
+class InternalError(CalibrantError):
+    """A fault of ours; the caller learns only that it happened."""

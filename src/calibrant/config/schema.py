@@ -1,0 +1,216 @@
+"""The configuration as the rest of the house sees it: frozen, complete, cross-checked.
+
+What a person writes in TOML is described by `document.py`; `load.py` turns that into a `Config`.
+Nothing here holds a secret: credentials are locations, resolved into `Secret` values by `secret.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from calibrant.types.request import JsonMode, Params
+from calibrant.types.tool import Tool, ToolChoice
+
+__all__ = [
+    "Config",
+    "Credential",
+    "Durability",
+    "Experiment",
+    "Function",
+    "Gateway",
+    "Metric",
+    "Model",
+    "PayloadPolicy",
+    "Provider",
+    "RecordPolicy",
+    "Retention",
+    "Retries",
+    "SpoolPolicy",
+    "Timeouts",
+    "Variant",
+]
+
+Durability = Literal["memory", "kernel", "disk"]
+PayloadPolicy = Literal["full", "metadata", "none"]
+
+
+class Credential(Struct, frozen=True):
+    """Where a secret comes from: `env::X`, `path::P`, `path_from_env::X`, `dynamic::name` or `none`."""
+
+    default: str
+    fallback: str | None = None
+
+
+class Timeouts(Struct, frozen=True):
+    """Milliseconds; null is no limit of its own."""
+
+    total_ms: int | None = None
+    """Whole answer of a call that does not stream."""
+    ttft_ms: int | None = None
+    """First chunk of a stream."""
+    stream_total_ms: int | None = None
+    """Whole stream."""
+
+
+class Retries(Struct, frozen=True):
+    """Retries of one variant, after all providers of its model have failed."""
+
+    num_retries: int = 0
+    max_delay_s: float = 10.0
+
+
+class Provider(Struct, frozen=True):
+    """One way to reach a model."""
+
+    name: str
+    type: str
+    """A row of the provider catalogue, such as `openai` or `groq`."""
+    model_name: str = ""
+    """The vendor's name of the model; empty where the server knows only one."""
+    api_base: str | None = None
+    """Null for the vendor's own address."""
+    credential: Credential = Credential("none")
+    timeouts: Timeouts = Timeouts()
+    parse_think_blocks: bool | None = None
+    """Null for the vendor's default."""
+    discard_unknown_chunks: bool = False
+    options: dict[str, Any] = {}
+    """Keys that only this provider type knows, such as `reasoning_format`."""
+
+
+class Model(Struct, frozen=True):
+    """A named model and its providers, in the order in which they are tried."""
+
+    name: str
+    providers: tuple[Provider, ...]
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+class Variant(Struct, frozen=True):
+    """One implementation of a function: a model, prompts and parameters."""
+
+    name: str
+    model: str
+    templates: dict[str, str] = {}
+    """Source of each template by name; `system`, `user` and `assistant` are the role templates."""
+    legacy_roles: frozenset[str] = frozenset()
+    """Roles whose template was set by a legacy key (`user_template`): plain text is passed to it as a variable."""
+    params: Params = Params()
+    json_mode: JsonMode | None = None
+    retries: Retries = Retries()
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+class Experiment(Struct, frozen=True):
+    """How traffic is drawn: weights of candidates, then fallbacks in order."""
+
+    candidates: dict[str, float]
+    fallbacks: tuple[str, ...] = ()
+
+
+class Function(Struct, frozen=True):
+    """A named task with its contract."""
+
+    name: str
+    type: Literal["chat", "json"]
+    variants: dict[str, Variant]
+    experiment: Experiment
+    namespaces: dict[str, Experiment] = {}
+    schemas: dict[str, dict[str, Any]] = {}
+    """JSON Schema of the arguments of each template, by template name."""
+    output_schema: dict[str, Any] | None = None
+    """For a JSON function, the schema of what it returns."""
+    tools: dict[str, Tool] = {}
+    """By configuration key; `Tool.name` is what the model sees."""
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool | None = None
+    description: str = ""
+    payloads: PayloadPolicy = "full"
+
+
+class Metric(Struct, frozen=True):
+    """Something that feedback can measure."""
+
+    name: str
+    type: Literal["boolean", "float"]
+    optimize: Literal["min", "max"]
+    level: Literal["inference", "episode"]
+    description: str = ""
+
+
+class SpoolPolicy(Struct, frozen=True):
+    """How the spool keeps what happened until the store has it."""
+
+    durability: Durability = "kernel"
+    max_bytes: int = 4 * 2**30
+    min_free_bytes: int = 512 * 2**20
+    when_full: Literal["reject", "shed"] = "reject"
+    segment_bytes: int = 32 * 2**20
+
+
+class Retention(Struct, frozen=True):
+    """How long the record is kept, and how large it may grow."""
+
+    payload_days: int = 30
+    """Days until inputs, outputs and raw calls are dropped; 0 keeps them."""
+    max_database_bytes: int = 20 * 2**30
+    """Oldest payloads go first past this; 0 is no limit. A warning comes at 80 %."""
+
+
+class RecordPolicy(Struct, frozen=True):
+    """What of a payload is kept."""
+
+    payloads: PayloadPolicy = "full"
+    redact: str | None = None
+    """`package.module:function`, called with each payload (bytes, what it is) before it is spooled."""
+
+
+class Gateway(Struct, frozen=True):
+    """The HTTP server."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    workers: int = 1
+    base_path: str = ""
+    debug: bool = False
+    global_outbound_http_timeout_ms: int = 900_000
+    overhead_buckets: tuple[float, ...] = (0.001, 0.01, 0.1)
+    """Upper bounds, in seconds, of the overhead histogram; empty turns it off."""
+    unstable_error_json: bool = False
+    disable_feedback_target_validation: bool = False
+    template_base_path: str | None = None
+    drain_timeout_s: float = 30.0
+    ca_bundle: str | None = None
+    """PEM file of certificate authorities to trust beside the system's."""
+    header_timeout_s: float = 15.0
+    body_timeout_s: float = 60.0
+    max_body_bytes: int = 100 * 2**20
+    fetch_files: bool = False
+
+
+class Config(Struct, frozen=True):
+    """All of it. Made by `load.load`, never changed; a reload makes another."""
+
+    gateway: Gateway
+    functions: dict[str, Function]
+    models: dict[str, Model]
+    metrics: dict[str, Metric]
+    tools: dict[str, Tool]
+    includes: dict[str, str]
+    """Templates that others may include or import, by their path under the base path."""
+    spool: SpoolPolicy
+    retention: Retention
+    record: RecordPolicy
+    observability: bool
+    """False when the configuration turns the record off."""
+    provider_defaults: dict[str, Credential]
+    """Default credential by provider type, where the configuration overrides the catalogue's."""
+    hash: str
+    """Hash of the canonical form, in hex; stands on each row."""
+    canonical: bytes
+    """The canonical form as JSON: the merged document with the files it names."""
+    warnings: tuple[str, ...] = ()

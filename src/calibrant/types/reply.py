@@ -1,0 +1,169 @@
+"""What a model answered: whole, or in chunks; and how chunks fold into the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
+
+__all__ = [
+    "Chunk",
+    "Delta",
+    "FinishReason",
+    "Reply",
+    "TextDelta",
+    "ThoughtDelta",
+    "ToolCallDelta",
+    "UnknownDelta",
+    "Usage",
+    "UsageSource",
+    "fold",
+]
+
+FinishReason = Literal["stop", "stop_sequence", "length", "tool_call", "content_filter", "unknown"]
+UsageSource = Literal["reported", "partial", "none"]
+
+
+class Usage(Struct, frozen=True):
+    """Tokens of one model call, normalised: `input_tokens` counts cached tokens too; null is unknown, never 0."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    raw: bytes = b""
+    """The provider's own usage object, as JSON."""
+
+
+class Reply(Struct, frozen=True):
+    """A whole answer of a model."""
+
+    content: tuple[OutputBlock, ...]
+    usage: Usage
+    finish_reason: FinishReason | None
+    raw: bytes = b""
+    """The provider's body; for a stream the events' data, one a line."""
+    model: str | None = None
+    """The model that the provider says answered."""
+    fingerprint: str | None = None
+    request_id: str | None = None
+    """The provider's own id of the answer."""
+
+
+class TextDelta(Struct, frozen=True, tag="text"):
+    """A piece of a text block."""
+
+    id: str
+    text: str
+
+
+class ToolCallDelta(Struct, frozen=True, tag="tool_call"):
+    """A piece of a tool call; the name comes once, the arguments in pieces."""
+
+    id: str
+    raw_arguments: str
+    raw_name: str | None = None
+
+
+class ThoughtDelta(Struct, frozen=True, tag="thought", omit_defaults=True):
+    """A piece of a thought."""
+
+    id: str
+    text: str | None = None
+    signature: str | None = None
+    provider_type: str | None = None
+
+
+class UnknownDelta(Struct, frozen=True, tag="unknown"):
+    """A provider's own piece, passed on."""
+
+    id: str
+    data: Any
+
+
+Delta = TextDelta | ToolCallDelta | ThoughtDelta | UnknownDelta
+
+
+class Chunk(Struct, frozen=True):
+    """One step of a streamed answer. Deltas with one id belong to one block."""
+
+    content: tuple[Delta, ...] = ()
+    usage: Usage | None = None
+    finish_reason: FinishReason | None = None
+    raw: bytes = b""
+    """The provider's event, as it came."""
+    model: str | None = None
+    fingerprint: str | None = None
+    request_id: str | None = None
+
+
+def fold(chunks: Iterable[Chunk]) -> Reply:
+    """Return the whole that the chunks make: blocks in the order of their first piece.
+
+    Usage is the field-wise maximum over the stream, since providers send running totals.
+    """
+    pieces: dict[tuple[str, str], list[Delta]] = {}
+    usage = Usage()
+    finish: FinishReason | None = None
+    model = fingerprint = request_id = None
+    raw: list[bytes] = []
+    for chunk in chunks:
+        for delta in chunk.content:
+            pieces.setdefault((type(delta).__name__, delta.id), []).append(delta)
+        if chunk.usage is not None:
+            usage = _larger(usage, chunk.usage)
+        finish = chunk.finish_reason or finish
+        model = chunk.model or model
+        fingerprint = chunk.fingerprint or fingerprint
+        request_id = chunk.request_id or request_id
+        if chunk.raw:
+            raw.append(chunk.raw)
+    return Reply(
+        content=tuple(_block(deltas) for deltas in pieces.values()),
+        usage=usage,
+        finish_reason=finish,
+        raw=b"\n".join(raw),
+        model=model,
+        fingerprint=fingerprint,
+        request_id=request_id,
+    )
+
+
+def _larger(a: Usage, b: Usage) -> Usage:
+    def pick(x: int | None, y: int | None) -> int | None:
+        return y if x is None else x if y is None else max(x, y)
+
+    return Usage(
+        input_tokens=pick(a.input_tokens, b.input_tokens),
+        output_tokens=pick(a.output_tokens, b.output_tokens),
+        cache_read_tokens=pick(a.cache_read_tokens, b.cache_read_tokens),
+        cache_write_tokens=pick(a.cache_write_tokens, b.cache_write_tokens),
+        reasoning_tokens=pick(a.reasoning_tokens, b.reasoning_tokens),
+        raw=b.raw or a.raw,
+    )
+
+
+def _block(deltas: list[Delta]) -> OutputBlock:
+    first = deltas[0]
+    match first:
+        case TextDelta():
+            return Text("".join(d.text for d in deltas if isinstance(d, TextDelta)))
+        case ToolCallDelta(id=id):
+            calls = [d for d in deltas if isinstance(d, ToolCallDelta)]
+            name = next((d.raw_name for d in calls if d.raw_name), "")
+            return ToolCall(id=id, raw_name=name, raw_arguments="".join(d.raw_arguments for d in calls))
+        case ThoughtDelta(provider_type=provider_type):
+            thoughts = [d for d in deltas if isinstance(d, ThoughtDelta)]
+            texts = [d.text for d in thoughts if d.text is not None]
+            signatures = [d.signature for d in thoughts if d.signature]
+            return Thought(
+                text="".join(texts) if texts else None,
+                signature="".join(signatures) or None,
+                provider_type=provider_type,
+            )
+        case UnknownDelta(data=data):
+            return Unknown(data=data)

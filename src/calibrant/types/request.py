@@ -1,0 +1,86 @@
+"""What a caller asks for, whatever dialect it was asked in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from calibrant.types.message import Input
+from calibrant.types.tool import Tool, ToolChoice
+
+__all__ = ["Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params"]
+
+Dialect = Literal["native", "openai_chat"]
+JsonMode = Literal["off", "on", "strict", "tool"]
+
+
+class Params(Struct, frozen=True, omit_defaults=True):
+    """Generation parameters; null means that nobody asked for anything."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    top_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    json_mode: JsonMode | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
+    thinking_budget_tokens: int | None = None
+    verbosity: str | None = None
+
+    def over(self, base: Params) -> Params:
+        """Return these parameters, with those of `base` where these say nothing."""
+        if self == _NOTHING:
+            return base
+        if base == _NOTHING:
+            return self
+        mine = {key: value for key, value in asdict(self).items() if value is not None}
+        return Params(**{**asdict(base), **mine})
+
+
+_NOTHING = Params()
+
+
+class InferenceRequest(Struct, frozen=True):
+    """One inference, as asked."""
+
+    input: Input
+    function_name: str | None = None
+    model_name: str | None = None
+    episode_id: str | None = None
+    variant_name: str | None = None
+    namespace: str | None = None
+    stream: bool = False
+    params: Params = Params()
+    tags: dict[str, str] = {}
+    dryrun: bool = False
+    internal: bool = False
+    tools: tuple[Tool, ...] = ()
+    """Tools that came with the request, beside those of the function."""
+    allowed_tools: tuple[str, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    output_schema: dict[str, Any] | None = None
+    credentials: dict[str, str] = {}
+    """Values for `dynamic::` credentials. Never recorded."""
+    dialect: Dialect = "native"
+    prefix: str = "tensorzero"
+    """The vendor prefix that the caller used (`tensorzero` or `calibrant`); answers echo it."""
+    include_usage: bool = True
+    """Whether a stream ends with a usage chunk."""
+
+
+class Feedback(Struct, frozen=True):
+    """A judgement of an inference or an episode, as given."""
+
+    metric_name: str
+    value: Any
+    inference_id: str | None = None
+    episode_id: str | None = None
+    tags: dict[str, str] = {}
+    dryrun: bool = False
+    internal: bool = False
