@@ -1,1 +1,1 @@
-"""telemetry"""
+"""What the process says about itself: metrics, logs, trace context."""

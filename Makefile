@@ -1,0 +1,59 @@
+# Two commands for everyone: `make run` and `make test`. The rest is for those who work on it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-all check bench fmt lock clean
+
+help:
+	@echo "make run       start the gateway on port 3000, with an embedded database and a local model"
+	@echo "make test      run the tests (under ten minutes)"
+	@echo "make test-all  the same, with SDK matrix, slow engines and chaos"
+	@echo "make check     format, lint, types, layers, architecture"
+	@echo "make bench     measure against peers; writes bench/results"
+	@echo "make fmt       format the code"
+	@echo "make lock      renew the lock files"
+
+# An environment is ready when its stamp is newer than its lock.
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version) if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/test.stamp: requirements-dev.lock $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+run: $(VENV)/run.stamp
+	$(BIN)/calibrant up
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-all: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q tests/architecture
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python bench/gateway/run.py
+
+fmt: $(VENV)/test.stamp
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
+
+lock:
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml requirements.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test --group check -c requirements.lock -o requirements-dev.lock pyproject.toml requirements.in
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist

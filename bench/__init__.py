@@ -1,0 +1,1 @@
+"""What backs a claim about speed or about statistics. Runs outside the tests."""

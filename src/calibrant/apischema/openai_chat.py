@@ -1,0 +1,377 @@
+"""OpenAI's chat completions as a provider speaks it: the request that we send, the answers that we read.
+
+Holds the fields of every compatible vendor side by side; which of them a vendor is sent is said in
+`providers/compatible.py`. Answers are read leniently: what we do not know is skipped, what a vendor may leave out
+is null. The body that callers send to the gateway is another file, `openai_request.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+__all__ = [
+    "AnswerChoice",
+    "AnswerFunction",
+    "AnswerMessage",
+    "AnswerToolCall",
+    "AssistantMessage",
+    "AudioPart",
+    "AudioTextPart",
+    "ChatAnswer",
+    "ChatChunk",
+    "ChatRequest",
+    "ChatUsage",
+    "ChoiceDelta",
+    "ChunkChoice",
+    "CompletionDetails",
+    "Document",
+    "DocumentPart",
+    "ErrorBody",
+    "ErrorDetail",
+    "FilePart",
+    "FunctionSpec",
+    "GroqExtras",
+    "ImagePart",
+    "ImageUrl",
+    "InputAudio",
+    "JsonSchema",
+    "NamedFunction",
+    "NamedTool",
+    "PromptDetails",
+    "Reasoning",
+    "ResponseFormat",
+    "StreamOptions",
+    "SystemMessage",
+    "TextPart",
+    "Thinking",
+    "ThinkingPart",
+    "ToolMessage",
+    "ToolSpec",
+    "UsedFunction",
+    "UsedTool",
+    "UserMessage",
+]
+
+# --- what we send; every null is left out -------------------------------------------------------------------------
+
+
+class TextPart(Struct, frozen=True, tag_field="type", tag="text"):
+    """A piece of text."""
+
+    text: str
+
+
+class ImageUrl(Struct, frozen=True, omit_defaults=True):
+    """An image, by address or as a data URL."""
+
+    url: str
+    detail: str | None = None
+
+
+class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url"):
+    """An image."""
+
+    image_url: ImageUrl
+
+
+class Document(Struct, frozen=True):
+    """A file in the request itself, as a data URL; OpenRouter takes an address too."""
+
+    filename: str
+    file_data: str
+
+
+class FilePart(Struct, frozen=True, tag_field="type", tag="file"):
+    """A document, such as a PDF."""
+
+    file: Document
+
+
+class DocumentPart(Struct, frozen=True, tag_field="type", tag="document_url"):
+    """A document in Mistral's form."""
+
+    document_url: str
+
+
+class InputAudio(Struct, frozen=True):
+    """Sound as base64."""
+
+    data: str
+    format: str
+
+
+class AudioPart(Struct, frozen=True, tag_field="type", tag="input_audio"):
+    """Sound."""
+
+    input_audio: InputAudio
+
+
+class AudioTextPart(Struct, frozen=True, tag_field="type", tag="input_audio"):
+    """Sound in Mistral's form: base64, or an address."""
+
+    input_audio: str
+
+
+class ThinkingPart(Struct, frozen=True, tag_field="type", tag="thinking"):
+    """Reasoning in Mistral's form."""
+
+    thinking: tuple[TextPart, ...]
+
+
+class UsedFunction(Struct, frozen=True):
+    """What an earlier answer called, arguments as the model wrote them."""
+
+    name: str
+    arguments: str
+
+
+class UsedTool(Struct, frozen=True, tag_field="type", tag="function"):
+    """A tool call of an earlier answer."""
+
+    id: str
+    function: UsedFunction
+
+
+class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
+    """The system prompt."""
+
+    content: str
+
+
+class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
+    """A user's turn; a part of a type that we do not know is sent as it is."""
+
+    content: str | list[Any]
+
+
+class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant", omit_defaults=True):
+    """A model's turn."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[UsedTool] | None = None
+
+
+class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
+    """What a tool answered."""
+
+    tool_call_id: str
+    content: str
+
+
+class FunctionSpec(Struct, frozen=True, omit_defaults=True):
+    """A function that the model may call."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolSpec(Struct, frozen=True, tag_field="type", tag="function"):
+    """A tool that the model may call."""
+
+    function: FunctionSpec
+
+
+class NamedFunction(Struct, frozen=True):
+    """The name of a function."""
+
+    name: str
+
+
+class NamedTool(Struct, frozen=True, tag_field="type", tag="function"):
+    """The one tool that must be called."""
+
+    function: NamedFunction
+
+
+class JsonSchema(Struct, frozen=True):
+    """The schema that the output keeps to."""
+
+    name: str
+    strict: bool
+    schema: dict[str, Any]
+
+
+class ResponseFormat(Struct, frozen=True, omit_defaults=True):
+    """`json_object`, or `json_schema` with the schema; `value` is where TGI looks for it."""
+
+    type: str
+    json_schema: JsonSchema | None = None
+    value: dict[str, Any] | None = None
+
+
+class StreamOptions(Struct, frozen=True):
+    """Asks for the usage at the end of a stream."""
+
+    include_usage: bool
+
+
+class Thinking(Struct, frozen=True, omit_defaults=True):
+    """Turns thinking on or off (DeepSeek), with a budget (Fireworks)."""
+
+    type: str
+    budget_tokens: int | None = None
+
+
+class Reasoning(Struct, frozen=True, omit_defaults=True):
+    """OpenRouter's one field for both: an effort, or a budget."""
+
+    effort: str | None = None
+    max_tokens: int | None = None
+
+
+class ChatRequest(Struct, frozen=True, omit_defaults=True):
+    """The body of `POST /chat/completions`."""
+
+    model: str | None
+    messages: list[SystemMessage | UserMessage | AssistantMessage | ToolMessage]
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    seed: int | None = None
+    random_seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: tuple[str, ...] | None = None
+    tools: list[ToolSpec] | None = None
+    tool_choice: str | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    thinking: Thinking | None = None
+    reasoning_format: Any = None
+    prompt_mode: Any = None
+    service_tier: str | None = None
+    verbosity: str | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+# --- what we read ---------------------------------------------------------------------------------------------------
+
+
+class AnswerFunction(Struct, frozen=True):
+    """A function that the model calls. Some servers send the arguments as an object."""
+
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+
+class AnswerToolCall(Struct, frozen=True):
+    """A tool call, or a piece of one: in a stream the id and the name come once, some servers leave `index` out."""
+
+    id: str | None = None
+    function: AnswerFunction | None = None
+    index: int | None = None
+
+
+class AnswerMessage(Struct, frozen=True):
+    """The answer. Content is a list where the vendor mixes text with reasoning (Mistral)."""
+
+    content: str | list[Any] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[AnswerToolCall] | None = None
+
+
+class AnswerChoice(Struct, frozen=True):
+    """One of the answers; we only ever ask for one."""
+
+    message: AnswerMessage
+    finish_reason: str | None = None
+
+
+class ChatAnswer(Struct, frozen=True):
+    """The body of a whole answer."""
+
+    choices: list[AnswerChoice] | None = None
+    id: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: Raw = Raw()
+    error: Raw = Raw()
+
+
+class ChoiceDelta(AnswerMessage, frozen=True):
+    """A piece of the answer, in the same fields."""
+
+
+class ChunkChoice(Struct, frozen=True):
+    """A step of one of the answers."""
+
+    delta: ChoiceDelta | None = None
+    finish_reason: str | None = None
+    index: int | None = None
+
+
+class GroqExtras(Struct, frozen=True):
+    """What Groq sends beside the standard fields: the usage of a stream, and why a stream was stopped early."""
+
+    usage: Raw = Raw()
+    error: str | None = None
+
+
+class ChatChunk(Struct, frozen=True):
+    """One event of a stream."""
+
+    choices: list[ChunkChoice] | None = None
+    id: str | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+    usage: Raw = Raw()
+    error: Raw = Raw()
+    x_groq: GroqExtras | None = None
+
+
+class PromptDetails(Struct, frozen=True):
+    """What the prompt's tokens were."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class CompletionDetails(Struct, frozen=True):
+    """What the completion's tokens were."""
+
+    reasoning_tokens: int | None = None
+
+
+class ChatUsage(Struct, frozen=True):
+    """Tokens, as vendors count them."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+    completion_tokens_details: CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+    """DeepSeek's name for cached tokens."""
+    reasoning_tokens: int | None = None
+    """SGLang's place for them."""
+
+
+class ErrorDetail(Struct, frozen=True):
+    """What went wrong."""
+
+    message: Any = None
+    type: Any = None
+    code: Any = None
+
+
+class ErrorBody(Struct, frozen=True):
+    """An error, in any of the shapes that vendors use for it."""
+
+    error: ErrorDetail | str | None = None
+    message: Any = None
+    detail: Any = None
+    object: Any = None
+    type: Any = None
+    code: Any = None

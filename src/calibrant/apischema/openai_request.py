@@ -1,0 +1,345 @@
+"""The body of `POST /openai/v1/chat/completions`, as callers write it.
+
+Fields that are not listed are ignored, as OpenAI clients send many that do not matter here (`user`, `store`,
+`metadata`, `logit_bias`, `logprobs`, `prompt_cache_key` and others); `StrictChatBody` refuses them.
+The vendor's own fields come under two prefixes, `tensorzero::` and `calibrant::`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from calibrant.apischema.native import CacheOptions, ParamsBody, TokenCount
+
+__all__ = [
+    "AllowedTools",
+    "AssistantMessage",
+    "AudioPart",
+    "CalibrantRawTextPart",
+    "CalibrantTemplatePart",
+    "ChatBody",
+    "DeveloperMessage",
+    "ExtraBlock",
+    "FilePart",
+    "FunctionTool",
+    "ImagePart",
+    "ImageUrl",
+    "InlineFile",
+    "JsonSchemaFormat",
+    "Name",
+    "NamedChoice",
+    "OpenAIMessage",
+    "OpenAITool",
+    "OpenAIToolCall",
+    "Part",
+    "RawTextPart",
+    "RefusalPart",
+    "ResponseFormat",
+    "Sound",
+    "StreamOptions",
+    "StrictChatBody",
+    "SystemMessage",
+    "TemplatePart",
+    "TextPart",
+    "ThoughtExtra",
+    "ToolMessage",
+    "UnknownExtra",
+    "UserMessage",
+    "WrittenCall",
+]
+
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Position = Annotated[int, Meta(ge=0)]
+
+
+def _prefixed(field: str) -> str | None:
+    """Name the vendor's fields as they are on the wire: `tensorzero_tags` is `tensorzero::tags`."""
+    return field.replace("_", "::", 1) if field.startswith(("tensorzero_", "calibrant_")) else None
+
+
+class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=_prefixed):
+    """Text, or arguments of the template that is named after the role."""
+
+    text: str | None = None
+    tensorzero_arguments: dict[str, Any] | None = None
+    calibrant_arguments: dict[str, Any] | None = None
+
+
+class ImageUrl(Struct, frozen=True, kw_only=True, rename=_prefixed):
+    """An image by its address, which may be a `data:` URL."""
+
+    url: str
+    detail: str | None = None
+    tensorzero_mime_type: str | None = None
+    calibrant_mime_type: str | None = None
+
+
+class ImagePart(Struct, frozen=True, tag="image_url"):
+    """An image."""
+
+    image_url: ImageUrl
+
+
+class InlineFile(Struct, frozen=True, kw_only=True):
+    """A file: a `data:` URL or plain base64."""
+
+    file_data: str | None = None
+    filename: str | None = None
+    file_id: str | None = None
+
+
+class FilePart(Struct, frozen=True, tag="file"):
+    """A file."""
+
+    file: InlineFile
+
+
+class Sound(Struct, frozen=True):
+    """Base64 audio."""
+
+    data: str
+    format: str
+
+
+class AudioPart(Struct, frozen=True, tag="input_audio"):
+    """Audio."""
+
+    input_audio: Sound
+
+
+class RefusalPart(Struct, frozen=True, tag="refusal"):
+    """A model's refusal, replayed; ignored."""
+
+
+class RawTextPart(Struct, frozen=True, tag="tensorzero::raw_text"):
+    """Text that no template may touch."""
+
+    value: str
+
+
+class CalibrantRawTextPart(RawTextPart, frozen=True, tag="calibrant::raw_text"):
+    """The same under the other prefix."""
+
+
+class TemplatePart(Struct, frozen=True, tag="tensorzero::template"):
+    """Arguments of a template, by its name."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class CalibrantTemplatePart(TemplatePart, frozen=True, tag="calibrant::template"):
+    """The same under the other prefix."""
+
+
+Part = (
+    TextPart
+    | ImagePart
+    | FilePart
+    | AudioPart
+    | RefusalPart
+    | RawTextPart
+    | CalibrantRawTextPart
+    | TemplatePart
+    | CalibrantTemplatePart
+)
+
+
+class WrittenCall(Struct, frozen=True):
+    """The function that was called, and the text of its arguments."""
+
+    name: str
+    arguments: str
+
+
+class OpenAIToolCall(Struct, frozen=True, kw_only=True):
+    """A tool call of an earlier answer."""
+
+    id: str
+    type: str = "function"
+    function: WrittenCall | None = None
+
+
+class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaults=True):
+    """A thought, and its place among the blocks of the message."""
+
+    insert_index: _Position | None = None
+    text: str | None = None
+    signature: str | None = None
+    summary: list[Any] | None = None
+    provider_type: str | None = None
+    extra_data: Any = None
+
+
+class UnknownExtra(Struct, frozen=True, kw_only=True, tag="unknown", omit_defaults=True):
+    """A provider's own block, and its place among the blocks of the message."""
+
+    insert_index: _Position | None = None
+    data: Any
+    model_name: str | None = None
+    provider_name: str | None = None
+
+
+ExtraBlock = ThoughtExtra | UnknownExtra
+
+
+class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
+    """Instructions."""
+
+    content: str | list[Part]
+
+
+class DeveloperMessage(SystemMessage, frozen=True, tag_field="role", tag="developer"):
+    """Instructions, under their newer name."""
+
+
+class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
+    """A user's turn."""
+
+    content: str | list[Part]
+
+
+class AssistantMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):
+    """A model's turn."""
+
+    content: str | list[Part] | None = None
+    tool_calls: list[OpenAIToolCall] | None = None
+    tensorzero_extra_content: list[ExtraBlock] | None = None
+    calibrant_extra_content: list[ExtraBlock] | None = None
+
+
+class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
+    """What a tool answered."""
+
+    tool_call_id: str
+    content: str | list[Part]
+
+
+OpenAIMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+class FunctionTool(Struct, frozen=True, kw_only=True):
+    """A function that the model may call."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class OpenAITool(Struct, frozen=True, kw_only=True):
+    """A tool."""
+
+    type: Literal["function", "custom"]
+    function: FunctionTool | None = None
+
+
+class Name(Struct, frozen=True):
+    """A name."""
+
+    name: str
+
+
+class _ToolName(Struct, frozen=True, kw_only=True):
+    type: str = "function"
+    function: Name | None = None
+
+
+class AllowedTools(Struct, frozen=True):
+    """The tools that the model may choose among, and whether it must."""
+
+    mode: Literal["auto", "required"]
+    tools: list[_ToolName]
+
+
+class NamedChoice(Struct, frozen=True, kw_only=True):
+    """The one tool to call, or the tools to choose among."""
+
+    type: Literal["function", "custom", "allowed_tools"]
+    function: Name | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
+    """The JSON Schema of the answer."""
+
+    schema: dict[str, Any] | None = None
+
+
+class ResponseFormat(Struct, frozen=True, kw_only=True):
+    """The form of the answer."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaFormat | None = None
+
+
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    """What a stream carries beside the answer."""
+
+    include_usage: bool | None = None
+
+
+class ChatBody(Struct, frozen=True, kw_only=True, rename=_prefixed):
+    """The request."""
+
+    model: str
+    messages: list[OpenAIMessage]
+    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: _Int64 | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    stop: str | tuple[str, ...] | None = None
+    stop_sequences: tuple[str, ...] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: list[OpenAITool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
+    parallel_tool_calls: bool | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
+    verbosity: str | None = None
+    n: int | None = None
+    response_format: ResponseFormat | None = None
+
+    tensorzero_variant_name: str | None = None
+    tensorzero_episode_id: str | None = None
+    tensorzero_namespace: str | None = None
+    tensorzero_dryrun: bool | None = None
+    tensorzero_tags: dict[str, str] | None = None
+    tensorzero_cache_options: CacheOptions | None = None
+    tensorzero_credentials: dict[str, str] | None = None
+    tensorzero_extra_body: list[Any] | None = None
+    tensorzero_extra_headers: list[Any] | None = None
+    tensorzero_provider_tools: list[Any] | None = None
+    tensorzero_params: ParamsBody | None = None
+    tensorzero_deny_unknown_fields: bool | None = None
+    tensorzero_include_raw_usage: bool | None = None
+    tensorzero_include_raw_response: bool | None = None
+    tensorzero_include_original_response: bool | None = None
+    tensorzero_internal_dynamic_variant_config: dict[str, Any] | None = None
+
+    calibrant_variant_name: str | None = None
+    calibrant_episode_id: str | None = None
+    calibrant_namespace: str | None = None
+    calibrant_dryrun: bool | None = None
+    calibrant_tags: dict[str, str] | None = None
+    calibrant_cache_options: CacheOptions | None = None
+    calibrant_credentials: dict[str, str] | None = None
+    calibrant_extra_body: list[Any] | None = None
+    calibrant_extra_headers: list[Any] | None = None
+    calibrant_provider_tools: list[Any] | None = None
+    calibrant_params: ParamsBody | None = None
+    calibrant_deny_unknown_fields: bool | None = None
+    calibrant_include_raw_usage: bool | None = None
+    calibrant_include_raw_response: bool | None = None
+    calibrant_include_original_response: bool | None = None
+    calibrant_internal_dynamic_variant_config: dict[str, Any] | None = None
+
+
+class StrictChatBody(ChatBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The request, for callers who want unknown fields refused."""

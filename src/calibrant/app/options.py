@@ -1,0 +1,52 @@
+"""What a process of the gateway has to know, and where its things stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True):
+    """Handed from the supervisor to each process it starts; holds no secret."""
+
+    data_dir: str
+    database: str | None = None
+    """`sqlite:///PATH`; null for `events.db` in the data folder."""
+    config: str | None = None
+    """A file or glob; null runs with what the gateway has built in."""
+    host: str | None = None
+    port: int | None = None
+    workers: int | None = None
+    listen_fd: int | None = None
+    """The listening socket that a worker inherits."""
+    log_format: Literal["pretty", "json"] = "pretty"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where frames wait for the store."""
+        return Path(self.data_dir) / "spool"
+
+    @property
+    def run_dir(self) -> Path:
+        """Where processes publish their figures."""
+        return Path(self.data_dir) / "run"
+
+    @property
+    def database_path(self) -> Path:
+        """The file of the embedded database."""
+        if self.database is None:
+            return Path(self.data_dir) / "events.db"
+        return Path(self.database.removeprefix("sqlite:///"))
+
+    def encode(self) -> bytes:
+        """Return the line that `decode` reads."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def decode(cls, line: bytes) -> Options:
+        """Return the options in a line."""
+        return msgspec.json.decode(line, type=cls)

@@ -1,0 +1,38 @@
+"""`calibrant`: the table of commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from calibrant.base.errors import CalibrantError
+from calibrant.cli import check, demo, gateway, recorder, spool, stats, up, version
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="calibrant",
+    help="A gateway in front of every LLM provider, a record of every inference, and numbers that can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up")(up.up)
+app.command("gateway")(gateway.gateway)
+app.command("recorder")(recorder.recorder)
+app.command("check")(check.check)
+app.command("stats")(stats.stats)
+app.command("version")(version.version)
+app.add_typer(spool.app, name="spool")
+app.add_typer(demo.app, name="demo")
+
+
+def main() -> None:
+    """Run the command line. What the user did wrong ends with status 2 and a sentence, never a traceback."""
+    try:
+        app()
+    except CalibrantError as error:
+        sys.stderr.write(f"calibrant: {error.message}\n")
+        sys.exit(2)

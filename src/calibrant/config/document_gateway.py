@@ -1,0 +1,270 @@
+"""The sections that say how the gateway runs: `[gateway]`, the databases, limits, storage, the record."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from calibrant.config.document_parts import CredentialLocation, Millis, Table, Whole
+from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Private
+from calibrant.config.schema import Durability, PayloadPolicy
+
+__all__ = [
+    "AutopilotTable",
+    "ClickHouseTable",
+    "GatewayTable",
+    "ObjectStorageTable",
+    "PostgresTable",
+    "RateLimitingTable",
+    "RecordTable",
+    "RetentionTable",
+    "SpoolTable",
+]
+
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class BatchWrites(Table):
+    """`gateway.observability.batch_writes`."""
+
+    enabled: bool = False
+    flush_interval_ms: Millis = 100
+    max_rows: Annotated[int, Meta(ge=1)] = 1000
+    max_rows_postgres: Annotated[int, Meta(ge=1)] | None = None
+    write_queue_capacity: Annotated[int, Meta(ge=1)] | None = None
+
+
+class Observability(Table):
+    """`gateway.observability`."""
+
+    enabled: bool | None = None
+    backend: Literal["auto", "clickhouse", "postgres"] = "auto"
+    async_writes: bool = True
+    batch_writes: BatchWrites = BatchWrites()
+    disable_automatic_migrations: bool = False
+
+
+class TemplateFilesystemAccess(Table):
+    """`gateway.template_filesystem_access`."""
+
+    enabled: bool | None = None
+    base_path: Directory | None = None
+
+
+class OtlpTraces(Table):
+    """`gateway.export.otlp.traces`."""
+
+    enabled: bool = False
+    format: Literal["opentelemetry", "openinference"] = "opentelemetry"
+    extra_headers: Private = {}
+    include_content: bool | None = None
+
+
+class Otlp(Table):
+    """`gateway.export.otlp`."""
+
+    traces: OtlpTraces = OtlpTraces()
+
+
+class Export(Table):
+    """`gateway.export`."""
+
+    otlp: Otlp = Otlp()
+
+
+class AuthCache(Table):
+    """`gateway.auth.cache`."""
+
+    enabled: bool = True
+    ttl_ms: Whole = 1000
+
+
+class Auth(Table):
+    """`gateway.auth`."""
+
+    enabled: bool = False
+    cache: AuthCache = AuthCache()
+
+
+class ValkeyCache(Table):
+    """`gateway.cache.valkey`."""
+
+    ttl_s: Annotated[int, Meta(ge=1)] = 86400
+
+
+class Cache(Table):
+    """`gateway.cache`."""
+
+    enabled: bool | None = None
+    backend: Literal["auto", "clickhouse", "valkey"] = "auto"
+    valkey: ValkeyCache = ValkeyCache()
+
+
+class GatewayMetrics(Table):
+    """`gateway.metrics`."""
+
+    tensorzero_inference_latency_overhead_seconds_buckets: tuple[Annotated[float, Meta(ge=0)], ...] = (
+        0.001,
+        0.01,
+        0.1,
+    )
+
+
+class Relay(Table):
+    """`gateway.relay`."""
+
+    gateway_url: str | None = None
+    api_key_location: CredentialLocation | None = None
+
+
+class GatewayTable(Table):
+    """`[gateway]`: TensorZero's keys, then ours."""
+
+    bind_address: Address | None = None
+    base_path: str | None = None
+    debug: bool = False
+    disable_pseudonymous_usage_analytics: bool = False
+    observability: Observability = Observability()
+    template_filesystem_access: TemplateFilesystemAccess = TemplateFilesystemAccess()
+    export: Export = Export()
+    auth: Auth = Auth()
+    cache: Cache = Cache()
+    fetch_and_encode_input_files_before_inference: bool = False
+    global_outbound_http_timeout_ms: Millis = 900_000
+    global_outbound_http_intra_stream_read_timeout_ms: Millis | None = None
+    metrics: GatewayMetrics = GatewayMetrics()
+    relay: Relay | None = None
+    unstable_error_json: bool = False
+    unstable_disable_feedback_target_validation: bool = False
+
+    host: Annotated[str, Meta(min_length=1)] | None = None
+    port: Annotated[int, Meta(ge=0, le=65535)] | None = None
+    workers: Annotated[int, Meta(ge=1, le=1024)] = 1
+    drain_timeout_s: Annotated[float, Meta(ge=0)] = 30.0
+    ca_bundle: KeptPath | None = None
+    header_timeout_s: Seconds = 15.0
+    body_timeout_s: Seconds = 60.0
+    max_body_bytes: ByteSize = 100 * 2**20
+
+
+class ClickHouseTable(Table):
+    """`[clickhouse]`."""
+
+    disable_automatic_migrations: bool = False
+
+
+class PostgresTable(Table):
+    """`[postgres]`."""
+
+    connection_pool_size: Annotated[int, Meta(ge=1)] = 20
+    inference_metadata_retention_days: Whole | None = None
+    inference_data_retention_days: Whole | None = None
+    inference_retention_days: Whole | None = None
+
+
+class Bucket(Table):
+    """A limit whose capacity and refill differ."""
+
+    capacity: Annotated[float, Meta(ge=0)]
+    refill_rate: Annotated[float, Meta(ge=0)]
+
+
+Amount = Annotated[float, Meta(ge=0)] | Bucket
+
+
+class Scope(Table):
+    """One entry of a rule's `scope`."""
+
+    tag_key: str | None = None
+    tag_value: str | None = None
+    api_key_public_id: str | None = None
+
+
+class Rule(Table):
+    """One `[[rate_limiting.rules]]`."""
+
+    always: bool | None = None
+    priority: Whole | None = None
+    scope: tuple[Scope, ...] = ()
+    model_inferences_per_second: Amount | None = None
+    model_inferences_per_minute: Amount | None = None
+    model_inferences_per_hour: Amount | None = None
+    model_inferences_per_day: Amount | None = None
+    model_inferences_per_week: Amount | None = None
+    model_inferences_per_month: Amount | None = None
+    tokens_per_second: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    tokens_per_hour: Amount | None = None
+    tokens_per_day: Amount | None = None
+    tokens_per_week: Amount | None = None
+    tokens_per_month: Amount | None = None
+    cost_per_second: Amount | None = None
+    cost_per_minute: Amount | None = None
+    cost_per_hour: Amount | None = None
+    cost_per_day: Amount | None = None
+    cost_per_week: Amount | None = None
+    cost_per_month: Amount | None = None
+
+
+class RateLimitingTable(Table):
+    """`[rate_limiting]`."""
+
+    enabled: bool = True
+    backend: Literal["auto", "postgres", "valkey"] = "auto"
+    default_cost: Annotated[float, Meta(ge=0)] = 1.0
+    default_nano_cost: Whole | None = None
+    rules: tuple[Rule, ...] = ()
+
+
+class S3Storage(Table, tag="s3_compatible", tag_field="type"):
+    """`[object_storage]` in a bucket."""
+
+    bucket_name: str | None = None
+    region: str | None = None
+    endpoint: str | None = None
+    allow_http: bool | None = None
+    prefix: str = ""
+
+
+class FilesystemStorage(Table, tag="filesystem", tag_field="type"):
+    """`[object_storage]` in a folder."""
+
+    path: KeptPath
+
+
+class NoStorage(Table, tag="disabled", tag_field="type"):
+    """`[object_storage]` turned off."""
+
+
+ObjectStorageTable = S3Storage | FilesystemStorage | NoStorage
+
+
+class AutopilotTable(Table):
+    """`[autopilot]`."""
+
+    tool_whitelist: tuple[str, ...] = ()
+
+
+class SpoolTable(Table):
+    """`[spool]`: ours."""
+
+    durability: Durability = "kernel"
+    max_bytes: ByteSize = 4 * 2**30
+    min_free_bytes: ByteSize = 512 * 2**20
+    when_full: Literal["reject", "shed"] = "reject"
+    segment_bytes: ByteSize = 32 * 2**20
+
+
+class RecordTable(Table):
+    """`[record]`: ours."""
+
+    payloads: PayloadPolicy = "full"
+    redact: str | None = None
+
+
+class RetentionTable(Table):
+    """`[retention]`: ours."""
+
+    payload_days: Whole = 30
+    max_database_bytes: ByteSize = 20 * 2**30

@@ -1,0 +1,161 @@
+"""Configuration made ready for the line: templates compiled, schemas compiled, adapters built. Once per load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from calibrant.base.errors import ConfigError, NotFound, RenderError
+from calibrant.config.schema import Config, Credential, Experiment, Function, Model, Provider, Variant
+from calibrant.config.vendors import VENDORS
+from calibrant.providers.base import Adapter
+from calibrant.providers.catalog import adapter
+from calibrant.render.schema import Schema
+from calibrant.render.template import Templates
+
+__all__ = ["CompiledFunction", "CompiledModel", "CompiledProvider", "CompiledVariant", "Compiler"]
+
+_SHORTHANDS_KEPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledVariant:
+    """A variant and its templates."""
+
+    variant: Variant
+    templates: Templates | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFunction:
+    """A function with its schemas and variants."""
+
+    function: Function
+    variants: dict[str, CompiledVariant]
+    schemas: dict[str, Schema]
+    output_schema: Schema | None
+    tool_schemas: dict[str, Schema]
+    """By the name that the model sees."""
+    schema_only_roles: frozenset[str]
+    """Roles whose plain text would go through a template that has a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProvider:
+    """A provider and the codec that speaks its dialect."""
+
+    provider: Provider
+    adapter: Adapter
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModel:
+    """A model and its providers, in routing order."""
+
+    model: Model
+    providers: tuple[CompiledProvider, ...]
+
+
+class Compiler:
+    """Compiles what the configuration holds at once, and shorthands (`openai::gpt-4o-mini`) as they are asked for."""
+
+    def __init__(self, config: Config) -> None:
+        """Compile every function and model.
+
+        Raises:
+            ConfigError: a template or schema does not compile; the message lists every one that does not.
+        """
+        self._config = config
+        self._shorthands: dict[str, CompiledModel] = {}
+        self._defaults: dict[str, CompiledFunction] = {}
+        problems: list[str] = []
+        self._functions: dict[str, CompiledFunction] = {}
+        for name, function in config.functions.items():
+            try:
+                self._functions[name] = _function(function, config.includes)
+            except (RenderError, ValueError) as error:
+                problems.append(f"functions.{name}: {error}")
+        if problems:
+            raise ConfigError("\n".join(problems))
+        self._models = {name: _model(model) for name, model in config.models.items()}
+
+    def function(self, name: str) -> CompiledFunction:
+        """Return the function.
+
+        Raises:
+            NotFound: the configuration has none of this name.
+        """
+        try:
+            return self._functions[name]
+        except KeyError:
+            raise NotFound(f"Unknown function: {name!r}; the configuration has {_some(self._functions)}") from None
+
+    def model(self, name: str) -> CompiledModel | None:
+        """Return the model, configured or by its shorthand, or null where there is none."""
+        found = self._models.get(name) or self._shorthands.get(name)
+        return self._shorthand(name) if found is None else found
+
+    def default_function(self, model_name: str) -> CompiledFunction | None:
+        """Return the built-in chat function whose only variant calls this model, or null for no such model."""
+        found = self._defaults.get(model_name)
+        if found is None and self.model(model_name) is not None:
+            variant = Variant(name=model_name, model=model_name)
+            function = Function(
+                name="tensorzero::default",
+                type="chat",
+                variants={model_name: variant},
+                experiment=Experiment({model_name: 1.0}),
+                payloads=self._config.record.payloads,
+            )
+            found = _function(function, {})
+            if len(self._defaults) >= _SHORTHANDS_KEPT:
+                self._defaults.clear()
+            self._defaults[model_name] = found
+        return found
+
+    def model_names(self) -> list[str]:
+        """Return the names of the configured models, sorted."""
+        return sorted(self._models)
+
+    def function_names(self) -> list[str]:
+        """Return the names of the configured functions, sorted."""
+        return sorted(self._functions)
+
+    def _shorthand(self, name: str) -> CompiledModel | None:
+        kind, separator, model_name = name.partition("::")
+        vendor = VENDORS.get(kind)
+        if not separator or not model_name or vendor is None or not vendor.shorthand or not vendor.built:
+            return None
+        credential = self._config.provider_defaults.get(kind) or Credential(vendor.credential)
+        provider = Provider(name=kind, type=kind, model_name=model_name, credential=credential)
+        compiled = _model(Model(name=name, providers=(provider,)))
+        # Callers choose these names, so what is kept of them is bounded.
+        if len(self._shorthands) >= _SHORTHANDS_KEPT:
+            self._shorthands.clear()
+        self._shorthands[name] = compiled
+        return compiled
+
+
+def _function(function: Function, includes: dict[str, str]) -> CompiledFunction:
+    variants = {
+        name: CompiledVariant(variant, Templates(variant.templates, includes) if variant.templates else None)
+        for name, variant in function.variants.items()
+    }
+    legacy = {role for variant in function.variants.values() for role in variant.legacy_roles}
+    return CompiledFunction(
+        function=function,
+        variants=variants,
+        schemas={name: Schema(source) for name, source in function.schemas.items()},
+        output_schema=Schema(function.output_schema) if function.output_schema else None,
+        tool_schemas={tool.name: Schema(tool.parameters) for tool in function.tools.values()},
+        schema_only_roles=frozenset(legacy & set(function.schemas)),
+    )
+
+
+def _model(model: Model) -> CompiledModel:
+    return CompiledModel(model, tuple(CompiledProvider(p, adapter(p)) for p in model.providers))
+
+
+def _some(names: Iterable[str]) -> str:
+    known = sorted(names)
+    return ", ".join(known[:10]) + (", ..." if len(known) > 10 else "") if known else "none"

@@ -1,0 +1,77 @@
+"""The engine: one frozen bundle of everything an inference needs, built once per configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from calibrant.base.clock import Clock
+from calibrant.config.schema import Config
+from calibrant.config.secret import Secrets
+from calibrant.engine.compiled import Compiler
+from calibrant.store.base import TargetView
+from calibrant.telemetry.metrics import Metrics
+from calibrant.types.call import Sender
+from calibrant.types.rows import Level, Record
+
+__all__ = ["Caller", "Engine", "Redact", "Spooling", "Targets"]
+
+Redact = Callable[[bytes, str], bytes]
+"""A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to what may be kept."""
+
+
+class Spooling(Protocol):
+    """What the engine needs of the spool."""
+
+    worker: str
+
+    def reserve(self) -> bool:
+        """Make sure that there is room to record one more inference, or raise `SpoolFull`."""
+        ...
+
+    async def append(self, record: Record) -> None:
+        """Return once the record is as durable as the policy promises."""
+        ...
+
+
+class Targets(Protocol):
+    """What the engine needs of the store: whether feedback has something to refer to."""
+
+    async def find(self, target_id: str, level: Level) -> TargetView | None:
+        """Return the target, or null where the store has none.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked now.
+        """
+        ...
+
+    def watermark_ms(self) -> int:
+        """Return the instant before which every accepted record is in the store; 0 while nobody knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request came from, as far as the transport knows."""
+
+    endpoint: str = "inference"
+    trace_id: str | None = None
+    span_id: str | None = None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Everything that the line needs; nothing in it changes but counters and pools."""
+
+    config: Config
+    compiler: Compiler
+    secrets: Secrets
+    sender: Sender
+    metrics: Metrics
+    clock: Clock
+    spool: Spooling | None
+    """Null where the configuration turns the record off."""
+    targets: Targets | None
+    redact: Redact | None = None

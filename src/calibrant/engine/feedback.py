@@ -1,0 +1,217 @@
+"""Feedback: checked against its metric and its target, then recorded.
+
+A target that is not in the store may still be on its way there. The watermark decides: what is newer is
+accepted and linked by the recorder; what is older is looked up once more when everything accepted before
+this request has been stored, and only then refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
+from calibrant.base.ids import id_millis, uuid7
+from calibrant.engine.engine import Caller, Engine
+from calibrant.render.schema import Schema
+from calibrant.store.base import Refusal, TargetView
+from calibrant.types.request import Feedback
+from calibrant.types.rows import FeedbackKind, FeedbackRecord, FeedbackRow, Level
+from calibrant.types.tool import ToolConfig
+
+__all__ = ["give_feedback", "link"]
+
+_encode = msgspec.json.Encoder().encode
+_POLL_S = 0.05
+_PATIENCE_S = 1.0
+"""How long an old unknown id waits for the recorder to catch up before it is accepted unlinked."""
+
+
+async def give_feedback(engine: Engine, feedback: Feedback, caller: Caller) -> str:
+    """Record the feedback and return its id.
+
+    Raises:
+        NotFound: the metric is unknown.
+        InvalidRequest: the value or the level does not fit the metric, or there is no such target.
+        SpoolFull: there is no room to record it.
+    """
+    row = _row(engine, feedback, caller)
+    if engine.spool is None or engine.targets is None:
+        raise InvalidRequest("feedback needs the record, which the configuration turns off (observability.enabled)")
+    if not (engine.config.gateway.disable_feedback_target_validation and row.kind != "demonstration"):
+        target = await _target(engine, row)
+        row = _linked(row, target)
+    if feedback.dryrun:
+        return row.id
+    engine.spool.reserve()
+    await engine.spool.append(FeedbackRecord(row))
+    engine.metrics.count("feedback", (row.metric_name,))
+    return row.id
+
+
+def link(row: FeedbackRow, target: TargetView | None) -> FeedbackRow | Refusal:
+    """Return feedback joined to its target, or why it cannot be: what the recorder does for late targets."""
+    if target is None:
+        return Refusal(f"there is no {row.level} {row.target_id}")
+    if row.kind != "demonstration":
+        return msgspec.structs.replace(row, linked=True)
+    try:
+        document = _demonstration(msgspec.json.decode(row.document or b"null"), target)
+    except InvalidRequest as error:
+        return Refusal(error.message)
+    return msgspec.structs.replace(row, document=document, linked=True)
+
+
+def _row(engine: Engine, feedback: Feedback, caller: Caller) -> FeedbackRow:
+    kind, level, number, document = _value(engine, feedback)
+    target_id = feedback.inference_id if level == "inference" else feedback.episode_id
+    if target_id is None:
+        raise InvalidRequest(
+            f"Correct ID was not provided for feedback level {level!r}: send `{level}_id` for {feedback.metric_name!r}"
+        )
+    return FeedbackRow(
+        id=uuid7(),
+        metric_name=feedback.metric_name,
+        kind=kind,
+        level=level,
+        target_id=target_id,
+        snapshot_hash=engine.config.hash,
+        number=number,
+        document=document,
+        tags=feedback.tags,
+        key_id=caller.key_id,
+        linked=False,
+    )
+
+
+def _value(engine: Engine, feedback: Feedback) -> tuple[FeedbackKind, Level, float | None, bytes | None]:
+    name, value = feedback.metric_name, feedback.value
+    if name == "comment":
+        if not isinstance(value, str):
+            raise InvalidRequest(f"value: a comment is a string, not {_kind_of(value)}")
+        return "comment", "inference" if feedback.inference_id is not None else "episode", None, _encode(value)
+    if name == "demonstration":
+        return "demonstration", "inference", None, _encode(value)
+    metric = engine.config.metrics.get(name)
+    if metric is None:
+        known = ", ".join(sorted(engine.config.metrics)) or "none"
+        raise NotFound(f"Unknown metric: {name!r}; the configuration has {known}, besides comment and demonstration")
+    if metric.type == "boolean":
+        if not isinstance(value, bool):
+            raise InvalidRequest(f"value: the metric {name!r} is boolean, but {_kind_of(value)} was sent")
+        return "boolean", metric.level, float(value), None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidRequest(f"value: the metric {name!r} is float, but {_kind_of(value)} was sent")
+    try:
+        return "float", metric.level, float(value), None
+    except OverflowError:
+        raise InvalidRequest(f"value: the metric {name!r} is float, and the number sent is too large for one") from None
+
+
+def _kind_of(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a string"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+async def _target(engine: Engine, row: FeedbackRow) -> TargetView | None:
+    """Return the target, or null where the recorder has to find it."""
+    targets = engine.targets
+    if targets is None:
+        return None
+    arrived = engine.clock.wall_ms()
+    try:
+        found = await targets.find(row.target_id, row.level)
+        if found is not None:
+            return found
+        patience = engine.clock.monotonic() + _PATIENCE_S
+        while id_millis(row.target_id) < targets.watermark_ms():
+            # Old enough to be there, but a long inference is recorded long after its id was made: once all
+            # that was accepted before this request is stored, not finding it is final.
+            if targets.watermark_ms() >= arrived:
+                found = await targets.find(row.target_id, row.level)
+                if found is None:
+                    raise InvalidRequest(f"there is no {row.level} {row.target_id} that this feedback could refer to")
+                return found
+            if engine.clock.monotonic() >= patience:
+                return None
+            await asyncio.sleep(_POLL_S)
+    except StoreUnavailable:
+        return None
+    return None
+
+
+def _linked(row: FeedbackRow, target: TargetView | None) -> FeedbackRow:
+    if target is None:
+        return row
+    linked = link(row, target)
+    if isinstance(linked, Refusal):
+        raise InvalidRequest(linked.reason)
+    return linked
+
+
+def _demonstration(value: Any, target: TargetView) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return a demonstration as an output of the target's function is stored.
+
+    Raises:
+        InvalidRequest: the target could not have answered so.
+    """
+    if target.function_type == "json":
+        schema = Schema(msgspec.json.decode(target.output_schema)) if target.output_schema else None
+        raw = _encode(value).decode()
+        if schema is not None and (fault := schema.fault(value)) is not None:
+            raise InvalidRequest(f"value: the demonstration breaks the inference's output schema at {fault}")
+        return _encode({"raw": raw, "parsed": value})
+    if isinstance(value, str):
+        return _encode([{"type": "text", "text": value}])
+    if not isinstance(value, list) or not value:
+        raise InvalidRequest("value: the demonstration of a chat function is a string or a list of content blocks")
+    schemas = _tool_schemas(target)
+    return _encode([_demonstrated(block, i, schemas) for i, block in enumerate(value)])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _tool_schemas(target: TargetView) -> dict[str, Schema]:
+    if not target.tool_params:
+        return {}
+    config = msgspec.json.decode(target.tool_params, type=ToolConfig)
+    return {tool.name: Schema(tool.parameters) for tool in config.tools}
+
+
+def _demonstrated(block: Any, index: int, schemas: dict[str, Schema]) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    where = f"value[{index}]"
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return {"type": "text", "text": text}
+        case {"type": "tool_call", "name": str(name), "arguments": dict() as arguments}:
+            schema = schemas.get(name)
+            if schema is None:
+                raise InvalidRequest(f"{where}.name: the inference had no tool {name!r}; it had {sorted(schemas)}")
+            fault = schema.fault(arguments)
+            if fault is not None:
+                raise InvalidRequest(f"{where}.arguments break the tool's schema at {fault}")
+            raw = _encode(arguments).decode()
+            return {
+                "type": "tool_call",
+                "id": str(block.get("id", "")),
+                "raw_name": name,
+                "raw_arguments": raw,
+                "name": name,
+                "arguments": arguments,
+            }
+        case _:
+            raise InvalidRequest(
+                f'{where}: expected {{"type": "text", "text": ...}} or '
+                f'{{"type": "tool_call", "id": ..., "name": ..., "arguments": {{...}}}}'
+            )

@@ -1,0 +1,141 @@
+"""The straight line: one inference from request to answer. Streams walk the same line in `stream.py`.
+
+    resolve -> for each variant: render -> encode, sign, send, decode (attempt.py) -> record -> spool
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
+from calibrant.engine.attempt import call_model
+from calibrant.engine.compiled import CompiledVariant
+from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.journal import Journal
+from calibrant.engine.output import answer, head
+from calibrant.engine.record import inferred
+from calibrant.engine.resolve import Plan, resolve
+from calibrant.render.prompt import render_input
+from calibrant.types.answer import Answered
+from calibrant.types.call import ModelCall
+from calibrant.types.request import InferenceRequest
+
+__all__ = ["all_failed", "infer", "model_call", "note_failure"]
+
+
+async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:
+    """Make one inference and return its answer, once its record is as durable as configured.
+
+    Args:
+        engine: The engine.
+        request: What was asked.
+        caller: Where it came from.
+        started: Monotonic seconds at which the request had arrived.
+
+    Raises:
+        RequestError: the request cannot be served as it stands.
+        InferenceError: no variant could serve it; recorded all the same.
+        SpoolFull: there is no room to record it.
+    """
+    plan = resolve(engine, request, caller, started)
+    if engine.spool is not None and not request.dryrun:
+        engine.spool.reserve()
+    journal = Journal(plan.inference_id)
+    journal.durations["resolve"] = (monotonic() - started) * 1e3
+    try:
+        answered = await _serve(engine, plan, journal)
+    except CalibrantError as error:
+        await record(engine, plan, journal, error=error)
+        raise
+    except Exception as error:
+        await record(engine, plan, journal, error=InternalError(f"a fault of the gateway: {type(error).__name__}"))
+        raise
+    await record(engine, plan, journal, answered=answered)
+    return answered
+
+
+async def _serve(engine: Engine, plan: Plan, journal: Journal) -> Answered:
+    for variant in plan.order:
+        try:
+            call = model_call(plan, variant, journal)
+            reply = await call_model(engine, plan, variant.variant, call, journal)
+        except CalibrantError as error:
+            note_failure(plan, variant, journal, error)
+            continue
+        return answer(head(engine, plan, variant.variant.name), plan, reply)
+    raise all_failed(plan, journal)
+
+
+def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelCall:
+    """Return the call that this variant makes of its model.
+
+    Raises:
+        RenderError: a template cannot be rendered.
+    """
+    began = monotonic()
+    config = variant.variant
+    journal.variant_name = config.name
+    request = plan.request
+    system, messages = render_input(request.input, variant.templates, config.legacy_roles)
+    params = request.params.over(config.params)
+    schema = plan.output_schema
+    journal.durations["render"] = (monotonic() - began) * 1e3
+    return ModelCall(
+        system=system,
+        messages=messages,
+        params=params,
+        tools=plan.tools,
+        json_mode=params.json_mode or config.json_mode,
+        output_schema=schema.source if schema is not None else None,
+        stream=request.stream,
+    )
+
+
+def note_failure(plan: Plan, variant: CompiledVariant, journal: Journal, error: CalibrantError) -> None:
+    """Note why a variant was given up; a pinned one has no other after it, so its error goes on."""
+    journal.failures.append(f"{variant.variant.name}: {error.message}")
+    if plan.pinned:
+        raise error
+
+
+def all_failed(plan: Plan, journal: Journal) -> AllVariantsFailed:
+    """Return the error of a function none of whose variants could serve."""
+    return AllVariantsFailed(
+        f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
+    )
+
+
+async def record(
+    engine: Engine,
+    plan: Plan,
+    journal: Journal,
+    *,
+    answered: Answered | None = None,
+    error: CalibrantError | None = None,
+    first_chunk: float | None = None,
+) -> None:
+    """Count what happened, and return once its record is as durable as configured."""
+    now = monotonic()
+    journal.durations["upstream"] = journal.upstream_s * 1e3
+    count(engine, plan, journal, now, error)
+    if engine.spool is None or plan.request.dryrun:
+        return
+    await engine.spool.append(
+        inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
+    )
+
+
+def count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+    """Add one inference to the metrics."""
+    metrics = engine.metrics
+    function_name = plan.function.function.name
+    model_name = journal.rows[-1].model_name if journal.rows else ""
+    status = "ok" if error is None else error.code
+    metrics.count("inferences", (plan.caller.endpoint, function_name, model_name, status))
+    for row in journal.rows:
+        if row.input_tokens:
+            metrics.count("input_tokens", (row.model_name,), row.input_tokens)
+        if row.output_tokens:
+            metrics.count("output_tokens", (row.model_name,), row.output_tokens)
+    overhead = now - plan.started - journal.upstream_s - journal.backoff_s
+    metrics.observe_overhead(function_name, journal.variant_name, max(0.0, overhead))

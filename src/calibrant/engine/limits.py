@@ -1,0 +1,68 @@
+"""Time limits: those of a provider, its model, its variant and the gateway, folded into one deadline.
+
+Whoever runs out first is named in the error.
+"""
+
+from __future__ import annotations
+
+from calibrant.base.errors import InferenceTimeout
+from calibrant.config.schema import Timeouts
+from calibrant.types.call import Deadline
+
+__all__ = ["Limit", "tighter"]
+
+
+class Limit:
+    """Instants on the monotonic clock by which something must be over, and who says so."""
+
+    __slots__ = ("first", "first_whose", "total", "total_whose")
+
+    def __init__(
+        self, total: float, total_whose: str, first: float | None = None, first_whose: str = ""
+    ) -> None:
+        """Set the limits.
+
+        Args:
+            total: When everything must be over.
+            total_whose: Who set it, such as `model 'm'`.
+            first: When the first chunk of a stream must be there.
+            first_whose: Who set that.
+        """
+        self.total = total
+        self.total_whose = total_whose
+        self.first = first
+        self.first_whose = first_whose
+
+    def deadline(self, stream: bool) -> Deadline:
+        """Return what the network has to keep."""
+        return Deadline(total=self.total, first_byte=self.first if stream else None)
+
+    def check(self, now: float) -> None:
+        """Go on only while there is time.
+
+        Raises:
+            InferenceTimeout: there is none left; the message says whose limit it was.
+        """
+        if now >= self.total:
+            raise InferenceTimeout(f"{self.total_whose} ran out of time")
+        if self.first is not None and now >= self.first:
+            raise InferenceTimeout(f"{self.first_whose} ran out of time for the first chunk")
+
+
+def tighter(limit: Limit, timeouts: Timeouts, now: float, whose: str, *, stream: bool) -> Limit:
+    """Return the limit with these timeouts folded in, counted from now."""
+    if timeouts == _NONE:
+        return limit
+    total_ms = timeouts.stream_total_ms if stream else timeouts.total_ms
+    total, total_whose = limit.total, limit.total_whose
+    if total_ms is not None and now + total_ms / 1e3 < total:
+        total, total_whose = now + total_ms / 1e3, whose
+    first, first_whose = limit.first, limit.first_whose
+    if stream and timeouts.ttft_ms is not None:
+        at = now + timeouts.ttft_ms / 1e3
+        if first is None or at < first:
+            first, first_whose = at, whose
+    return Limit(total, total_whose, first, first_whose)
+
+
+_NONE = Timeouts()

@@ -1,0 +1,77 @@
+"""From a model's reply to the function's output: JSON parsed and checked, tool calls checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from calibrant.base.ids import id_millis
+from calibrant.engine.engine import Engine
+from calibrant.engine.resolve import Plan
+from calibrant.render.schema import Schema
+from calibrant.types.answer import Answered, Head
+from calibrant.types.content import OutputBlock, Text, ToolCall
+from calibrant.types.reply import Reply
+
+__all__ = ["answer", "head", "parse_json"]
+
+_decode = msgspec.json.Decoder().decode
+
+
+def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
+    """Return who answers."""
+    function = plan.function.function
+    return Head(
+        inference_id=plan.inference_id,
+        episode_id=plan.episode_id,
+        function_name=function.name,
+        variant_name=variant_name,
+        function_type=function.type,
+        request=plan.request,
+        created=id_millis(plan.inference_id) // 1000,
+    )
+
+
+def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
+    """Return the function's answer. Output that breaks its schema is marked, never an error."""
+    if head.function_type == "json":
+        raw = "".join(block.text for block in reply.content if isinstance(block, Text))
+        has_text = any(isinstance(block, Text) for block in reply.content)
+        return Answered(
+            head=head,
+            content=reply.content,
+            raw=raw if has_text else None,
+            parsed=parse_json(raw, plan.output_schema),
+            usage=reply.usage,
+            finish_reason=reply.finish_reason,
+        )
+    content = reply.content
+    if any(isinstance(block, ToolCall) for block in content):
+        content = tuple(_checked(block, plan.tool_schemas) for block in content)
+    return Answered(
+        head=head, content=content, raw=None, parsed=None, usage=reply.usage, finish_reason=reply.finish_reason
+    )
+
+
+def parse_json(raw: str, schema: Schema | None) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value that the text is, or null where it is no JSON or breaks the schema."""
+    try:
+        value = _decode(raw)
+    except msgspec.DecodeError:
+        return None
+    except RecursionError:
+        return None
+    if schema is not None and not schema.accepts(value):
+        return None
+    # As the model wrote it: numbers keep every digit.
+    return msgspec.Raw(raw.encode())
+
+
+def _checked(block: OutputBlock, schemas: dict[str, Schema]) -> OutputBlock:
+    if not isinstance(block, ToolCall):
+        return block
+    schema = schemas.get(block.raw_name)
+    if schema is None:
+        return block
+    return msgspec.structs.replace(block, name=block.raw_name, arguments=parse_json(block.raw_arguments, schema))

@@ -1,0 +1,190 @@
+"""From a request to a plan: which function, which variants in which order, which tools. Nothing is called yet.
+
+Whatever is wrong with the request itself is found here, so that it is a 400 and not a failed inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
+from calibrant.base.ids import uuid7
+from calibrant.config.schema import Experiment
+from calibrant.engine.compiled import CompiledFunction, CompiledVariant
+from calibrant.engine.engine import Caller, Engine
+from calibrant.render.inputs import check_input
+from calibrant.render.schema import Schema
+from calibrant.routing.assign import candidates, point, probability
+from calibrant.types.request import InferenceRequest
+from calibrant.types.tool import Specific, Tool, ToolConfig
+
+__all__ = ["Plan", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One inference, decided as far as it can be before a provider is called."""
+
+    request: InferenceRequest
+    caller: Caller
+    function: CompiledFunction
+    inference_id: str
+    episode_id: str
+    pinned: bool
+    """The caller named the variant, so nothing else may serve."""
+    assigned: str
+    """The variant that the draw, or the caller, chose."""
+    probability: float | None
+    """The chance that the draw had of choosing it; null when pinned."""
+    order: Iterator[CompiledVariant]
+    """Variants to try, the assigned one first."""
+    tags: dict[str, str]
+    tools: ToolConfig | None
+    tool_schemas: dict[str, Schema]
+    output_schema: Schema | None
+    started: float
+    """Monotonic seconds at which the request's body was complete."""
+
+
+def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Plan:
+    """Decide everything about an inference that does not need a provider.
+
+    Raises:
+        NotFound: the function or the pinned variant is unknown.
+        InvalidRequest: the request contradicts itself or the function's contract.
+    """
+    function = _function(engine, request)
+    check_input(request.input, function.schemas, function.schema_only_roles)
+    tools, tool_schemas = _tools(function, request)
+    inference_id = uuid7()
+    episode_id = request.episode_id or uuid7()
+    tags = dict(request.tags)
+    if request.namespace is not None:
+        tags["tensorzero::namespace"] = request.namespace
+    if request.internal:
+        tags["tensorzero::internal"] = "true"
+    order: Iterator[CompiledVariant]
+    if request.variant_name is not None:
+        pinned = _pinned(function, request.variant_name)
+        tags["tensorzero::variant_pinned"] = request.variant_name
+        assigned, chance, order = request.variant_name, None, iter((pinned,))
+    else:
+        assigned, chance, order = _drawn(function, request.namespace, episode_id)
+    return Plan(
+        request=request,
+        caller=caller,
+        function=function,
+        inference_id=inference_id,
+        episode_id=episode_id,
+        pinned=request.variant_name is not None,
+        assigned=assigned,
+        probability=chance,
+        order=order,
+        tags=tags,
+        tools=tools,
+        tool_schemas=tool_schemas,
+        output_schema=_output_schema(function, request),
+        started=started,
+    )
+
+
+def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:
+    if request.function_name is not None:
+        return engine.compiler.function(request.function_name)
+    name = request.model_name or ""
+    function = engine.compiler.default_function(name)
+    if function is None:
+        raise InvalidRequest(
+            f"model_name: there is no model {name!r}; name a configured one "
+            f"({', '.join(engine.compiler.model_names()[:10]) or 'none'}) or a shorthand such as 'openai::gpt-4o-mini'"
+        )
+    return function
+
+
+def _pinned(function: CompiledFunction, name: str) -> CompiledVariant:
+    try:
+        return function.variants[name]
+    except KeyError:
+        raise NotFound(
+            f"Unknown variant: {name!r}; the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
+        ) from None
+
+
+def _drawn(
+    function: CompiledFunction, namespace: str | None, episode_id: str
+) -> tuple[str, float, Iterator[CompiledVariant]]:
+    variants = function.variants
+    if len(variants) == 1:
+        (name,) = variants
+        return name, 1.0, iter(variants.values())
+    experiment: Experiment = function.function.experiment
+    if namespace is not None:
+        experiment = function.function.namespaces.get(namespace, experiment)
+    u = point(function.function.name, episode_id)
+    order = candidates(u, experiment.candidates, experiment.fallbacks)
+    first = next(order, None)
+    if first is None:
+        raise InvalidRequest(f"the function {function.function.name!r} has no variant that may serve this request")
+    chance = probability(first, experiment.candidates)
+    return first, chance, _chain(variants, first, order)
+
+
+def _chain(variants: dict[str, CompiledVariant], first: str, rest: Iterator[str]) -> Iterator[CompiledVariant]:
+    yield variants[first]
+    for name in rest:
+        yield variants[name]
+
+
+def _tools(function: CompiledFunction, request: InferenceRequest) -> tuple[ToolConfig | None, dict[str, Schema]]:
+    configured = function.function.tools
+    asked = request.tools or request.allowed_tools or request.tool_choice or request.parallel_tool_calls is not None
+    if not configured and not asked:
+        return None, {}
+    if function.function.type == "json" and asked:
+        raise InvalidRequest(
+            f"tools: the function {function.function.name!r} returns JSON and takes no tools; use a chat function"
+        )
+    known: dict[str, Tool] = dict(configured)
+    for tool in request.tools:
+        if tool.name in known or any(tool.name == other.name for other in known.values()):
+            raise InvalidRequest(f"tools: there is more than one tool named {tool.name!r}")
+        known[tool.name] = tool
+    if request.allowed_tools is not None:
+        missing = [name for name in request.allowed_tools if name not in known]
+        if missing:
+            raise InvalidRequest(f"allowed_tools: unknown {missing}; there are {sorted(known)}")
+        known = {name: known[name] for name in request.allowed_tools}
+    return _tool_config(function, request, known)
+
+
+def _tool_config(
+    function: CompiledFunction, request: InferenceRequest, known: dict[str, Tool]
+) -> tuple[ToolConfig | None, dict[str, Schema]]:
+    if not known:
+        return None, {}
+    choice = request.tool_choice or function.function.tool_choice
+    if isinstance(choice, Specific):
+        tool = known.get(choice.specific) or next((t for t in known.values() if t.name == choice.specific), None)
+        if tool is None:
+            raise InvalidRequest(f"tool_choice: there is no tool {choice.specific!r}; there are {sorted(known)}")
+        choice = Specific(tool.name)
+    parallel = request.parallel_tool_calls
+    if parallel is None:
+        parallel = function.function.parallel_tool_calls
+    schemas = dict(function.tool_schemas)
+    for tool in request.tools:
+        try:
+            schemas[tool.name] = Schema(tool.parameters)
+        except ValueError as error:
+            raise InvalidRequest(f"tools: the parameters of {tool.name!r} are no JSON Schema: {error}") from None
+    return ToolConfig(tuple(known.values()), choice, parallel), {t.name: schemas[t.name] for t in known.values()}
+
+
+def _output_schema(function: CompiledFunction, request: InferenceRequest) -> Schema | None:
+    if request.output_schema is None:
+        return function.output_schema
+    try:
+        return Schema(request.output_schema)
+    except ValueError as error:
+        raise InputInvalid(f"output_schema is no JSON Schema: {error}") from None

@@ -1,0 +1,125 @@
+"""The straight line, chunk by chunk. `fold` of what it yields is the reply that `infer` would have had."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError
+from calibrant.engine.attempt import OpenStream, open_model
+from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.infer import all_failed, model_call, note_failure, record
+from calibrant.engine.journal import Journal
+from calibrant.engine.output import answer, head
+from calibrant.engine.record import begun
+from calibrant.engine.resolve import Plan, resolve
+from calibrant.types.answer import Answered, Head
+from calibrant.types.reply import Chunk, fold
+from calibrant.types.request import InferenceRequest
+
+__all__ = ["Stream", "open_stream"]
+
+_log = logging.getLogger(__name__)
+
+
+async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Stream:
+    """Return a stream whose first chunk has come from upstream and whose beginning is recorded.
+
+    Raises:
+        RequestError: the request cannot be served as it stands.
+        InferenceError: no variant could serve it; recorded all the same.
+        SpoolFull: there is no room to record it.
+    """
+    plan = resolve(engine, request, caller, started)
+    if engine.spool is not None and not request.dryrun:
+        engine.spool.reserve()
+    journal = Journal(plan.inference_id)
+    journal.durations["resolve"] = (monotonic() - started) * 1e3
+    try:
+        upstream = await _open(engine, plan, journal)
+    except CalibrantError as error:
+        await record(engine, plan, journal, error=error)
+        raise
+    except Exception as error:
+        await record(engine, plan, journal, error=InternalError(f"a fault of the gateway: {type(error).__name__}"))
+        raise
+    if engine.spool is not None and not request.dryrun:
+        await engine.spool.append(begun(engine, plan, journal.variant_name, monotonic()))
+    return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name))
+
+
+async def _open(engine: Engine, plan: Plan, journal: Journal) -> OpenStream:
+    for variant in plan.order:
+        try:
+            call = model_call(plan, variant, journal)
+            return await open_model(engine, plan, variant.variant, call, journal)
+        except CalibrantError as error:
+            note_failure(plan, variant, journal, error)
+    raise all_failed(plan, journal)
+
+
+@dataclass(slots=True)
+class Stream:
+    """An inference that is answering. Iterate `chunks` to its end: that is what records it."""
+
+    engine: Engine
+    plan: Plan
+    journal: Journal
+    upstream: OpenStream
+    head: Head
+    answered: Answered | None = None
+    """Set when the iteration is over: the whole, or what came of it."""
+    error: CalibrantError | None = None
+    """Set when the stream broke."""
+    _seen: list[Chunk] = field(default_factory=list[Chunk])
+
+    async def chunks(self) -> AsyncIterator[list[Chunk]]:
+        """Yield what comes, as many chunks at a time as came at once; then record the inference.
+
+        A stream that breaks ends the iteration too: `error` says why.
+        """
+        upstream = self.upstream
+        decoder = upstream.decoder
+        self._seen += upstream.first
+        yield upstream.first
+        try:
+            async for data in upstream.rest:
+                chunks = decoder.feed(data)
+                if chunks:
+                    self._seen += chunks
+                    yield chunks
+            chunks = decoder.close()
+            if chunks:
+                self._seen += chunks
+                yield chunks
+        except (ProviderError, InferenceTimeout) as error:
+            self.error = error
+        except Exception as error:  # a named edge: what was sent must be recorded, whatever broke
+            _log.exception("a stream broke on a fault of the gateway")
+            self.engine.metrics.count("internal_errors", ("stream",))
+            self.error = InternalError(f"a fault of the gateway: {type(error).__name__}")
+        finally:
+            upstream.response.close()
+        await self._finish()
+
+    async def _finish(self) -> None:
+        reply = fold(self._seen)
+        call = self.upstream.call
+        now = monotonic()
+        if self.error is None:
+            self.journal.succeeded(call, reply, now)
+        else:
+            self.journal.failed(call, self.error, now, partial=reply)
+            names = (call.model_name, call.provider.name, self.error.code)
+            self.engine.metrics.count("provider_errors", names)
+        self.answered = answer(self.head, self.plan, reply)
+        await record(
+            self.engine,
+            self.plan,
+            self.journal,
+            answered=self.answered,
+            error=self.error,
+            first_chunk=call.first_chunk,
+        )

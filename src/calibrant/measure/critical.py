@@ -1,0 +1,31 @@
+"""Critical values of the distributions that intervals are built from; the only file that asks scipy for them.
+
+`scipy.special` and not `scipy.stats`: the same numbers, and a tenth of the time to import.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+from scipy import special  # pyright: ignore[reportMissingTypeStubs]  # scipy ships none
+
+__all__ = ["binomial_quantile", "normal_two_sided", "student_two_sided"]
+
+
+def normal_two_sided(level: float) -> float:
+    """Return z such that a standard normal lies within ±z with probability `level`."""
+    return float(special.ndtri(0.5 + level / 2))
+
+
+def student_two_sided(level: float, freedom: float) -> float:
+    """Return t such that a Student variable lies within ±t with probability `level`."""
+    return float(special.stdtrit(freedom, 0.5 + level / 2))
+
+
+def binomial_quantile(probability: float, n: int, p: float) -> int:
+    """Return the smallest k with P(X <= k) >= probability for X ~ Binomial(n, p)."""
+    guess = max(ceil(float(special.bdtrik(probability, n, p))), 0)
+    # The inverse is found numerically and may land one beyond an exact step.
+    if guess > 0 and float(special.bdtr(guess - 1, n, p)) >= probability:
+        return guess - 1
+    return guess

@@ -1,0 +1,165 @@
+"""Intervals for independent rows: Wilson for a share, Student for a mean, order statistics for a quantile.
+
+Nothing here knows of clusters: rows of one episode are not independent, and belong to `cluster.py`.
+"""
+
+from __future__ import annotations
+
+from math import ceil, isnan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calibrant.measure.critical import binomial_quantile, normal_two_sided, student_two_sided
+from calibrant.measure.estimate import Estimate, Warned
+
+__all__ = [
+    "FEW_UNITS",
+    "few_units",
+    "open_side",
+    "order_statistic_interval",
+    "student_interval",
+    "unmeasured",
+    "wilson_bounds",
+    "wilson_interval",
+]
+
+FEW_UNITS = 20
+"""Below this many units a t interval leans on the shape of the data, so it comes with a warning."""
+
+
+def wilson_bounds(share: float, n: float, critical: float) -> tuple[float, float]:
+    """Return the bounds of Wilson's score interval for an observed share of `n` rows.
+
+    `n` need not be whole: `cluster.py` passes an effective number of rows.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
+    Journal of the American Statistical Association 22 (1927), 209-212.
+    """
+    spread = critical * critical / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = critical / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
+    # The score interval lies within [0, 1] and holds the share; rounding may push it past by an ulp.
+    return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
+
+
+def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
+    """Return the share of successes among `n` independent rows with Wilson's interval.
+
+    Chosen over the usual p ± z·se because it keeps its coverage for small n and near 0 and 1: L. D. Brown,
+    T. T. Cai and A. DasGupta, Interval estimation for a binomial proportion, Statistical Science 16 (2001),
+    101-133.
+    """
+    if n == 0:
+        return unmeasured(level)
+    share = successes / n
+    low, high = wilson_bounds(share, n, normal_two_sided(level))
+    return Estimate(
+        estimate=share,
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        clusters=n,
+        method="wilson",
+        std_error=sqrt(share * (1 - share) / n),
+        effective_n=float(n),
+    )
+
+
+def student_interval(values: NDArray[np.float64], *, level: float = 0.95) -> Estimate:
+    """Return the mean of independent rows with Student's interval: mean ± t(n-1) · s / √n.
+
+    Source: Student, The probable error of a mean, Biometrika 6 (1908), 1-25.
+    """
+    n = values.size
+    if n == 0:
+        return unmeasured(level)
+    mean = float(values.mean())
+    if n < 2 or float(np.ptp(values)) == 0.0:
+        return _without_spread(mean, n, level)
+    error = float(values.std(ddof=1)) / sqrt(n)
+    half = student_two_sided(level, n - 1) * error
+    return Estimate(
+        estimate=mean,
+        low=mean - half,
+        high=mean + half,
+        level=level,
+        n=n,
+        clusters=n,
+        method="student",
+        std_error=error,
+        effective_n=float(n),
+        warnings=few_units(n),
+    )
+
+
+def order_statistic_interval(
+    values: NDArray[np.float64], quantile: float, *, level: float = 0.95
+) -> Estimate:
+    """Return a quantile of independent rows between two order statistics.
+
+    The number of rows below the true quantile is binomial whatever the distribution, so the interval from
+    the rank at its lower tail to the rank past its upper tail covers with at least `level`. The estimate is
+    the smallest value that at least that share of the rows does not exceed, so it was really seen. Where
+    the rows are too few to leave a rank on one side, that side is null.
+
+    Source: H. A. David and H. N. Nagaraja, Order Statistics (3rd edition, 2003), section 7.1.
+    """
+    n = values.size
+    if n == 0:
+        return unmeasured(level)
+    ordered = np.sort(values)
+    tail = (1 - level) / 2
+    below = binomial_quantile(tail, n, quantile)
+    above = binomial_quantile(1 - tail, n, quantile) + 1
+    low = float(ordered[below - 1]) if below >= 1 else None
+    high = float(ordered[above - 1]) if above <= n else None
+    return Estimate(
+        estimate=float(ordered[max(ceil(n * quantile), 1) - 1]),
+        low=low,
+        high=high,
+        level=level,
+        n=n,
+        clusters=n,
+        method="order_statistic",
+        effective_n=float(n),
+        warnings=open_side(quantile, level, low=low, high=high),
+    )
+
+
+def unmeasured(level: float) -> Estimate:
+    """Return the estimate of nothing: no rows, so no number."""
+    warning = Warned("no_rows", "no rows: nothing was measured", 2)
+    return Estimate(None, None, None, level, 0, 0, "none", why="there are no rows", warnings=(warning,))
+
+
+def few_units(units: float) -> tuple[Warned, ...]:
+    """Return a warning when a t interval stands on too few units to be trusted to its level."""
+    if units >= FEW_UNITS or isnan(units):
+        return ()
+    text = f"{units:.3g} independent units: below {FEW_UNITS} the interval leans on the shape of the data"
+    return (Warned("few_units", text, FEW_UNITS),)
+
+
+def open_side(quantile: float, level: float, *, low: float | None, high: float | None) -> tuple[Warned, ...]:
+    """Return a warning for each side of a quantile that too few rows leave without a bound."""
+    found: list[Warned] = []
+    tail = (1 - level) / 2
+    if low is None:
+        needed = ceil(np.log(tail) / np.log(1 - quantile))
+        found.append(Warned("open_low", f"no lower bound: {needed} independent rows would give one", needed))
+    if high is None:
+        needed = ceil(np.log(tail) / np.log(quantile))
+        found.append(Warned("open_high", f"no upper bound: {needed} independent rows would give one", needed))
+    return tuple(found)
+
+
+def _without_spread(mean: float, n: int, level: float) -> Estimate:
+    if n < 2:
+        warning = Warned("too_few_units", "one row: its mean has no interval", 2)
+    else:
+        warning = Warned(
+            "no_variation", f"all {n} rows are equal: their spread says nothing about the next one"
+        )
+    return Estimate(mean, None, None, level, n, n, "student", warnings=(warning,))

@@ -1,0 +1,153 @@
+"""Making a connection: addresses, the race between them, the proxy's tunnel, TLS. Not the hot path.
+
+The caller bounds the time; everything here can be cancelled at any await and leaves nothing open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from itertools import chain, zip_longest
+from typing import Any, cast
+
+from calibrant.base.errors import Unreachable
+from calibrant.net.address import Origin
+from calibrant.net.proxy import Proxy, Tunnel
+from calibrant.net.tls import explain_tls
+
+__all__ = ["connect"]
+
+_HEAD_START_S = 0.25
+"""How long an address is tried alone before the next one joins the race (RFC 8305, section 5)."""
+
+_Address = tuple[socket.AddressFamily, Any]
+
+
+async def connect(
+    origin: Origin, proxy: Proxy | None, tls: ssl.SSLContext, protocol: asyncio.Protocol
+) -> None:
+    """Connect a protocol to an origin; it is ready for a call when this returns.
+
+    Raises:
+        Unreachable: no address, none that answers, no trust, or the proxy would not.
+    """
+    loop = asyncio.get_running_loop()
+    through = "" if proxy is None else f" through the proxy {proxy.origin}"
+    try:
+        sock = await _open_socket(loop, origin if proxy is None else proxy.origin)
+        if proxy is None:
+            await _wrap(loop, protocol, sock, origin, tls)
+        elif origin.scheme == "http":
+            await _wrap(loop, protocol, sock, proxy.origin, tls)
+        else:
+            await _through_tunnel(loop, origin, proxy, tls, sock, protocol)
+    except ssl.SSLError as error:
+        raise Unreachable(f"cannot connect to {origin}{through}: {explain_tls(error)}") from error
+    except OSError as error:
+        raise Unreachable(f"cannot connect to {origin}{through}: {_reason(error)}") from error
+
+
+async def _wrap(
+    loop: asyncio.AbstractEventLoop,
+    protocol: asyncio.Protocol,
+    sock: socket.socket,
+    origin: Origin,
+    tls: ssl.SSLContext,
+) -> asyncio.Transport:
+    """Give a connected socket to a protocol, with TLS where the origin wants it."""
+    if origin.scheme == "https":
+        transport, _ = await loop.create_connection(
+            lambda: protocol, sock=sock, ssl=tls, server_hostname=origin.host
+        )
+    else:
+        transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
+    return transport
+
+
+async def _through_tunnel(
+    loop: asyncio.AbstractEventLoop,
+    origin: Origin,
+    proxy: Proxy,
+    tls: ssl.SSLContext,
+    sock: socket.socket,
+    protocol: asyncio.Protocol,
+) -> None:
+    tunnel = Tunnel(proxy, origin, loop.create_future())
+    transport = await _wrap(loop, tunnel, sock, proxy.origin, tls)
+    try:
+        await tunnel.ready
+        secured = await loop.start_tls(transport, protocol, tls, server_hostname=origin.host)
+    except BaseException:
+        transport.abort()
+        raise
+    # Event loops leave this call out when they change the protocol of a transport.
+    protocol.connection_made(cast(asyncio.BaseTransport, secured))
+
+
+async def _open_socket(loop: asyncio.AbstractEventLoop, origin: Origin) -> socket.socket:
+    try:
+        found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a host name"
+        raise Unreachable(f"cannot resolve the host of {origin}: {reason or 'no address'}") from error
+    addresses = _alternate([(info[0], info[4]) for info in found])
+    if len(addresses) == 1:
+        return await _try(loop, addresses[0])
+    return await _race(loop, addresses)
+
+
+def _alternate(addresses: list[_Address]) -> list[_Address]:
+    """Order addresses so that the families take turns, beginning with the one the resolver prefers."""
+    preferred = [item for item in addresses if item[0] == addresses[0][0]]
+    others = [item for item in addresses if item[0] != addresses[0][0]]
+    return [item for item in chain.from_iterable(zip_longest(preferred, others)) if item is not None]
+
+
+async def _race(loop: asyncio.AbstractEventLoop, addresses: list[_Address]) -> socket.socket:
+    """Return the first socket that connects; a slow address does not hold the others up."""
+    waiting = deque(addresses)
+    running: set[asyncio.Task[socket.socket]] = set()
+    faults: list[OSError] = []
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(loop.create_task(_try(loop, waiting.popleft())))
+            await asyncio.wait(
+                running, timeout=_HEAD_START_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in [task for task in running if task.done()]:
+                running.discard(task)
+                try:
+                    return task.result()
+                except OSError as error:
+                    faults.append(error)
+    finally:
+        await _call_off(running)
+    raise faults[0]
+
+
+async def _call_off(tasks: set[asyncio.Task[socket.socket]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, socket.socket):
+            result.close()
+
+
+async def _try(loop: asyncio.AbstractEventLoop, address: _Address) -> socket.socket:
+    sock = socket.socket(address[0], socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        await loop.sock_connect(sock, address[1])
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

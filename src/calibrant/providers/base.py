@@ -1,0 +1,82 @@
+"""What a provider's codec is: five pure functions and an incremental decoder."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from calibrant.base.errors import ProviderError
+from calibrant.config.secret import Secret
+from calibrant.types.call import Headers, HttpCall, ModelCall
+from calibrant.types.reply import Chunk, Reply
+
+__all__ = ["JSON_TOOL", "Adapter", "StreamDecoder"]
+
+JSON_TOOL = "respond"
+"""The tool that carries the output where `json_mode` is `tool`."""
+
+
+class StreamDecoder(Protocol):
+    """Turns the bytes of a streamed answer into chunks; the same chunks however the bytes are cut.
+
+    One event of the provider is one chunk, even where it brings nothing but its raw form.
+    """
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Return the chunks that these bytes complete.
+
+        A failure that comes after good chunks in the same bytes is raised by the next call, so that no chunk is lost.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: what came is not what the protocol promises.
+        """
+        ...
+
+    def close(self) -> list[Chunk]:
+        """Return what was held back, once the provider has closed the stream.
+
+        Raises:
+            Truncated: neither the end marker nor a finish reason ever came.
+            Refused, BadAnswer: as for `feed`.
+        """
+        ...
+
+
+class Adapter(Protocol):
+    """One provider's dialect. Holds no state of a call and may be shared."""
+
+    def encode(self, call: ModelCall) -> HttpCall:
+        """Return the request. No secret is in it.
+
+        Raises:
+            ProviderError: the call asks for what this provider does not have; trying it again is no use.
+        """
+        ...
+
+    def sign(self, http: HttpCall, secret: Secret | None) -> HttpCall:
+        """Return the request with the credential in it; unchanged where the provider needs none."""
+        ...
+
+    def decode(self, status: int, headers: Headers, body: bytes, *, json_tool: bool = True) -> Reply:
+        """Return the whole answer.
+
+        Args:
+            status: The HTTP status.
+            headers: The HTTP headers.
+            body: The whole body.
+            json_tool: Whether a call of the tool `respond` is the output itself and becomes text. A caller that
+                knows that `json_mode` is not `tool` says no, and a tool of that name is a tool like any other.
+
+        Raises:
+            Refused: the provider sent an error, whatever the status.
+            BadAnswer: the body is not what the protocol promises.
+        """
+        ...
+
+    def decoder(self, *, json_tool: bool = True) -> StreamDecoder:
+        """Return a decoder for one streamed answer."""
+        ...
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """Return what an error status means."""
+        ...

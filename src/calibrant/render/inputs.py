@@ -1,0 +1,62 @@
+"""Checks the arguments of an input against the schemas of the function, before any variant is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from calibrant.base.errors import InputInvalid
+from calibrant.render.schema import Schema
+from calibrant.types.content import Template, Text
+from calibrant.types.message import Input
+
+__all__ = ["check_input"]
+
+
+def check_input(input: Input, schemas: Mapping[str, Schema], schema_only_roles: frozenset[str]) -> None:  # noqa: A002
+    """Check every template argument of the input.
+
+    Args:
+        input: What the caller sent.
+        schemas: The function's schemas, by template name.
+        schema_only_roles: Roles whose plain text would have to go through a template with a schema.
+
+    Raises:
+        InputInvalid: an argument breaks its schema, or there is no schema for it; the message has the path.
+    """
+    _check_system(input, schemas.get("system"))
+    for i, message in enumerate(input.messages):
+        for j, block in enumerate(message.content):
+            if isinstance(block, Template):
+                where = f"input.messages[{i}].content[{j}]"
+                schema = schemas.get(block.name)
+                if schema is None:
+                    known = ", ".join(sorted(schemas)) or "none"
+                    raise InputInvalid(
+                        f"{where}: the function has no schema for the template {block.name!r} (it has: {known}); "
+                        f"add `schemas.{block.name}` to the function, or send plain text"
+                    )
+                _check(where + ".arguments", block.arguments, schema)
+            elif isinstance(block, Text) and message.role in schema_only_roles:
+                raise InputInvalid(
+                    f"input.messages[{i}].content[{j}]: the function has a schema for the role {message.role!r}; "
+                    "send `arguments` for its template instead of text"
+                )
+
+
+def _check_system(input: Input, schema: Schema | None) -> None:  # noqa: A002
+    if schema is None:
+        if isinstance(input.system, dict):
+            raise InputInvalid(
+                "input.system: an object was sent, but the function has no schema for `system`; "
+                "add `schemas.system` to the function, or send a string"
+            )
+        return
+    if input.system is None:
+        raise InputInvalid("input.system: the function has a schema for it, so its arguments must be sent")
+    _check("input.system", input.system, schema)
+
+
+def _check(where: str, value: object, schema: Schema) -> None:
+    fault = schema.fault(value)
+    if fault is not None:
+        raise InputInvalid(f"{where} breaks the function's schema at {fault}")

@@ -1,0 +1,99 @@
+"""Handlers of the inference routes: decode, call the engine, encode. One for every dialect."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.infer import infer
+from calibrant.engine.stream import Stream, open_stream
+from calibrant.base.errors import CalibrantError
+from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
+from calibrant.types.answer import Answered, Head
+from calibrant.types.reply import Chunk, FinishReason, Usage
+from calibrant.types.request import InferenceRequest
+from calibrant.wire import native, openai_chat
+
+__all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "inference_handler", "caller_of"]
+
+
+class Events(Protocol):
+    """Encodes one stream, event by event; every method returns bytes to send."""
+
+    def chunk(self, chunk: Chunk) -> bytes:
+        """Return the events of a chunk; empty where it says nothing to the caller."""
+        ...
+
+    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+        """Return the events that end a whole answer."""
+        ...
+
+    def error(self, err: CalibrantError) -> bytes:
+        """Return the event that ends a broken one."""
+        ...
+
+    def done(self) -> bytes:
+        """Return the end marker."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One inbound dialect."""
+
+    endpoint: str
+    """Its name in metrics."""
+    decode: Callable[[bytes, int], InferenceRequest]
+    encode: Callable[[Answered], bytes]
+    events: Callable[[Head], Events]
+
+
+def _native(body: bytes, now_ms: int) -> InferenceRequest:
+    return native.decode(body, now_ms=now_ms)
+
+
+def _openai_chat(body: bytes, now_ms: int) -> InferenceRequest:
+    return openai_chat.decode(body, now_ms=now_ms)
+
+
+NATIVE = Codec("inference", _native, native.encode, native.Events)
+OPENAI_CHAT = Codec("openai_chat_completions", _openai_chat, openai_chat.encode, openai_chat.Events)
+
+
+def inference_handler(engine: Engine, codec: Codec) -> Handler:
+    """Return the handler of a dialect's inference route."""
+    wall_ms = engine.clock.wall_ms
+
+    async def handle(http: HttpRequest) -> Answer | StreamAnswer:
+        started = monotonic()
+        request = codec.decode(http.body, wall_ms())
+        caller = caller_of(http, codec.endpoint)
+        if request.stream:
+            stream = await open_stream(engine, request, caller, started)
+            return StreamAnswer(_events(stream, codec.events(stream.head)))
+        return Answer(200, codec.encode(await infer(engine, request, caller, started)))
+
+    return handle
+
+
+async def _events(stream: Stream, events: Events) -> AsyncIterator[bytes]:
+    async for chunks in stream.chunks():
+        data = b"".join([events.chunk(chunk) for chunk in chunks])
+        if data:
+            yield data
+    if stream.error is not None:
+        yield events.error(stream.error) + events.done()
+    elif stream.answered is not None:
+        answered = stream.answered
+        yield events.final(answered.usage, answered.finish_reason, answered.cost) + events.done()
+
+
+def caller_of(http: HttpRequest, endpoint: str) -> Caller:
+    """Return where a request came from. The trace context is W3C's `traceparent`."""
+    parts = http.headers.get("traceparent", "").split("-")
+    if len(parts) >= 4 and len(parts[1]) == 32 and len(parts[2]) == 16:
+        return Caller(endpoint, trace_id=parts[1], span_id=parts[2])
+    return Caller(endpoint)

@@ -1,0 +1,168 @@
+"""Metrics: plain numbers in the worker, merged over the host, written as Prometheus text.
+
+The line adds to integers in a dictionary. Each process publishes them into the run folder now and then;
+whoever is asked for `/metrics` merges what all of them published. Counters of a worker that is gone stay
+until the gateway starts anew, so that the host's sums never fall.
+Each metric is exposed under two names: `calibrant_X`, and `tensorzero_X` for dashboards that know that one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector, CollectorRegistry
+
+__all__ = ["COUNTERS", "OVERHEAD", "Figures", "Metrics", "exposition", "merge", "read_published"]
+
+COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "requests": ("HTTP requests to inference and feedback routes.", ("endpoint", "status")),
+    "inferences": ("Inferences made.", ("endpoint", "function_name", "model_name", "status")),
+    "input_tokens": ("Input tokens, as providers reported them.", ("model_name",)),
+    "output_tokens": ("Output tokens, as providers reported them.", ("model_name",)),
+    "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
+    "feedback": ("Feedback accepted.", ("metric_name",)),
+    "rejected": ("Requests refused because the spool had no room.", ()),
+    "internal_errors": ("Faults of the gateway itself.", ("where",)),
+}
+"""Every counter: what it counts, and by which labels."""
+
+OVERHEAD = "inference_latency_overhead_seconds"
+_OVERHEAD_HELP = "Time of the gateway beyond the time of the provider."
+_OVERHEAD_LABELS = ("function_name", "variant_name")
+
+
+class Histogram(msgspec.Struct):
+    """Counts per bucket (the last one is everything above), and the sum of what was observed."""
+
+    counts: list[int]
+    total: float = 0.0
+
+
+class Figures(msgspec.Struct):
+    """Everything that one process has counted."""
+
+    buckets: tuple[float, ...] = ()
+    counters: dict[str, list[tuple[tuple[str, ...], float]]] = {}
+    overhead: list[tuple[tuple[str, ...], Histogram]] = []
+
+
+class Metrics:
+    """The counters of this process."""
+
+    __slots__ = ("_buckets", "_counters", "_overhead")
+
+    def __init__(self, buckets: Sequence[float] = ()) -> None:
+        """Start at zero.
+
+        Args:
+            buckets: Upper bounds in seconds of the overhead histogram; empty turns it off.
+        """
+        self._buckets = tuple(sorted(buckets))
+        self._counters: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in COUNTERS}
+        self._overhead: dict[tuple[str, ...], Histogram] = {}
+
+    def count(self, name: str, labels: tuple[str, ...] = (), amount: float = 1) -> None:
+        """Add to a counter of `COUNTERS`; labels in the order given there."""
+        values = self._counters[name]
+        values[labels] = values.get(labels, 0) + amount
+
+    def observe_overhead(self, function_name: str, variant_name: str, seconds: float) -> None:
+        """Record the gateway's own share of one inference."""
+        if not self._buckets:
+            return
+        key = (function_name, variant_name)
+        histogram = self._overhead.get(key)
+        if histogram is None:
+            histogram = self._overhead[key] = Histogram([0] * (len(self._buckets) + 1))
+        histogram.counts[bisect_left(self._buckets, seconds)] += 1
+        histogram.total += seconds
+
+    def figures(self) -> Figures:
+        """Return a copy of everything counted so far."""
+        return Figures(
+            buckets=self._buckets,
+            counters={name: list(values.items()) for name, values in self._counters.items()},
+            overhead=[(key, Histogram(list(h.counts), h.total)) for key, h in self._overhead.items()],
+        )
+
+    def publish(self, path: Path) -> None:
+        """Write the figures to a file that others read; they see the old or the new ones, never half."""
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(msgspec.json.encode(self.figures()))
+        draft.replace(path)
+
+
+def read_published(folder: Path, *, but: Path | None = None) -> list[Figures]:
+    """Return what the processes of this host have published, leaving out the file `but`."""
+    decoder = msgspec.json.Decoder(Figures)
+    return [decoder.decode(path.read_bytes()) for path in sorted(folder.glob("*.metrics")) if path != but]
+
+
+def merge(parts: Iterable[Figures]) -> Figures:
+    """Return the sums over several processes. Histograms with other buckets than the last part's are left out."""
+    counters: dict[str, dict[tuple[str, ...], float]] = {}
+    overhead: dict[tuple[str, ...], Histogram] = {}
+    parts = list(parts)
+    buckets = parts[-1].buckets if parts else ()
+    for part in parts:
+        for name, values in part.counters.items():
+            sums = counters.setdefault(name, {})
+            for labels, value in values:
+                sums[labels] = sums.get(labels, 0) + value
+        if part.buckets != buckets:
+            continue
+        for labels, histogram in part.overhead:
+            into = overhead.setdefault(labels, Histogram([0] * len(histogram.counts)))
+            into.counts = [a + b for a, b in zip(into.counts, histogram.counts, strict=True)]
+            into.total += histogram.total
+    return Figures(buckets, {name: list(v.items()) for name, v in counters.items()}, list(overhead.items()))
+
+
+def exposition(figures: Figures, gauges: Iterable[tuple[str, str, float]] = ()) -> bytes:
+    """Return the Prometheus text of the figures and of gauges given as (name, help, value)."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Fixed([*_families(figures), *_gauges(gauges)]))
+    return generate_latest(registry)
+
+
+class _Fixed(Collector):
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def _families(figures: Figures) -> list[Metric]:
+    families: list[Metric] = []
+    for prefix in ("calibrant", "tensorzero"):
+        for name, (text, labels) in COUNTERS.items():
+            counter = CounterMetricFamily(f"{prefix}_{name}", text, labels=labels)
+            for values, amount in figures.counters.get(name, []):
+                counter.add_metric(list(values), amount)
+            families.append(counter)
+        if figures.buckets:
+            families.append(_histogram(prefix, figures))
+    return families
+
+
+def _histogram(prefix: str, figures: Figures) -> Metric:
+    family = HistogramMetricFamily(f"{prefix}_{OVERHEAD}", _OVERHEAD_HELP, labels=_OVERHEAD_LABELS)
+    bounds = [*(str(bound) for bound in figures.buckets), "+Inf"]
+    for labels, histogram in figures.overhead:
+        reached = 0
+        cumulated: list[tuple[str, float]] = []
+        for bound, count in zip(bounds, histogram.counts, strict=True):
+            reached += count
+            cumulated.append((bound, reached))
+        family.add_metric(list(labels), cumulated, histogram.total)
+    return family
+
+
+def _gauges(gauges: Iterable[tuple[str, str, float]]) -> list[Metric]:
+    return [GaugeMetricFamily(f"calibrant_{name}", text, value=value) for name, text, value in gauges]

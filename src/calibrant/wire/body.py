@@ -1,0 +1,205 @@
+"""What every inbound body is checked for, whatever its dialect.
+
+Everything here answers with `InvalidRequest`, or `NotImplementedYet` for a feature that this version lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from calibrant.apischema.native import CacheOptions, ParamsBody
+from calibrant.base.errors import InvalidRequest, NotImplementedYet
+from calibrant.base.ids import parse_uuid7
+from calibrant.types.content import Template, Thought, Unknown
+from calibrant.types.request import InferenceRequest, Params
+
+__all__ = [
+    "MAX_DEPTH",
+    "Unbuilt",
+    "check_documents",
+    "check_names",
+    "check_unbuilt",
+    "checked_id",
+    "checked_tags",
+    "invalid",
+    "parse",
+    "refuse_deep",
+    "stored_name",
+    "to_params",
+    "unbuilt",
+    "used_prefix",
+]
+
+MAX_DEPTH = 100
+"""How deep a caller's document may nest; deeper ones would exhaust the stack of whoever walks them later."""
+
+_RESERVED = ("tensorzero::", "calibrant::")
+_NOTHING = Params()
+
+T = TypeVar("T")
+
+
+class Unbuilt(Struct, frozen=True, kw_only=True):
+    """The options of a request whose features this version lacks."""
+
+    cache_options: CacheOptions | None = None
+    extra_body: list[Any] | None = None
+    extra_headers: list[Any] | None = None
+    provider_tools: list[Any] | None = None
+    include_raw_usage: bool | None = None
+    include_raw_response: bool | None = None
+    include_original_response: bool | None = None
+    include_aggregated_response: bool | None = None
+    internal_dynamic_variant_config: dict[str, Any] | None = None
+
+
+def invalid(problem: str, path: str) -> InvalidRequest:
+    """Return the error for a problem at a JSON path."""
+    return InvalidRequest(f"Invalid request body: {problem} - at `{path}`")
+
+
+def parse(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Return the body as the decoder's type.
+
+    Raises:
+        InvalidRequest: it is no JSON, or not of that shape; the message has the JSON path.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"Invalid request body: {error}") from error
+    except msgspec.DecodeError as error:
+        hint = "; a lone surrogate is no character" if b"\\ud" in body.lower() else ""
+        raise InvalidRequest(f"The request body is not valid JSON: {error}{hint}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"The request body is not valid UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise InvalidRequest("The request body is nested too deeply") from error
+
+
+def checked_id(text: str, *, field: str, now_ms: int) -> str:
+    """Return the canonical form of a UUIDv7 that the caller sent."""
+    try:
+        return parse_uuid7(text, now_ms=now_ms)
+    except ValueError as error:
+        raise invalid(f"{text!r} is not a valid UUIDv7: {error}", f"$.{field}") from error
+
+
+def checked_tags(tags: dict[str, str], *, field: str, internal: bool = False) -> dict[str, str]:
+    """Return the tags; reserved ones only for internal use, and then under the prefix that is stored."""
+    reserved = [key for key in tags if key.startswith(_RESERVED)]
+    if not reserved:
+        return tags
+    if not internal:
+        raise invalid(f"tag {reserved[0]!r} has a reserved prefix; rename it", f"$.{field}")
+    return {stored_name(key): value for key, value in tags.items()}
+
+
+def used_prefix(name: str) -> str:
+    """Return the vendor prefix that a name was written with."""
+    return "calibrant" if name.startswith("calibrant::") else "tensorzero"
+
+
+def stored_name(name: str) -> str:
+    """Return a name with `calibrant::` replaced by `tensorzero::`, the form that is stored."""
+    return "tensorzero::" + name[11:] if name.startswith("calibrant::") else name
+
+
+def to_params(body: ParamsBody | None) -> Params:
+    """Return the parameters that a `params` object holds."""
+    if body is None or body.chat_completion is None:
+        return _NOTHING
+    return Params(**asdict(body.chat_completion))
+
+
+def check_unbuilt(options: Unbuilt, *, prefix: str = "") -> None:
+    """Refuse options that would change the answer and that this version does not have.
+
+    Args:
+        options: What the caller sent.
+        prefix: What the fields' names begin with on the wire.
+
+    Raises:
+        NotImplementedYet: naming the first such field.
+    """
+    cache = options.cache_options
+    if cache is not None and cache.enabled != "off":
+        raise unbuilt(f"{prefix}cache_options.enabled", "leave it out or send 'off'")
+    if options.internal_dynamic_variant_config is not None:
+        raise unbuilt(f"{prefix}internal_dynamic_variant_config", "leave it out")
+    for field, value in asdict(options).items():
+        if value and field != "cache_options":
+            raise unbuilt(prefix + field, "leave it out")
+
+
+def check_documents(body: bytes, request: InferenceRequest) -> None:
+    """Refuse documents that nest too deeply and names that hold NUL. Costs next to nothing where neither can be."""
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        for path, document in _documents(request):
+            refuse_deep(document, path)
+    if b"\\u0000" in body:
+        check_names(_names(request))
+
+
+def refuse_deep(document: object, path: str) -> None:
+    """Refuse a document that nests deeper than `MAX_DEPTH`."""
+    level: list[Any] = [[document]]
+    for _ in range(MAX_DEPTH + 1):
+        # Breadth first, and without recursion: the document may be as deep as it likes.
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise invalid(f"nested deeper than {MAX_DEPTH} levels", path)
+
+
+def check_names(names: Iterable[tuple[str, str]]) -> None:
+    """Refuse NUL in names, given with their paths: not every database can store it."""
+    for path, name in names:
+        if "\0" in name:
+            raise invalid("the character NUL is not allowed here", path)
+
+
+def unbuilt(field: str, fix: str) -> NotImplementedYet:
+    """Return the error for a field whose feature this version lacks."""
+    return NotImplementedYet(f"`{field}` is not implemented in this version; {fix}")
+
+
+def _documents(request: InferenceRequest) -> Iterator[tuple[str, object]]:
+    yield "$.input.system", request.input.system
+    yield "output_schema", request.output_schema
+    for tool in request.tools:
+        yield f"parameters of tool {tool.name!r}", tool.parameters
+    for index, message in enumerate(request.input.messages):
+        for block in message.content:
+            match block:
+                case Template():
+                    yield f"message {index}: arguments", block.arguments
+                case Thought():
+                    yield f"message {index}: thought", [block.summary, block.extra_data]
+                case Unknown():
+                    yield f"message {index}: data", block.data
+                case _:
+                    pass
+
+
+def _names(request: InferenceRequest) -> Iterator[tuple[str, str]]:
+    for field in ("function_name", "model_name", "variant_name", "namespace"):
+        yield field, getattr(request, field) or ""
+    for key, value in request.tags.items():
+        yield "tags", key + value
+    for key in request.credentials:
+        yield "credentials", key
+    for tool in request.tools:
+        yield "tools", tool.name
+    for name in request.allowed_tools or ():
+        yield "allowed_tools", name

@@ -1,0 +1,330 @@
+"""The native dialect: `POST /inference` and `POST /feedback`, in and out.
+
+`decode` and `decode_feedback` turn a body into a value or say what is wrong with it and where; `encode` and `Events`
+write answers, whole and streamed. Whether the function exists and the input fits its schemas is not asked here.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from calibrant.apischema import native as shape
+from calibrant.base.errors import CalibrantError, InvalidRequest
+from calibrant.types.answer import Answered, Head
+from calibrant.types.content import (
+    File,
+    InputBlock,
+    RawText,
+    Template,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Unknown,
+)
+from calibrant.types.message import Input, Message, Role
+from calibrant.types.reply import Chunk, FinishReason, TextDelta, ToolCallDelta, Usage
+from calibrant.types.request import Feedback, InferenceRequest
+from calibrant.types.tool import Specific, Tool, ToolChoice
+from calibrant.wire import body as checks
+from calibrant.wire import files, sse
+from calibrant.wire.body import invalid
+from calibrant.wire.error import encode_error
+
+__all__ = ["Events", "decode", "decode_feedback", "encode"]
+
+_INFERENCE = msgspec.json.Decoder(shape.InferenceBody)
+_FEEDBACK = msgspec.json.Decoder(shape.FeedbackBody)
+_json = msgspec.json.Encoder().encode
+_NO_TAGS: dict[str, str] = {}
+
+
+def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
+    """Return the inference that a body asks for.
+
+    Raises:
+        InvalidRequest: the body is malformed, or its fields exclude each other; the message has the JSON path.
+        NotImplementedYet: it asks for something that this version does not have.
+    """
+    asked = checks.parse(_INFERENCE, body)
+    _check_target(asked)
+    _check_options(asked)
+    function = asked.function_name
+    request = InferenceRequest(
+        input=_input(asked.input),
+        function_name=None if function is None else checks.stored_name(function),
+        model_name=asked.model_name,
+        episode_id=(
+            None
+            if asked.episode_id is None
+            else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms)
+        ),
+        variant_name=asked.variant_name,
+        namespace=asked.namespace,
+        stream=asked.stream or False,
+        params=checks.to_params(asked.params),
+        tags=(
+            checks.checked_tags(asked.tags, field="tags", internal=asked.internal or False)
+            if asked.tags
+            else _NO_TAGS
+        ),
+        dryrun=asked.dryrun or False,
+        internal=asked.internal or False,
+        tools=_tools(asked.additional_tools) if asked.additional_tools else (),
+        allowed_tools=asked.allowed_tools,
+        tool_choice=_tool_choice(asked.tool_choice),
+        parallel_tool_calls=asked.parallel_tool_calls,
+        output_schema=asked.output_schema,
+        credentials=asked.credentials or _NO_TAGS,
+        prefix="tensorzero" if function is None else checks.used_prefix(function),
+    )
+    checks.check_documents(body, request)
+    return request
+
+
+def decode_feedback(body: bytes, *, now_ms: int) -> Feedback:
+    """Return the feedback that a body gives.
+
+    Raises:
+        InvalidRequest: the body is malformed, or it names no target or two.
+    """
+    given = checks.parse(_FEEDBACK, body)
+    if (given.inference_id is None) == (given.episode_id is None):
+        raise InvalidRequest("Feedback needs exactly one of `inference_id` and `episode_id`")
+    checks.refuse_deep(given.value, "$.value")
+    internal = given.internal or False
+    tags = checks.checked_tags(given.tags or {}, field="tags", internal=internal)
+    checks.check_names([("$.metric_name", given.metric_name), *(("$.tags", k + v) for k, v in tags.items())])
+    ids = {
+        field: None if text is None else checks.checked_id(text, field=field, now_ms=now_ms)
+        for field, text in (("inference_id", given.inference_id), ("episode_id", given.episode_id))
+    }
+    return Feedback(
+        metric_name=checks.stored_name(given.metric_name),
+        value=given.value,
+        inference_id=ids["inference_id"],
+        episode_id=ids["episode_id"],
+        tags=tags,
+        dryrun=given.dryrun or False,
+        internal=internal,
+    )
+
+
+def encode(answered: Answered) -> bytes:
+    """Return the body of a whole answer."""
+    head = answered.head
+    usage = _usage(answered.usage, answered.cost)
+    if head.function_type == "chat":
+        return _json(
+            shape.ChatAnswer(
+                head.inference_id,
+                head.episode_id,
+                head.variant_name,
+                answered.content,
+                usage,
+                answered.finish_reason,
+            )
+        )
+    return _json(
+        shape.JsonAnswer(
+            head.inference_id,
+            head.episode_id,
+            head.variant_name,
+            shape.JsonOutput(answered.raw, answered.parsed),
+            usage,
+            answered.finish_reason,
+        )
+    )
+
+
+class Events:
+    """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
+
+    __slots__ = ("_chat", "_start")
+
+    def __init__(self, head: Head) -> None:
+        """Write the part that all events share once."""
+        self._chat = head.function_type == "chat"
+        who = {
+            "inference_id": head.inference_id,
+            "episode_id": head.episode_id,
+            "variant_name": head.variant_name,
+        }
+        self._start = b"data: " + _json(who)[:-1] + (b',"content":' if self._chat else b',"raw":')
+
+    def chunk(self, chunk: Chunk) -> bytes:
+        """Return the event for what the chunk adds to the answer; empty where it adds nothing."""
+        if not chunk.content:
+            return b""
+        if self._chat:
+            return self._start + _json(chunk.content) + b"}\n\n"
+        # A JSON function that is served by a tool call has its text in the call's arguments.
+        raw = "".join(
+            delta.text if isinstance(delta, TextDelta) else delta.raw_arguments
+            for delta in chunk.content
+            if isinstance(delta, (TextDelta, ToolCallDelta))
+        )
+        return self._start + _json(raw) + b"}\n\n" if raw else b""
+
+    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+        """Return the event with the usage and the finish reason."""
+        return b'%s%s,"usage":%s,"finish_reason":%s}\n\n' % (
+            self._start,
+            b"[]" if self._chat else b'""',
+            _json(_usage(usage, cost)),
+            _json(finish_reason),
+        )
+
+    def error(self, error: CalibrantError) -> bytes:
+        """Return the event that says that the stream broke."""
+        return sse.event(encode_error(error, openai=False))
+
+    def done(self) -> bytes:
+        """Return the event that ends the stream."""
+        return sse.DONE
+
+
+def _check_target(asked: shape.InferenceBody) -> None:
+    if (asked.function_name is None) == (asked.model_name is None):
+        raise InvalidRequest("An inference needs exactly one of `function_name` and `model_name`")
+    if asked.model_name is not None and asked.variant_name is not None:
+        raise InvalidRequest("`variant_name` goes with `function_name`; a model has no variants")
+    if asked.namespace == "":
+        raise invalid("must not be empty; leave it out for no namespace", "$.namespace")
+
+
+def _check_options(asked: shape.InferenceBody) -> None:
+    if asked.include_aggregated_response and not asked.stream:
+        raise InvalidRequest("`include_aggregated_response` needs `stream` to be true")
+    if (
+        (asked.cache_options is not None and asked.cache_options.enabled != "off")
+        or asked.internal_dynamic_variant_config is not None
+        or asked.extra_body
+        or asked.extra_headers
+        or asked.provider_tools
+        or asked.include_raw_usage
+        or asked.include_raw_response
+        or asked.include_original_response
+        or asked.include_aggregated_response
+    ):
+        checks.check_unbuilt(msgspec.convert(asked, checks.Unbuilt, from_attributes=True))
+
+
+def _input(asked: shape.InputBody) -> Input:
+    return Input(
+        messages=tuple(
+            [
+                Message(
+                    message.role,
+                    (Text(message.content),)
+                    if isinstance(message.content, str)
+                    else _content(message.content, message.role, index),
+                )
+                for index, message in enumerate(asked.messages)
+            ]
+        ),
+        system=asked.system,
+    )
+
+
+def _content(
+    content: list[shape.Block] | dict[str, object], role: Role, message: int
+) -> tuple[InputBlock, ...]:
+    if isinstance(content, dict):
+        return (Template(role, content),)
+    path = f"$.input.messages[{message}].content"
+    return tuple([_block(block, role, f"{path}[{index}]") for index, block in enumerate(content)])
+
+
+def _block(block: shape.Block, role: Role, path: str) -> InputBlock:
+    match block:
+        case shape.TextBlock():
+            return _text(block, role, path)
+        case shape.FileBlock():
+            return _file(block, path)
+        case shape.ToolCallBlock():
+            return _tool_call(block, path)
+        case shape.ToolResultBlock():
+            return ToolResult(block.id, block.name, block.result)
+        case shape.TemplateBlock():
+            return Template(block.name, block.arguments)
+        case shape.RawTextBlock():
+            return RawText(block.value)
+        case shape.ThoughtBlock():
+            return Thought(block.text, block.signature, block.summary, block.provider_type, block.extra_data)
+        case shape.UnknownBlock():
+            return Unknown(block.data, block.model_name, block.provider_name)
+
+
+def _text(block: shape.TextBlock, role: Role, path: str) -> InputBlock:
+    if block.text is not None and block.arguments is None:
+        return Text(block.text)
+    if block.arguments is not None and block.text is None:
+        return Template(role, block.arguments)
+    raise invalid("a text block needs exactly one of `text` and `arguments`", path)
+
+
+def _file(block: shape.FileBlock, path: str) -> File:
+    if (block.url is None) == (block.data is None):
+        raise invalid("a file needs exactly one of `url` and `data`", path)
+    if block.url is not None:
+        if block.file_type == "base64":
+            raise invalid("a file with file_type 'base64' needs `data`", path)
+        return files.from_url(
+            block.url,
+            path=f"{path}.url",
+            mime_type=block.mime_type,
+            detail=block.detail,
+            filename=block.filename,
+        )
+    if block.file_type == "url":
+        raise invalid("a file with file_type 'url' needs `url`", path)
+    return files.from_base64(
+        block.data or "",
+        path=f"{path}.data",
+        mime_type=block.mime_type,
+        detail=block.detail,
+        filename=block.filename,
+    )
+
+
+def _tool_call(block: shape.ToolCallBlock, path: str) -> ToolCall:
+    name = block.name if block.raw_name is None else block.raw_name
+    arguments = block.arguments if block.raw_arguments is None else block.raw_arguments
+    if name is None or arguments is None:
+        raise invalid("a tool call needs `name` and `arguments`, or `raw_name` and `raw_arguments`", path)
+    if isinstance(arguments, dict):
+        checks.refuse_deep(arguments, f"{path}.arguments")
+        arguments = _json(arguments).decode()
+    return ToolCall(block.id, name, arguments)
+
+
+def _tools(tools: list[shape.ToolBody]) -> tuple[Tool, ...]:
+    return tuple([_tool(tool, f"$.additional_tools[{index}]") for index, tool in enumerate(tools)])
+
+
+def _tool(tool: shape.ToolBody, path: str) -> Tool:
+    if tool.type == "openai_custom":
+        raise checks.unbuilt(f"{path}.type: openai_custom", "send a tool of type 'function'")
+    if tool.format is not None:
+        raise invalid("`format` belongs to tools of type 'openai_custom'", path)
+    if not tool.name:
+        raise invalid("must not be empty", f"{path}.name")
+    if tool.parameters is None:
+        raise invalid("a tool needs `parameters`, the JSON Schema of its arguments", path)
+    return Tool(tool.name, tool.description or "", tool.parameters, tool.strict or False)
+
+
+def _tool_choice(choice: str | shape.NamedTool | None) -> ToolChoice | None:
+    return Specific(choice.specific) if isinstance(choice, shape.NamedTool) else choice
+
+
+def _usage(usage: Usage, cost: str | None) -> shape.UsageBody:
+    return shape.UsageBody(
+        usage.input_tokens,
+        usage.output_tokens,
+        None if cost is None else Raw(cost.encode()),
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+    )

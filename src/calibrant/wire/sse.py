@@ -1,0 +1,13 @@
+"""Server-sent events, outbound: the framing only. One event is one `data:` line, since JSON text has no line breaks."""
+
+from __future__ import annotations
+
+__all__ = ["DONE", "event"]
+
+DONE = b"data: [DONE]\n\n"
+"""The event that ends every stream."""
+
+
+def event(data: bytes) -> bytes:
+    """Return the event that carries one JSON document."""
+    return b"data: " + data + b"\n\n"

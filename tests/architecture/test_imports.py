@@ -1,0 +1,66 @@
+"""What is loaded when, who may know what, and that nothing goes in circles."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.tree import imports, modules
+
+PURE = ("providers", "wire", "render", "routing", "measure")
+IMPURE = {"asyncio", "socket", "os", "time", "random", "ssl", "threading", "subprocess", "pathlib", "secrets", "uvloop"}
+HEAVY = {"numpy", "scipy", "sqlalchemy", "alembic", "pydantic", "rich", "typer", "click", "nicegui", "openai", "httpx"}
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(' '.join(sorted(m.partition('.')[0] for m in sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", [n for n in sorted(modules()) if n.split(".")[1:2] and n.split(".")[1] in PURE])
+def test_codecs_and_decisions_are_pure(name):
+    tops = {module.partition(".")[0] for module in imports(modules()[name], everywhere=True)}
+    assert not tops & IMPURE, f"{name} imports {sorted(tops & IMPURE)}"
+
+
+def test_importing_the_package_loads_nothing_else():
+    before, after = loaded_by(""), loaded_by("import calibrant")
+    assert after - before == {"calibrant"}
+
+
+def test_help_loads_nothing_of_the_gateway():
+    code = (
+        "from typer.testing import CliRunner\nfrom calibrant.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
+    )
+    heavy = {"numpy", "scipy", "sqlalchemy", "alembic", "uvloop", "httptools", "minijinja", "jsonschema_rs", "prometheus_client"}
+    assert not loaded_by(code) & heavy
+
+
+def test_a_worker_loads_nothing_heavy():
+    assert not loaded_by("import calibrant.app.worker") & HEAVY
+
+
+def test_no_cycles():
+    graph = {
+        name: {i for i in imports(tree) if i in modules() and i != name} for name, tree in modules().items()
+    }
+    done: set[str] = set()
+
+    def walk(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for other in sorted(graph[name]):
+                walk(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        walk(name, ())
+
+
+def test_functions_import_only_in_the_command_line():
+    for name, tree in modules().items():
+        if not name.startswith("calibrant.cli"):
+            late = imports(tree, everywhere=True) - imports(tree)
+            assert not late, f"{name} imports {sorted(late)} inside a function"
