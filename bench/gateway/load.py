@@ -1,11 +1,11 @@
-"""The load generator: a process of its own that reads a `Load` as JSON on stdin and writes a `Measured` to stdout.
+"""The load generator: a process of its own; reads a `Load` as JSON on stdin, writes a `Measured` to stdout.
 
 Raw asyncio on uvloop with prebuilt request bytes, so that what is measured is the other side. Three shapes:
 
 - `closed`: each connection sends its next request when the answer to the last one is in; requests per second.
 - `open`: requests leave at a constant rate whether or not answers come; latency counts from when one was due.
-- `streams`: each connection reads one paced stream after the other; each piece carries the time when the upstream
-  wrote it (`@N;`), on the clock that both processes share.
+- `streams`: each connection reads one paced stream after the other; each piece carries the time when the
+  upstream wrote it (`@N;`), on the clock that both processes share.
 
 Only to the loopback, and bounded in time.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import math
 import re
 import sys
@@ -40,6 +41,8 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
     port: int
     path: str
     body: str
+    key: str = ""
+    """Sent as a bearer token, if any."""
     shape: Literal["closed", "open", "streams"] = "closed"
     connections: int = 1
     warmup_s: float = 0.3
@@ -57,10 +60,10 @@ class Summary(Struct, frozen=True):
     """Quantiles of a sample, in microseconds."""
 
     n: int = 0
-    p50: float = math.nan
-    p90: float = math.nan
-    p99: float = math.nan
-    max: float = math.nan
+    p50: float = 0.0
+    p90: float = 0.0
+    p99: float = 0.0
+    max: float = 0.0
 
 
 class Measured(Struct, frozen=True):
@@ -77,6 +80,8 @@ class Measured(Struct, frozen=True):
     """Lateness of the first piece: from the request, beyond the upstream's latency."""
     later: Summary = Summary()
     """Lateness of the other pieces: from when the upstream wrote them."""
+    total: int = 0
+    """Complete answers with the warm-up's."""
     backlog: int = 0
     """For `open`: requests that were due and had no free connection at the end."""
 
@@ -272,9 +277,10 @@ async def _open(like: _Connection) -> _Connection:
 async def _run(load: Load) -> Measured:
     tally = _Tally()
     body = load.body.encode()
+    bearer = f"authorization: Bearer {load.key}\r\n" if load.key else ""
     head = (
         f"POST {load.path} HTTP/1.1\r\nhost: 127.0.0.1:{load.port}\r\ncontent-type: application/json\r\n"
-        f"accept: */*\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"accept: */*\r\n{bearer}content-length: {len(body)}\r\n\r\n"
     )
     kind = {"closed": _Connection, "open": _Waiting, "streams": _Paced}[load.shape]
     model = kind(load, head.encode() + body, tally)
@@ -295,10 +301,8 @@ async def _run(load: Load) -> Measured:
     await asyncio.sleep(load.warmup_s)
     tally.counting = True
     started = time.perf_counter()
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(tally.finished.wait(), min(load.seconds, _MAX_SECONDS))
-    except TimeoutError:
-        pass
     seconds = time.perf_counter() - started
     tally.counting = False
     tally.stop()
@@ -312,6 +316,7 @@ async def _run(load: Load) -> Measured:
         chunks=tally.chunks,
         first=summary(tally.first),
         later=summary(tally.later),
+        total=tally.total,
         backlog=len(due),
     )
 

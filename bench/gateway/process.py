@@ -1,4 +1,7 @@
-"""Child processes and what the kernel says of them: CPU time, memory, children. Linux only; ends what it started, by pid."""
+"""Child processes and what the kernel says of them: CPU time, memory, children.
+
+Linux only. Ends what it started, by pid.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 class Child:
     """A process that writes to a log file and goes when its time has come."""
 
-    def __init__(
-        self, name: str, command: list[str], *, log: Path, env: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, command: list[str], *, log: Path, env: dict[str, str] | None = None) -> None:
         """Start it.
 
         Args:

@@ -105,9 +105,9 @@ class CompletionUsage(Struct, frozen=True, kw_only=True):
     prompt_tokens_details: PromptDetails | UnsetType = UNSET
     completion_tokens_details: CompletionDetails | UnsetType = UNSET
     tensorzero_provider_cache_write_input_tokens: int | UnsetType = UNSET
-    tensorzero_cost: Raw | None | UnsetType = UNSET
+    tensorzero_cost: Raw | UnsetType | None = UNSET
     calibrant_provider_cache_write_input_tokens: int | UnsetType = UNSET
-    calibrant_cost: Raw | None | UnsetType = UNSET
+    calibrant_cost: Raw | UnsetType | None = UNSET
 
 
 class Completion(Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """OpenAI's chat completions as a provider speaks it: the request that we send, the answers that we read.
 
 Holds the fields of every compatible vendor side by side; which of them a vendor is sent is said in
-`providers/compatible.py`. Answers are read leniently: what we do not know is skipped, what a vendor may leave out
-is null. The body that callers send to the gateway is another file, `openai_request.py`.
+`providers/compatible.py`. Answers are read leniently: what we do not know is skipped, what a vendor may
+leave out is null. The body that callers send to the gateway is another file, `openai_request.py`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ __all__ = [
     "StreamOptions",
     "SystemMessage",
     "TextPart",
+    "TextPiece",
     "Thinking",
     "ThinkingPart",
     "ToolMessage",
@@ -54,7 +55,7 @@ __all__ = [
     "UserMessage",
 ]
 
-# --- what we send; every null is left out -------------------------------------------------------------------------
+# --- what we send; every null is left out ---
 
 
 class TextPart(Struct, frozen=True, tag_field="type", tag="text"):
@@ -254,7 +255,13 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     stream_options: StreamOptions | None = None
 
 
-# --- what we read ---------------------------------------------------------------------------------------------------
+# --- what we read ---
+
+
+class TextPiece(Struct, frozen=True):
+    """A piece of text within a part of a content that is a list."""
+
+    text: str | None = None
 
 
 class AnswerFunction(Struct, frozen=True):
@@ -265,7 +272,7 @@ class AnswerFunction(Struct, frozen=True):
 
 
 class AnswerToolCall(Struct, frozen=True):
-    """A tool call, or a piece of one: in a stream the id and the name come once, some servers leave `index` out."""
+    """A tool call, or a piece of one; the id and the name come once, some servers leave `index` out."""
 
     id: str | None = None
     function: AnswerFunction | None = None
@@ -275,7 +282,7 @@ class AnswerToolCall(Struct, frozen=True):
 class AnswerMessage(Struct, frozen=True):
     """The answer. Content is a list where the vendor mixes text with reasoning (Mistral)."""
 
-    content: str | list[Any] | None = None
+    content: str | list[dict[str, Any]] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
@@ -313,7 +320,7 @@ class ChunkChoice(Struct, frozen=True):
 
 
 class GroqExtras(Struct, frozen=True):
-    """What Groq sends beside the standard fields: the usage of a stream, and why a stream was stopped early."""
+    """What Groq sends beside the standard fields: a stream's usage, and why it was stopped early."""
 
     usage: Raw = Raw()
     error: str | None = None

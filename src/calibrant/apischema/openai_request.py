@@ -165,6 +165,8 @@ class OpenAIToolCall(Struct, frozen=True, kw_only=True):
 class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaults=True):
     """A thought, and its place among the blocks of the message."""
 
+    index: int | None = None
+    """In a stream, which of these blocks a piece belongs to: OpenAI's own clients merge pieces by it."""
     insert_index: _Position | None = None
     text: str | None = None
     signature: str | None = None
@@ -176,6 +178,8 @@ class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaul
 class UnknownExtra(Struct, frozen=True, kw_only=True, tag="unknown", omit_defaults=True):
     """A provider's own block, and its place among the blocks of the message."""
 
+    index: int | None = None
+    """In a stream, which of these blocks a piece belongs to: OpenAI's own clients merge pieces by it."""
     insert_index: _Position | None = None
     data: Any
     model_name: str | None = None

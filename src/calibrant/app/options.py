@@ -7,7 +7,11 @@ from typing import Literal
 
 import msgspec
 
+from calibrant.base.errors import ConfigError
+
 __all__ = ["Options"]
+
+_SQLITE = "sqlite:///"
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -18,9 +22,6 @@ class Options(msgspec.Struct, frozen=True):
     """`sqlite:///PATH`; null for `events.db` in the data folder."""
     config: str | None = None
     """A file or glob; null runs with what the gateway has built in."""
-    host: str | None = None
-    port: int | None = None
-    workers: int | None = None
     listen_fd: int | None = None
     """The listening socket that a worker inherits."""
     log_format: Literal["pretty", "json"] = "pretty"
@@ -40,7 +41,10 @@ class Options(msgspec.Struct, frozen=True):
         """The file of the embedded database."""
         if self.database is None:
             return Path(self.data_dir) / "events.db"
-        return Path(self.database.removeprefix("sqlite:///"))
+        if not self.database.startswith(_SQLITE):
+            kind = self.database.partition(":")[0]
+            raise ConfigError(f"--database: {kind!r} is not built yet; write sqlite:///PATH, or leave it out")
+        return Path(self.database.removeprefix(_SQLITE))
 
     def encode(self) -> bytes:
         """Return the line that `decode` reads."""

@@ -61,7 +61,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
-        listening = _listen(self.options.host or self.config.gateway.host, self._port())
+        listening = _listen(self.config.gateway.host, self.config.gateway.port)
         host, port = listening.getsockname()[:2]
         try:
             if not await self._start_all(listening):
@@ -75,16 +75,10 @@ class Supervisor:
             await self._stop_all()
         return 0
 
-    def _port(self) -> int:
-        return self.config.gateway.port if self.options.port is None else self.options.port
-
-    def _worker_count(self) -> int:
-        return self.options.workers or self.config.gateway.workers
-
     async def _start_all(self, listening: socket.socket) -> bool:
         if self.with_recorder:
             self._recorder = await self._spawn("recorder", self.options)
-        for _ in range(self._worker_count()):
+        for _ in range(self.config.gateway.workers):
             self._workers.append(await self._spawn_worker(listening))
         if await self._all_ready(self._workers):
             return True
@@ -138,7 +132,7 @@ class Supervisor:
         except ConfigError as error:
             _log.error("the new configuration is refused, the old one stays:\n%s", error.message)
             return
-        fresh = [await self._spawn_worker(listening) for _ in range(self._worker_count())]
+        fresh = [await self._spawn_worker(listening) for _ in range(config.gateway.workers)]
         if not await self._all_ready(fresh):
             _log.error("the new configuration is refused, the old one stays: a worker did not start with it")
             await self._end(fresh, grace=1.0)

@@ -11,6 +11,7 @@
     │   ├── RequestTimeout       408   the client was too slow to send its request
     │   ├── PayloadTooLarge      413
     │   ├── UnsupportedEncoding  415   a Content-Encoding that we cannot undo
+    │   ├── ExpectationFailed    417   an Expect other than 100-continue
     │   ├── HeadersTooLarge      431
     │   └── NotImplementedYet    501   a documented feature that this version does not have
     ├── InferenceError                 the request was fine, an inference failed
@@ -40,6 +41,7 @@ __all__ = [
     "CalibrantError",
     "ConfigError",
     "Disconnected",
+    "ExpectationFailed",
     "HeadersTooLarge",
     "InferenceError",
     "InferenceTimeout",
@@ -143,6 +145,13 @@ class UnsupportedEncoding(RequestError):
 
     code = "unsupported_encoding"
     status = 415
+
+
+class ExpectationFailed(RequestError):
+    """The request expects something of the server that it does not do."""
+
+    code = "expectation_failed"
+    status = 417
 
 
 class HeadersTooLarge(RequestError):

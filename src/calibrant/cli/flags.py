@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 __all__ = [
+    "DEFAULT_DATA_DIR",
     "BindAddress",
     "ConfigFile",
     "DataDir",

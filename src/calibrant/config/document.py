@@ -1,9 +1,11 @@
 """The document that a person writes: every section and key of it, as TOML has them.
 
 This is what may be written, not what it means: `schema.Config` is that. The structs say the type, the default
-and the bounds of each key; `unbuilt.py` lists the keys that are known but do nothing yet. The sections stand in
-`document_gateway.py`, `document_models.py` and `document_functions.py`.
+and the bounds of each key; `unbuilt.py` lists the keys that are known but do nothing yet. The sections stand
+in `document_gateway.py`, `document_models.py` and `document_functions.py`.
 """
+
+# ruff: noqa: RUF012 - msgspec gives each value its own empty table
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from calibrant.config.marks import JsonFile, Private
 __all__ = ["DOCUMENT", "Document", "MetricTable", "ToolTable"]
 
 
-class MetricTable(Table):
+class MetricTable(Table, frozen=True, kw_only=True):
     """`[metrics.M]`."""
 
     type: Literal["boolean", "float"]
@@ -39,7 +41,7 @@ class MetricTable(Table):
     description: str = ""
 
 
-class ToolTable(Table):
+class ToolTable(Table, frozen=True, kw_only=True):
     """`[tools.T]`."""
 
     description: str
@@ -48,7 +50,7 @@ class ToolTable(Table):
     name: str | None = None
 
 
-class Document(Table):
+class Document(Table, frozen=True, kw_only=True):
     """The whole of it."""
 
     gateway: GatewayTable = GatewayTable()

@@ -1,4 +1,6 @@
-"""The sections about functions: `[functions.F]`, their variants, experimentation and evaluators; `[evaluations.E]`."""
+"""The sections about functions: `[functions.F]` with all that is in it, and `[evaluations.E]`."""
+
+# ruff: noqa: RUF012 - msgspec gives each value its own empty table
 
 from __future__ import annotations
 
@@ -30,19 +32,19 @@ Share = Annotated[float, Meta(ge=0)]
 Weights = dict[str, Share]
 
 
-class SchemaPath(Table, kw_only=True):
+class SchemaPath(Table, frozen=True, kw_only=True):
     """`schemas.N`."""
 
     path: JsonFile
 
 
-class TemplatePath(Table, kw_only=True):
+class TemplatePath(Table, frozen=True, kw_only=True):
     """`templates.N`."""
 
     path: TemplateFile
 
 
-class InputWrappers(Table, kw_only=True):
+class InputWrappers(Table, frozen=True, kw_only=True):
     """`input_wrappers`: what came before templates had names."""
 
     system: TemplateFile | None = None
@@ -50,7 +52,7 @@ class InputWrappers(Table, kw_only=True):
     assistant: TemplateFile | None = None
 
 
-class Variant(Table, kw_only=True):
+class Variant(Table, frozen=True, kw_only=True):
     """What every variant has."""
 
     weight: Share | None = None
@@ -58,7 +60,7 @@ class Variant(Table, kw_only=True):
     namespace: str | None = None
 
 
-class Called(Variant, kw_only=True):
+class Called(Variant, frozen=True, kw_only=True):
     """A variant, or a part of one, that calls a model."""
 
     model: Annotated[str, Meta(min_length=1)]
@@ -80,7 +82,7 @@ class Called(Variant, kw_only=True):
     verbosity: str | None = None
 
 
-class Prompted(Called, kw_only=True):
+class Prompted(Called, frozen=True, kw_only=True):
     """One call of a model with templates."""
 
     templates: dict[str, TemplatePath] = {}
@@ -90,15 +92,15 @@ class Prompted(Called, kw_only=True):
     input_wrappers: InputWrappers = InputWrappers()
 
 
-class ChatCompletion(Prompted, tag="chat_completion", tag_field="type", kw_only=True):
+class ChatCompletion(Prompted, tag="chat_completion", tag_field="type", frozen=True, kw_only=True):
     """One templated call."""
 
 
-class Judge(Prompted, kw_only=True):
+class Judge(Prompted, frozen=True, kw_only=True):
     """The `evaluator` of best-of-n or the `fuser` of mixture-of-n."""
 
 
-class BestOfN(Variant, tag="experimental_best_of_n_sampling", tag_field="type", kw_only=True):
+class BestOfN(Variant, tag="experimental_best_of_n_sampling", tag_field="type", frozen=True, kw_only=True):
     """Several candidates, and a model that picks one."""
 
     candidates: tuple[str, ...]
@@ -106,11 +108,11 @@ class BestOfN(Variant, tag="experimental_best_of_n_sampling", tag_field="type", 
     timeout_s: float | None = None
 
 
-class BestOfNAsDocumented(BestOfN, tag="experimental_best_of_n", tag_field="type", kw_only=True):
+class BestOfNAsDocumented(BestOfN, tag="experimental_best_of_n", tag_field="type", frozen=True, kw_only=True):
     """The same under the name that TensorZero's documentation gives it."""
 
 
-class MixtureOfN(Variant, tag="experimental_mixture_of_n", tag_field="type", kw_only=True):
+class MixtureOfN(Variant, tag="experimental_mixture_of_n", tag_field="type", frozen=True, kw_only=True):
     """Several candidates, and a model that makes one of them."""
 
     candidates: tuple[str, ...]
@@ -118,7 +120,9 @@ class MixtureOfN(Variant, tag="experimental_mixture_of_n", tag_field="type", kw_
     timeout_s: float | None = None
 
 
-class InContextLearning(Called, tag="experimental_dynamic_in_context_learning", tag_field="type", kw_only=True):
+class InContextLearning(
+    Called, tag="experimental_dynamic_in_context_learning", tag_field="type", frozen=True, kw_only=True
+):
     """Examples from the record, nearest first."""
 
     embedding_model: str
@@ -127,16 +131,16 @@ class InContextLearning(Called, tag="experimental_dynamic_in_context_learning", 
     max_distance: float | None = None
 
 
-class ChainOfThought(Prompted, tag="experimental_chain_of_thought", tag_field="type", kw_only=True):
+class ChainOfThought(
+    Prompted, tag="experimental_chain_of_thought", tag_field="type", frozen=True, kw_only=True
+):
     """A JSON answer with room to think first."""
 
 
-AnyVariant = (
-    ChatCompletion | BestOfN | BestOfNAsDocumented | MixtureOfN | InContextLearning | ChainOfThought
-)
+AnyVariant = ChatCompletion | BestOfN | BestOfNAsDocumented | MixtureOfN | InContextLearning | ChainOfThought
 
 
-class Static(Table, tag="static", tag_field="type", kw_only=True):
+class Static(Table, tag="static", tag_field="type", frozen=True, kw_only=True):
     """Fixed weights."""
 
     candidate_variants: tuple[str, ...] | Weights
@@ -144,7 +148,7 @@ class Static(Table, tag="static", tag_field="type", kw_only=True):
     namespaces: dict[str, Experimentation] = {}
 
 
-class StaticWeights(Table, tag="static_weights", tag_field="type", kw_only=True):
+class StaticWeights(Table, tag="static_weights", tag_field="type", frozen=True, kw_only=True):
     """Fixed weights, as they were written before."""
 
     candidate_variants: Weights
@@ -152,7 +156,7 @@ class StaticWeights(Table, tag="static_weights", tag_field="type", kw_only=True)
     namespaces: dict[str, Experimentation] = {}
 
 
-class Uniform(Table, tag="uniform", tag_field="type", kw_only=True):
+class Uniform(Table, tag="uniform", tag_field="type", frozen=True, kw_only=True):
     """Equal weights, as they were written before."""
 
     candidate_variants: tuple[str, ...] | None = None
@@ -160,7 +164,7 @@ class Uniform(Table, tag="uniform", tag_field="type", kw_only=True):
     namespaces: dict[str, Experimentation] = {}
 
 
-class _Bandit(Table, kw_only=True):
+class _Bandit(Table, frozen=True, kw_only=True):
     metric: str
     candidate_variants: tuple[str, ...]
     fallback_variants: tuple[str, ...] = ()
@@ -173,63 +177,67 @@ class _Bandit(Table, kw_only=True):
     namespaces: dict[str, Experimentation] = {}
 
 
-class Adaptive(_Bandit, tag="adaptive", tag_field="type", kw_only=True):
+class Adaptive(_Bandit, tag="adaptive", tag_field="type", frozen=True, kw_only=True):
     """Weights that follow the feedback."""
 
     algorithm: Literal["track_and_stop"] = "track_and_stop"
 
 
-class TrackAndStop(_Bandit, tag="track_and_stop", tag_field="type", kw_only=True):
+class TrackAndStop(_Bandit, tag="track_and_stop", tag_field="type", frozen=True, kw_only=True):
     """The same, as it was written before."""
 
 
 Experimentation = Static | StaticWeights | Uniform | Adaptive | TrackAndStop
 
 
-class _Scored(Table, kw_only=True):
+class _Scored(Table, frozen=True, kw_only=True):
     cutoff: float | None = None
 
 
-class ExactMatch(_Scored, tag="exact_match", tag_field="type", kw_only=True):
+class ExactMatch(_Scored, tag="exact_match", tag_field="type", frozen=True, kw_only=True):
     """Is the output the reference?"""
 
 
-class Regex(_Scored, tag="regex", tag_field="type", kw_only=True):
+class Regex(_Scored, tag="regex", tag_field="type", frozen=True, kw_only=True):
     """Does the output match?"""
 
     must_match: str | None = None
     must_not_match: str | None = None
 
 
-class ToolUse(_Scored, tag="tool_use", tag_field="type", kw_only=True):
+class ToolUse(_Scored, tag="tool_use", tag_field="type", frozen=True, kw_only=True):
     """Were the right tools called?"""
 
     behavior: Literal["none", "none_of", "any", "any_of", "all_of"]
     tools: tuple[str, ...] = ()
 
 
-class JudgeInclude(Table, kw_only=True):
+class JudgeInclude(Table, frozen=True, kw_only=True):
     """`include` of a judge."""
 
     reference_output: bool = False
 
 
-class JudgeVariant(Called, kw_only=True):
+class JudgeVariant(Called, frozen=True, kw_only=True):
     """What every variant of a judge has."""
 
     active: bool | None = None
     system_instructions: TextFile
 
 
-class JudgeChatCompletion(JudgeVariant, tag="chat_completion", tag_field="type", kw_only=True):
+class JudgeChatCompletion(JudgeVariant, tag="chat_completion", tag_field="type", frozen=True, kw_only=True):
     """A judge in one call."""
 
 
-class JudgeChainOfThought(JudgeVariant, tag="experimental_chain_of_thought", tag_field="type", kw_only=True):
+class JudgeChainOfThought(
+    JudgeVariant, tag="experimental_chain_of_thought", tag_field="type", frozen=True, kw_only=True
+):
     """A judge that thinks first."""
 
 
-class JudgeInContextLearning(JudgeVariant, tag="experimental_dynamic_in_context_learning", tag_field="type", kw_only=True):
+class JudgeInContextLearning(
+    JudgeVariant, tag="experimental_dynamic_in_context_learning", tag_field="type", frozen=True, kw_only=True
+):
     """A judge with examples."""
 
     embedding_model: str
@@ -237,7 +245,7 @@ class JudgeInContextLearning(JudgeVariant, tag="experimental_dynamic_in_context_
     max_distance: float | None = None
 
 
-class JudgeBestOfN(Table, tag="experimental_best_of_n_sampling", tag_field="type", kw_only=True):
+class JudgeBestOfN(Table, tag="experimental_best_of_n_sampling", tag_field="type", frozen=True, kw_only=True):
     """A judge of judges."""
 
     active: bool | None = None
@@ -247,7 +255,7 @@ class JudgeBestOfN(Table, tag="experimental_best_of_n_sampling", tag_field="type
     timeout_s: float | None = None
 
 
-class JudgeMixtureOfN(Table, tag="experimental_mixture_of_n", tag_field="type", kw_only=True):
+class JudgeMixtureOfN(Table, tag="experimental_mixture_of_n", tag_field="type", frozen=True, kw_only=True):
     """A mixture of judges."""
 
     active: bool | None = None
@@ -257,12 +265,10 @@ class JudgeMixtureOfN(Table, tag="experimental_mixture_of_n", tag_field="type", 
     timeout_s: float | None = None
 
 
-AnyJudge = (
-    JudgeChatCompletion | JudgeChainOfThought | JudgeInContextLearning | JudgeBestOfN | JudgeMixtureOfN
-)
+AnyJudge = JudgeChatCompletion | JudgeChainOfThought | JudgeInContextLearning | JudgeBestOfN | JudgeMixtureOfN
 
 
-class LlmJudge(_Scored, tag="llm_judge", tag_field="type", kw_only=True):
+class LlmJudge(_Scored, tag="llm_judge", tag_field="type", frozen=True, kw_only=True):
     """Does a model like the output?"""
 
     input_format: Literal["serialized", "messages"] = "serialized"
@@ -273,7 +279,7 @@ class LlmJudge(_Scored, tag="llm_judge", tag_field="type", kw_only=True):
     variants: dict[str, AnyJudge]
 
 
-class TypeScript(_Scored, tag="typescript", tag_field="type", kw_only=True):
+class TypeScript(_Scored, tag="typescript", tag_field="type", frozen=True, kw_only=True):
     """A score in TypeScript."""
 
     typescript_file: TextFile
@@ -284,7 +290,7 @@ class TypeScript(_Scored, tag="typescript", tag_field="type", kw_only=True):
 Evaluator = ExactMatch | Regex | ToolUse | LlmJudge | TypeScript
 
 
-class Evaluation(Table, tag="inference", tag_field="type", kw_only=True):
+class Evaluation(Table, tag="inference", tag_field="type", frozen=True, kw_only=True):
     """`[evaluations.E]`: evaluators as they were grouped before."""
 
     function_name: str
@@ -292,13 +298,13 @@ class Evaluation(Table, tag="inference", tag_field="type", kw_only=True):
     description: str | None = None
 
 
-class FunctionRecord(Table, kw_only=True):
+class FunctionRecord(Table, frozen=True, kw_only=True):
     """`functions.F.record`: ours."""
 
     payloads: PayloadPolicy | None = None
 
 
-class _Function(Table, kw_only=True):
+class _Function(Table, frozen=True, kw_only=True):
     variants: dict[str, AnyVariant]
     description: str = ""
     schemas: dict[str, SchemaPath] = {}
@@ -310,13 +316,13 @@ class _Function(Table, kw_only=True):
     record: FunctionRecord = FunctionRecord()
 
 
-class SpecificTool(Table, kw_only=True):
+class SpecificTool(Table, frozen=True, kw_only=True):
     """`tool_choice = { specific = "name" }`."""
 
     specific: str
 
 
-class ChatFunction(_Function, tag="chat", tag_field="type", kw_only=True):
+class ChatFunction(_Function, tag="chat", tag_field="type", frozen=True, kw_only=True):
     """A function that answers with content blocks."""
 
     tools: tuple[str, ...] = ()
@@ -324,7 +330,7 @@ class ChatFunction(_Function, tag="chat", tag_field="type", kw_only=True):
     parallel_tool_calls: bool | None = None
 
 
-class JsonFunction(_Function, tag="json", tag_field="type", kw_only=True):
+class JsonFunction(_Function, tag="json", tag_field="type", frozen=True, kw_only=True):
     """A function that answers with JSON."""
 
     output_schema: JsonFile | None = None

@@ -25,7 +25,7 @@ __all__ = [
 Seconds = Annotated[float, Meta(gt=0)]
 
 
-class BatchWrites(Table):
+class BatchWrites(Table, frozen=True, kw_only=True):
     """`gateway.observability.batch_writes`."""
 
     enabled: bool = False
@@ -35,7 +35,7 @@ class BatchWrites(Table):
     write_queue_capacity: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Observability(Table):
+class Observability(Table, frozen=True, kw_only=True):
     """`gateway.observability`."""
 
     enabled: bool | None = None
@@ -45,55 +45,55 @@ class Observability(Table):
     disable_automatic_migrations: bool = False
 
 
-class TemplateFilesystemAccess(Table):
+class TemplateFilesystemAccess(Table, frozen=True, kw_only=True):
     """`gateway.template_filesystem_access`."""
 
     enabled: bool | None = None
     base_path: Directory | None = None
 
 
-class OtlpTraces(Table):
+class OtlpTraces(Table, frozen=True, kw_only=True):
     """`gateway.export.otlp.traces`."""
 
     enabled: bool = False
     format: Literal["opentelemetry", "openinference"] = "opentelemetry"
-    extra_headers: Private = {}
+    extra_headers: Private = None
     include_content: bool | None = None
 
 
-class Otlp(Table):
+class Otlp(Table, frozen=True, kw_only=True):
     """`gateway.export.otlp`."""
 
     traces: OtlpTraces = OtlpTraces()
 
 
-class Export(Table):
+class Export(Table, frozen=True, kw_only=True):
     """`gateway.export`."""
 
     otlp: Otlp = Otlp()
 
 
-class AuthCache(Table):
+class AuthCache(Table, frozen=True, kw_only=True):
     """`gateway.auth.cache`."""
 
     enabled: bool = True
     ttl_ms: Whole = 1000
 
 
-class Auth(Table):
+class Auth(Table, frozen=True, kw_only=True):
     """`gateway.auth`."""
 
     enabled: bool = False
     cache: AuthCache = AuthCache()
 
 
-class ValkeyCache(Table):
+class ValkeyCache(Table, frozen=True, kw_only=True):
     """`gateway.cache.valkey`."""
 
     ttl_s: Annotated[int, Meta(ge=1)] = 86400
 
 
-class Cache(Table):
+class Cache(Table, frozen=True, kw_only=True):
     """`gateway.cache`."""
 
     enabled: bool | None = None
@@ -101,7 +101,7 @@ class Cache(Table):
     valkey: ValkeyCache = ValkeyCache()
 
 
-class GatewayMetrics(Table):
+class GatewayMetrics(Table, frozen=True, kw_only=True):
     """`gateway.metrics`."""
 
     tensorzero_inference_latency_overhead_seconds_buckets: tuple[Annotated[float, Meta(ge=0)], ...] = (
@@ -111,14 +111,14 @@ class GatewayMetrics(Table):
     )
 
 
-class Relay(Table):
+class Relay(Table, frozen=True, kw_only=True):
     """`gateway.relay`."""
 
     gateway_url: str | None = None
     api_key_location: CredentialLocation | None = None
 
 
-class GatewayTable(Table):
+class GatewayTable(Table, frozen=True, kw_only=True):
     """`[gateway]`: TensorZero's keys, then ours."""
 
     bind_address: Address | None = None
@@ -148,13 +148,13 @@ class GatewayTable(Table):
     max_body_bytes: ByteSize = 100 * 2**20
 
 
-class ClickHouseTable(Table):
+class ClickHouseTable(Table, frozen=True, kw_only=True):
     """`[clickhouse]`."""
 
     disable_automatic_migrations: bool = False
 
 
-class PostgresTable(Table):
+class PostgresTable(Table, frozen=True, kw_only=True):
     """`[postgres]`."""
 
     connection_pool_size: Annotated[int, Meta(ge=1)] = 20
@@ -163,7 +163,7 @@ class PostgresTable(Table):
     inference_retention_days: Whole | None = None
 
 
-class Bucket(Table):
+class Bucket(Table, frozen=True, kw_only=True):
     """A limit whose capacity and refill differ."""
 
     capacity: Annotated[float, Meta(ge=0)]
@@ -173,7 +173,7 @@ class Bucket(Table):
 Amount = Annotated[float, Meta(ge=0)] | Bucket
 
 
-class Scope(Table):
+class Scope(Table, frozen=True, kw_only=True):
     """One entry of a rule's `scope`."""
 
     tag_key: str | None = None
@@ -181,7 +181,7 @@ class Scope(Table):
     api_key_public_id: str | None = None
 
 
-class Rule(Table):
+class Rule(Table, frozen=True, kw_only=True):
     """One `[[rate_limiting.rules]]`."""
 
     always: bool | None = None
@@ -207,7 +207,7 @@ class Rule(Table):
     cost_per_month: Amount | None = None
 
 
-class RateLimitingTable(Table):
+class RateLimitingTable(Table, frozen=True, kw_only=True):
     """`[rate_limiting]`."""
 
     enabled: bool = True
@@ -217,7 +217,7 @@ class RateLimitingTable(Table):
     rules: tuple[Rule, ...] = ()
 
 
-class S3Storage(Table, tag="s3_compatible", tag_field="type"):
+class S3Storage(Table, tag="s3_compatible", tag_field="type", frozen=True, kw_only=True):
     """`[object_storage]` in a bucket."""
 
     bucket_name: str | None = None
@@ -227,26 +227,26 @@ class S3Storage(Table, tag="s3_compatible", tag_field="type"):
     prefix: str = ""
 
 
-class FilesystemStorage(Table, tag="filesystem", tag_field="type"):
+class FilesystemStorage(Table, tag="filesystem", tag_field="type", frozen=True, kw_only=True):
     """`[object_storage]` in a folder."""
 
     path: KeptPath
 
 
-class NoStorage(Table, tag="disabled", tag_field="type"):
+class NoStorage(Table, tag="disabled", tag_field="type", frozen=True, kw_only=True):
     """`[object_storage]` turned off."""
 
 
 ObjectStorageTable = S3Storage | FilesystemStorage | NoStorage
 
 
-class AutopilotTable(Table):
+class AutopilotTable(Table, frozen=True, kw_only=True):
     """`[autopilot]`."""
 
     tool_whitelist: tuple[str, ...] = ()
 
 
-class SpoolTable(Table):
+class SpoolTable(Table, frozen=True, kw_only=True):
     """`[spool]`: ours."""
 
     durability: Durability = "kernel"
@@ -256,14 +256,14 @@ class SpoolTable(Table):
     segment_bytes: ByteSize = 32 * 2**20
 
 
-class RecordTable(Table):
+class RecordTable(Table, frozen=True, kw_only=True):
     """`[record]`: ours."""
 
     payloads: PayloadPolicy = "full"
     redact: str | None = None
 
 
-class RetentionTable(Table):
+class RetentionTable(Table, frozen=True, kw_only=True):
     """`[retention]`: ours."""
 
     payload_days: Whole = 30

@@ -4,6 +4,8 @@ Each provider type is a table of its own, so that a key that it does not know is
 calls a type built, `api_base` and `parse_think_blocks` are accepted on it even where TensorZero has them not.
 """
 
+# ruff: noqa: RUF012 - msgspec gives each value its own empty table
+
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
@@ -32,7 +34,7 @@ Name = Annotated[str, Meta(min_length=1)]
 Url = Annotated[str, Meta(min_length=1)]
 
 
-class CostRule(Table, kw_only=True):
+class CostRule(Table, frozen=True, kw_only=True):
     """One entry of `cost` or `batch_cost`."""
 
     pointer: str | None = None
@@ -43,7 +45,7 @@ class CostRule(Table, kw_only=True):
     required: bool = False
 
 
-class ProviderTable(Table, kw_only=True):
+class ProviderTable(Table, frozen=True, kw_only=True):
     """What every provider has."""
 
     timeouts: TimeoutsTable = TimeoutsTable()
@@ -55,7 +57,7 @@ class ProviderTable(Table, kw_only=True):
     batch_cost: tuple[CostRule, ...] = ()
 
 
-class Anthropic(ProviderTable, tag="anthropic", tag_field="type", kw_only=True):
+class Anthropic(ProviderTable, tag="anthropic", tag_field="type", frozen=True, kw_only=True):
     """Anthropic."""
 
     model_name: Name
@@ -65,7 +67,7 @@ class Anthropic(ProviderTable, tag="anthropic", tag_field="type", kw_only=True):
     beta_structured_outputs: bool | None = None
 
 
-class Bedrock(ProviderTable, tag="aws_bedrock", tag_field="type", kw_only=True):
+class Bedrock(ProviderTable, tag="aws_bedrock", tag_field="type", frozen=True, kw_only=True):
     """AWS Bedrock."""
 
     model_id: Name
@@ -78,7 +80,7 @@ class Bedrock(ProviderTable, tag="aws_bedrock", tag_field="type", kw_only=True):
     session_token: Location | None = None
 
 
-class SageMaker(ProviderTable, tag="aws_sagemaker", tag_field="type", kw_only=True):
+class SageMaker(ProviderTable, tag="aws_sagemaker", tag_field="type", frozen=True, kw_only=True):
     """AWS SageMaker."""
 
     endpoint_name: Name
@@ -92,7 +94,7 @@ class SageMaker(ProviderTable, tag="aws_sagemaker", tag_field="type", kw_only=Tr
     session_token: Location | None = None
 
 
-class Azure(ProviderTable, tag="azure", tag_field="type", kw_only=True):
+class Azure(ProviderTable, tag="azure", tag_field="type", frozen=True, kw_only=True):
     """Azure."""
 
     deployment_id: Name
@@ -100,7 +102,7 @@ class Azure(ProviderTable, tag="azure", tag_field="type", kw_only=True):
     api_key_location: CredentialLocation | None = None
 
 
-class VertexAnthropic(ProviderTable, tag="gcp_vertex_anthropic", tag_field="type", kw_only=True):
+class VertexAnthropic(ProviderTable, tag="gcp_vertex_anthropic", tag_field="type", frozen=True, kw_only=True):
     """Anthropic's models on GCP Vertex AI."""
 
     model_id: Name
@@ -110,7 +112,7 @@ class VertexAnthropic(ProviderTable, tag="gcp_vertex_anthropic", tag_field="type
     provider_tools: tuple[Any, ...] = ()
 
 
-class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", kw_only=True):
+class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", frozen=True, kw_only=True):
     """Gemini on GCP Vertex AI."""
 
     model_id: str | None = None
@@ -120,14 +122,16 @@ class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", kw_
     credential_location: CredentialLocation | None = None
 
 
-class AiStudioGemini(ProviderTable, tag="google_ai_studio_gemini", tag_field="type", kw_only=True):
+class AiStudioGemini(
+    ProviderTable, tag="google_ai_studio_gemini", tag_field="type", frozen=True, kw_only=True
+):
     """Gemini in Google AI Studio."""
 
     model_name: Name
     api_key_location: CredentialLocation | None = None
 
 
-class OpenAICompatible(ProviderTable, kw_only=True):
+class OpenAICompatible(ProviderTable, frozen=True, kw_only=True):
     """What every type of the OpenAI family has."""
 
     api_base: Url | None = None
@@ -135,15 +139,15 @@ class OpenAICompatible(ProviderTable, kw_only=True):
     parse_think_blocks: bool | None = None
 
 
-class _Hosted(OpenAICompatible, kw_only=True):
+class _Hosted(OpenAICompatible, frozen=True, kw_only=True):
     model_name: Name
 
 
-class _SelfHosted(OpenAICompatible, kw_only=True):
+class _SelfHosted(OpenAICompatible, frozen=True, kw_only=True):
     api_base: Url  # type: ignore[reportGeneralTypeIssues]
 
 
-class OpenAI(_Hosted, tag="openai", tag_field="type", kw_only=True):
+class OpenAI(_Hosted, tag="openai", tag_field="type", frozen=True, kw_only=True):
     """OpenAI, and any server that speaks its protocol."""
 
     api_type: Literal["chat_completions", "responses"] = "chat_completions"
@@ -152,55 +156,55 @@ class OpenAI(_Hosted, tag="openai", tag_field="type", kw_only=True):
     content_type_overrides: dict[str, str] = {}
 
 
-class DeepSeek(_Hosted, tag="deepseek", tag_field="type", kw_only=True):
+class DeepSeek(_Hosted, tag="deepseek", tag_field="type", frozen=True, kw_only=True):
     """DeepSeek."""
 
 
-class Fireworks(_Hosted, tag="fireworks", tag_field="type", kw_only=True):
+class Fireworks(_Hosted, tag="fireworks", tag_field="type", frozen=True, kw_only=True):
     """Fireworks AI."""
 
 
-class Groq(_Hosted, tag="groq", tag_field="type", kw_only=True):
+class Groq(_Hosted, tag="groq", tag_field="type", frozen=True, kw_only=True):
     """Groq."""
 
     reasoning_format: str | None = None
 
 
-class Hyperbolic(_Hosted, tag="hyperbolic", tag_field="type", kw_only=True):
+class Hyperbolic(_Hosted, tag="hyperbolic", tag_field="type", frozen=True, kw_only=True):
     """Hyperbolic."""
 
 
-class Mistral(_Hosted, tag="mistral", tag_field="type", kw_only=True):
+class Mistral(_Hosted, tag="mistral", tag_field="type", frozen=True, kw_only=True):
     """Mistral."""
 
     prompt_mode: str | None = None
 
 
-class OpenRouter(_Hosted, tag="openrouter", tag_field="type", kw_only=True):
+class OpenRouter(_Hosted, tag="openrouter", tag_field="type", frozen=True, kw_only=True):
     """OpenRouter."""
 
 
-class Together(_Hosted, tag="together", tag_field="type", kw_only=True):
+class Together(_Hosted, tag="together", tag_field="type", frozen=True, kw_only=True):
     """Together AI."""
 
 
-class XAI(_Hosted, tag="xai", tag_field="type", kw_only=True):
+class XAI(_Hosted, tag="xai", tag_field="type", frozen=True, kw_only=True):
     """xAI."""
 
 
-class SGLang(_SelfHosted, tag="sglang", tag_field="type", kw_only=True):
+class SGLang(_SelfHosted, tag="sglang", tag_field="type", frozen=True, kw_only=True):
     """An SGLang server."""
 
     model_name: Name
 
 
-class VLLM(_SelfHosted, tag="vllm", tag_field="type", kw_only=True):
+class VLLM(_SelfHosted, tag="vllm", tag_field="type", frozen=True, kw_only=True):
     """A vLLM server."""
 
     model_name: Name
 
 
-class TGI(_SelfHosted, tag="tgi", tag_field="type", kw_only=True):
+class TGI(_SelfHosted, tag="tgi", tag_field="type", frozen=True, kw_only=True):
     """A Text Generation Inference server; it serves one model, so a name is not needed."""
 
     model_name: str = ""
@@ -229,7 +233,7 @@ AnyProvider = (
 )
 
 
-class ModelTable(Table, kw_only=True):
+class ModelTable(Table, frozen=True, kw_only=True):
     """`[models.M]`."""
 
     routing: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -239,7 +243,7 @@ class ModelTable(Table, kw_only=True):
     skip_relay: bool = False
 
 
-class EmbeddingModelTable(Table, kw_only=True):
+class EmbeddingModelTable(Table, frozen=True, kw_only=True):
     """`[embedding_models.E]`."""
 
     routing: Annotated[tuple[str, ...], Meta(min_length=1)]
@@ -249,37 +253,37 @@ class EmbeddingModelTable(Table, kw_only=True):
     namespace: str | None = None
 
 
-class ApiKeyDefaults(Table, kw_only=True):
+class ApiKeyDefaults(Table, frozen=True, kw_only=True):
     """`provider_types.T.defaults`."""
 
     api_key_location: CredentialLocation | None = None
 
 
-class CredentialDefaults(Table, kw_only=True):
+class CredentialDefaults(Table, frozen=True, kw_only=True):
     """`provider_types.T.defaults` of the GCP types."""
 
     credential_location: CredentialLocation | None = None
 
 
-class ProviderType(Table, kw_only=True):
+class ProviderType(Table, frozen=True, kw_only=True):
     """`[provider_types.T]` of most types."""
 
     defaults: ApiKeyDefaults = ApiKeyDefaults()
 
 
-class FireworksSft(Table, kw_only=True):
+class FireworksSft(Table, frozen=True, kw_only=True):
     """`provider_types.fireworks.sft`."""
 
     account_id: str
 
 
-class FireworksType(ProviderType, kw_only=True):
+class FireworksType(ProviderType, frozen=True, kw_only=True):
     """`[provider_types.fireworks]`."""
 
     sft: FireworksSft | None = None
 
 
-class TogetherSft(Table, kw_only=True):
+class TogetherSft(Table, frozen=True, kw_only=True):
     """`provider_types.together.sft`."""
 
     hf_api_token: Private = None
@@ -288,13 +292,13 @@ class TogetherSft(Table, kw_only=True):
     wandb_project_name: str | None = None
 
 
-class TogetherType(ProviderType, kw_only=True):
+class TogetherType(ProviderType, frozen=True, kw_only=True):
     """`[provider_types.together]`."""
 
     sft: TogetherSft | None = None
 
 
-class VertexSft(Table, kw_only=True):
+class VertexSft(Table, frozen=True, kw_only=True):
     """`provider_types.gcp_vertex_gemini.sft`."""
 
     bucket_name: str
@@ -305,7 +309,7 @@ class VertexSft(Table, kw_only=True):
     service_account: str | None = None
 
 
-class VertexBatch(Table, kw_only=True):
+class VertexBatch(Table, frozen=True, kw_only=True):
     """`provider_types.gcp_vertex_gemini.batch`."""
 
     storage_type: Literal["cloud_storage", "none"]
@@ -313,7 +317,7 @@ class VertexBatch(Table, kw_only=True):
     output_uri_prefix: str | None = None
 
 
-class VertexGeminiType(Table, kw_only=True):
+class VertexGeminiType(Table, frozen=True, kw_only=True):
     """`[provider_types.gcp_vertex_gemini]`."""
 
     defaults: CredentialDefaults = CredentialDefaults()
@@ -321,13 +325,13 @@ class VertexGeminiType(Table, kw_only=True):
     batch: VertexBatch | None = None
 
 
-class VertexAnthropicType(Table, kw_only=True):
+class VertexAnthropicType(Table, frozen=True, kw_only=True):
     """`[provider_types.gcp_vertex_anthropic]`."""
 
     defaults: CredentialDefaults = CredentialDefaults()
 
 
-class ProviderTypesTable(Table, kw_only=True):
+class ProviderTypesTable(Table, frozen=True, kw_only=True):
     """`[provider_types]`."""
 
     anthropic: ProviderType = ProviderType()

@@ -30,34 +30,34 @@ class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A TOML table whose keys are all known."""
 
 
-class NonStreaming(Table):
+class NonStreaming(Table, frozen=True, kw_only=True):
     """`timeouts.non_streaming`."""
 
     total_ms: Millis | None = None
 
 
-class Streaming(Table):
+class Streaming(Table, frozen=True, kw_only=True):
     """`timeouts.streaming`."""
 
     ttft_ms: Millis | None = None
     total_ms: Millis | None = None
 
 
-class TimeoutsTable(Table):
+class TimeoutsTable(Table, frozen=True, kw_only=True):
     """`timeouts` of a variant, a model or a provider."""
 
     non_streaming: NonStreaming = NonStreaming()
     streaming: Streaming = Streaming()
 
 
-class RetriesTable(Table):
+class RetriesTable(Table, frozen=True, kw_only=True):
     """`retries` of a variant."""
 
     num_retries: Whole = 0
     max_delay_s: Annotated[float, Meta(ge=0)] = 10.0
 
 
-class LocationPair(Table):
+class LocationPair(Table, frozen=True, kw_only=True):
     """A credential with a second place to look."""
 
     default: Location
@@ -67,7 +67,7 @@ class LocationPair(Table):
 CredentialLocation = Location | LocationPair
 
 
-class ExtraHeader(Table):
+class ExtraHeader(Table, frozen=True, kw_only=True):
     """One entry of `extra_headers`."""
 
     name: str
@@ -75,11 +75,9 @@ class ExtraHeader(Table):
     delete: bool | None = None
 
 
-class ExtraBody(Table):
+class ExtraBody(Table, frozen=True, kw_only=True):
     """One entry of `extra_body`."""
 
     pointer: str
     value: Any = None
     delete: bool | None = None
-
-

@@ -71,7 +71,7 @@ def parse_bytes(size: int | str) -> int:
         return size
     match = _SIZE.fullmatch(size)
     if match is None or match[2] not in _UNITS:
-        raise ValueError("is no size; write a number of bytes or a text such as \"512MiB\" or \"20GB\"")
+        raise ValueError('is no size; write a number of bytes or a text such as "512MiB" or "20GB"')
     return int(float(match[1]) * _UNITS[match[2]])
 
 

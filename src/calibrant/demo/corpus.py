@@ -1,7 +1,8 @@
 """Sentences with the entities they name: the values, their scores, and the two files they are read from.
 
-A corpus is either a CSV in the layout of CoNLL++ (`raw_id`, `raw_split`, `input`, `output`) or the sample that ships
-with the package. Both come split in two; models learn from `train` and are judged on `validation`.
+A corpus is either a CSV in the layout of CoNLL++ (`raw_id`, `raw_split`, `input`, `output`) or the sample
+that ships with the package. Both come split in two; models learn from `train` and are judged on
+`validation`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,19 @@ from msgspec import Struct
 
 from calibrant.base.errors import ConfigError
 
-__all__ = ["KINDS", "Corpus", "Entities", "Kind", "Row", "f1", "leak_free", "load", "load_csv", "load_sample"]
+__all__ = [
+    "KINDS",
+    "Corpus",
+    "Entities",
+    "Kind",
+    "Row",
+    "f1",
+    "leak_free",
+    "load",
+    "load_csv",
+    "load_sample",
+    "normal_text",
+]
 
 Kind = Literal["person", "organization", "location", "miscellaneous"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -75,7 +88,7 @@ def load_sample() -> Corpus:
 
 
 def load_csv(path: Path, document: int = 10) -> Corpus:
-    """Return a CSV in the layout of CoNLL++, with each `document` consecutive rows of a split as one document.
+    """Return a CSV in the layout of CoNLL++; each `document` consecutive rows of a split are a document.
 
     Raises:
         ConfigError: the file is missing or is not laid out as expected.
@@ -84,7 +97,9 @@ def load_csv(path: Path, document: int = 10) -> Corpus:
         with path.open(newline="", encoding="utf-8") as file:
             return _split([_csv_row(line, document) for line in csv.DictReader(file)])
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}. Name a CSV file that exists.") from error
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}. Name a CSV file that exists."
+        ) from error
     except (csv.Error, KeyError, ValueError) as error:
         # ValueError covers broken UTF-8 and, through msgspec, broken JSON in the output column.
         message = f"{path}: not a corpus ({error}). Expected columns: raw_id, raw_split, input, output."
@@ -93,8 +108,13 @@ def load_csv(path: Path, document: int = 10) -> Corpus:
 
 def leak_free(corpus: Corpus) -> tuple[Row, ...]:
     """Return the validation rows whose text, after normalising case, digits and spaces, is not in train."""
-    seen = {_normal(row.text) for row in corpus.train}
-    return tuple(row for row in corpus.validation if _normal(row.text) not in seen)
+    seen = {normal_text(row.text) for row in corpus.train}
+    return tuple(row for row in corpus.validation if normal_text(row.text) not in seen)
+
+
+def normal_text(text: str) -> str:
+    """Return a text without what hides that it is another one again: case, the digits of numbers, spaces."""
+    return re.sub(r"\d+", "0", " ".join(text.lower().split()))
 
 
 def f1(found: Entities, truth: Entities) -> float:
@@ -108,6 +128,8 @@ def f1(found: Entities, truth: Entities) -> float:
 
 
 def _csv_row(line: dict[str, str], document: int) -> Row:
+    if None in line.values():
+        raise ValueError("a line has too few columns")
     split = line["raw_split"]
     if split not in ("train", "validation"):
         raise ValueError(f"raw_split is {split!r}")
@@ -120,7 +142,3 @@ def _split(rows: list[Row]) -> Corpus:
         train=tuple(row for row in rows if row.split == "train"),
         validation=tuple(row for row in rows if row.split == "validation"),
     )
-
-
-def _normal(text: str) -> str:
-    return re.sub(r"\d+", "0", " ".join(text.lower().split()))

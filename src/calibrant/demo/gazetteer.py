@@ -59,12 +59,14 @@ def train(rows: Iterable[Row]) -> Gazetteer:
             for text in row.entities.of(kind):
                 name = tuple(token.text for token in tokenize(text))
                 seen.setdefault(name, Counter())[kind] += 1
-    kinds = {name: _most_often(counts) for name, counts in seen.items() if _is_name(name, counts, words)}
+    kinds: dict[Name, Kind] = {
+        name: _most_often(counts) for name, counts in seen.items() if _is_name(name, counts, words)
+    }
     return Gazetteer(kinds, max(map(len, kinds), default=0))
 
 
 def _is_name(name: Name, counts: Counter[Kind], words: Counter[str]) -> bool:
-    return len(name) > 1 or 2 * counts.total() >= words[name[0]]
+    return len(name) > 1 or 2 * counts.total() >= words["".join(name)]
 
 
 def _most_often(counts: Counter[Kind]) -> Kind:

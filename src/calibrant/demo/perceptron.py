@@ -1,9 +1,9 @@
-"""A structured averaged perceptron: learns weights of spelling and context, and decodes the best sequence of tags.
+"""A structured averaged perceptron: learns weights of spelling and context, decodes the best tag sequence.
 
-After M. Collins, Discriminative training methods for hidden Markov models (2002): score each tag of each token by its
-features and each pair of neighbouring tags, take the best sequence (Viterbi), and where it is wrong add the features
-of the right one and subtract those of the wrong one. The weights kept are the average over training, which is what
-makes so plain a rule generalise.
+After M. Collins, Discriminative training methods for hidden Markov models (2002): score each tag of each
+token by its features and each pair of neighbouring tags, take the best sequence (Viterbi), and where it is
+wrong add the features of the right one and subtract those of the wrong one. The weights kept are the
+average over training, which is what makes so plain a rule generalise.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Perceptron(Struct, frozen=True):
 
         Args:
             text: Any text.
-            temperature: Above 0 the scores are disturbed by so much Gumbel noise, in units of their mean margin, and
-                the best sequence of what results is a sample; 0 is the best sequence.
+            temperature: How much Gumbel noise disturbs the scores, in quarters of their mean margin; the best
+                sequence of the result is a sample. 0 is no noise.
             seed: Of the noise.
         """
         tokens = tokenize(text)
@@ -51,12 +51,13 @@ class Perceptron(Struct, frozen=True):
             return Entities()
         words = [token.text for token in tokens]
         rows = np.array([[self.ids.get(f, _UNKNOWN) for f in fs] for fs in features(words)])
-        scores = self.emission[rows].sum(axis=1)
+        scores: Weights = self.emission[rows].sum(axis=1)
         if temperature > 0:
             ordered = np.sort(scores, axis=1)
             margin = float((ordered[:, -1] - ordered[:, -2]).mean())
-            scores = scores + temperature * margin * np.random.default_rng(seed).gumbel(size=scores.shape)
-        return decode_tags(text, tokens, [TAGS[tag] for tag in _best(scores, self.transition)])
+            noise = np.random.default_rng(seed).gumbel(size=scores.shape)
+            scores = scores + temperature * margin / 4 * noise
+        return decode_tags(text, tokens, [TAGS[int(tag)] for tag in _best(scores, self.transition)])
 
 
 class _Sentence(Struct, frozen=True):
@@ -141,12 +142,12 @@ def _shape(word: str) -> str:
 def _sentence(row: Row, ids: dict[str, int]) -> _Sentence:
     tokens, tags = encode_tags(row)
     rows = [[ids.setdefault(f, len(ids)) for f in fs] for fs in features([token.text for token in tokens])]
-    return _Sentence(np.array(rows, dtype=np.intp), np.array([TAGS.index(tag) for tag in tags], dtype=np.intp))
+    return _Sentence(
+        np.array(rows, dtype=np.intp), np.array([TAGS.index(tag) for tag in tags], dtype=np.intp)
+    )
 
 
-def _learn(
-    emission: Weights, transition: Weights, sentence: _Sentence, found: Ids, amount: float
-) -> None:
+def _learn(emission: Weights, transition: Weights, sentence: _Sentence, found: Ids, amount: float) -> None:
     wrong = found != sentence.gold
     rows = sentence.rows[wrong]
     # `add.at` because a feature may stand in several tokens of one sentence.

@@ -1,7 +1,7 @@
 """Text to tokens and tags, and back: what both taggers share.
 
-A token keeps its place in the text, so an entity is cut from the text as it was written. Tags are BIO: `B-person`
-opens an entity, `I-person` goes on with it, `O` is outside.
+A token keeps its place in the text, so an entity is cut from the text as it was written. Tags are BIO:
+`B-person` opens an entity, `I-person` goes on with it, `O` is outside.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ OUTSIDE = "O"
 TAGS = (OUTSIDE, *(f"{place}-{kind}" for kind in KINDS for place in "BI"))
 """Every tag; a tagger's scores stand in this order."""
 
-_EDGES = re.compile(r"^([\"'“‘«(\[{]*)(.*?)([\"'”’»)\]},;:!?]*)$", re.DOTALL)
-_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
-_DOTTED = re.compile(r"(?:\w\.)+|\d+\.|\.+")
-"""Initials (`U.S.`, `J.`), ordinals (`3.`) and dots alone keep their full stop."""
-_ABBREVIATIONS = frozenset(
-    "Mr. Mrs. Ms. Dr. Prof. Rev. Gen. Col. Sgt. Lt. Capt. Gov. Sen. Rep. St. Mt. Ft. Inc. Corp. Ltd. Co. Bros. Jr. "
-    "Sr. vs. etc. No. Jan. Feb. Mar. Apr. Aug. Sept. Sep. Oct. Nov. Dec. Calif. Fla. Mass. Pa. Va. Ill. Wash. Conn. "
-    "Ga. Mich. Minn. Ore. Colo. Ariz. Md. Tenn. Wis. Mo. Ky. La. Ind. Univ. Dept.".split()
-)
+_EDGES = re.compile(r"^([\"'\u201c\u2018«(\[{]*)(.*?)([\"'\u201d\u2019»)\]},;:!?]*)$", re.DOTALL)
+_CLITIC = re.compile(r"['\u2019](?:s|S|re|ve|ll|d|m)$")
+_DOTTED = re.compile(r"(?:[^\W\d]\.)+|\.+")
+"""Initials (`U.S.`, `J.`) and dots alone keep their full stop."""
+# fmt: off
+_ABBREVIATIONS = frozenset((
+    "Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Rev.", "Gen.", "Col.", "Sgt.", "Lt.", "Capt.", "Gov.",
+    "Sen.", "Rep.", "St.", "Mt.", "Ft.", "Inc.", "Corp.", "Ltd.", "Co.", "Bros.", "Jr.", "Sr.",
+    "vs.", "etc.", "Jan.", "Feb.", "Mar.", "Apr.", "Aug.", "Sept.", "Sep.", "Oct.", "Nov.", "Dec.",
+    "Calif.", "Fla.", "Mass.", "Pa.", "Va.", "Ill.", "Wash.", "Conn.", "Mich.", "Minn.", "Ore.",
+    "Colo.", "Ariz.", "Tenn.", "Wis.", "Univ.", "Dept.",
+))
+# fmt: on
 
 
 class Token(Struct, frozen=True):
@@ -51,7 +55,9 @@ def encode_tags(row: Row) -> tuple[list[Token], list[str]]:
     tokens = tokenize(row.text)
     words = [token.text for token in tokens]
     tags = [OUTSIDE] * len(tokens)
-    wanted = [(tuple(t.text for t in tokenize(text)), kind) for kind in KINDS for text in row.entities.of(kind)]
+    wanted = [
+        (tuple(t.text for t in tokenize(text)), kind) for kind in KINDS for text in row.entities.of(kind)
+    ]
     # Longest first, or `Paris` would take its token from `Paris Saint-Remy`.
     for words_of, kind in sorted(wanted, key=lambda entity: -len(entity[0])):
         place = _first_free(words, tags, words_of)

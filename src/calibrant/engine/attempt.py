@@ -63,7 +63,9 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         body = await response.read()
         if response.status >= 300:
             raise provider.adapter.error(response.status, response.headers, body)
-        reply = provider.adapter.decode(response.status, response.headers, body)
+        reply = provider.adapter.decode(
+            response.status, response.headers, body, json_tool=call.json_mode == "tool"
+        )
         journal.succeeded(noted, reply, monotonic())
         return reply
 
@@ -97,7 +99,7 @@ async def _open(
     try:
         if response.status >= 300:
             raise provider.adapter.error(response.status, response.headers, await response.read())
-        decoder = provider.adapter.decoder()
+        decoder = provider.adapter.decoder(json_tool=call.json_mode == "tool")
         rest = response.chunks()
         async for data in rest:
             first = decoder.feed(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,14 +25,18 @@ Redact = Callable[[bytes, str], bytes]
 class Spooling(Protocol):
     """What the engine needs of the spool."""
 
-    worker: str
+    incarnation: str
 
     def reserve(self) -> bool:
         """Make sure that there is room to record one more inference, or raise `SpoolFull`."""
         ...
 
-    async def append(self, record: Record) -> None:
-        """Return once the record is as durable as the policy promises."""
+    def append(self, record: Record) -> Future[None]:
+        """Return a future that is done once the record is as durable as the policy promises."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Return why nothing can be recorded now, or null while there is room."""
         ...
 
 

@@ -16,7 +16,8 @@ from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.engine.engine import Caller, Engine
 from calibrant.render.schema import Schema
-from calibrant.store.base import Refusal, TargetView
+from calibrant.store.base import TargetView
+from calibrant.store.linking import Refusal
 from calibrant.types.request import Feedback
 from calibrant.types.rows import FeedbackKind, FeedbackRecord, FeedbackRow, Level
 from calibrant.types.tool import ToolConfig

@@ -113,7 +113,7 @@ def _inference(
         span_id=plan.caller.span_id,
         key_id=plan.caller.key_id,
         tags={} if bare else plan.tags,
-        worker=engine.spool.worker if engine.spool is not None else "",
+        worker=engine.spool.incarnation if engine.spool is not None else "",
         **payload,
     )
 

@@ -1,4 +1,4 @@
-"""Where a call goes: the parts of its URL as HTTP needs them. Pure; refuses whatever could smuggle anything."""
+"""Where a call goes: the parts of its URL as HTTP needs them. Pure; refuses what could smuggle anything."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from calibrant.base.errors import Unreachable
 from calibrant.net.address import Origin, parse_url
-from calibrant.net.connection import NothingSent
 from calibrant.net.dial import connect
 from calibrant.net.pool import Pool
 from calibrant.net.proxy import Proxies
@@ -81,24 +80,23 @@ class Client:
         body = call.body
         head = prepared.head + framing(call.method, body)
         pool = prepared.pool
-        while True:
-            connection = pool.take() or await pool.acquire(deadline)
-            answer = Answer(
-                prepared.label,
-                stream=call.stream,
-                bodiless=prepared.bodiless,
-                settled=asyncio.get_running_loop().create_future(),
-                settings=self._settings,
-            )
-            connection.start(head, body, answer, deadline)
-            try:
-                await answer.settled
-            except NothingSent:
-                continue
-            except BaseException:
-                answer.close()
-                raise
-            return answer
+        # A pooled connection is checked here, before anything is sent. Once it has been written to, nobody
+        # can tell how much of the call the server has seen, so the call is not made again.
+        connection = pool.take() or await pool.acquire(deadline)
+        answer = Answer(
+            prepared.label,
+            stream=call.stream,
+            bodiless=prepared.bodiless,
+            settled=asyncio.get_running_loop().create_future(),
+            settings=self._settings,
+        )
+        connection.start(head, body, answer, deadline)
+        try:
+            await answer.settled
+        except BaseException:
+            answer.close()
+            raise
+        return answer
 
     async def close(self) -> None:
         """Close idle connections and take no more calls; waits for nothing."""
@@ -147,7 +145,7 @@ class Client:
 
 
 def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:
-    # Header fields that change with each call (trace context) would fill it; starting afresh costs microseconds.
+    # Header fields that change with each call (trace context) fill it; starting afresh costs microseconds.
     if len(known) >= _MAX_REMEMBERED:
         known.clear()
     known[key] = value

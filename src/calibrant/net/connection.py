@@ -19,16 +19,12 @@ from calibrant.net.response import Answer
 from calibrant.net.settings import ClientSettings
 from calibrant.types.call import Deadline
 
-__all__ = ["Connection", "NothingSent", "Owner"]
+__all__ = ["Connection", "Owner"]
 
 _PAUSE_ABOVE = 256 * 1024
 _JOIN_BELOW = 256 * 1024
 _TICK_S = 0.001
 """Event loops count in milliseconds; a shorter timer would spin."""
-
-
-class NothingSent(Disconnected):
-    """The connection was dead before any byte of the call left; the call may be made on another."""
 
 
 class Owner(Protocol):
@@ -41,6 +37,22 @@ class Owner(Protocol):
     def forget(self, connection: Connection) -> None:
         """Learn that a connection is gone."""
         ...
+
+
+class _Nowhere(asyncio.Transport):
+    """The transport of a connection that has none: not made yet, or lost."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def resume_reading(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+_NOWHERE = _Nowhere()
 
 
 class Connection(asyncio.Protocol):
@@ -87,7 +99,7 @@ class Connection(asyncio.Protocol):
         self.alive = True
         """False once it is of no more use; it has left its owner then."""
         self.idle_since = 0.0
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport = _NOWHERE
         self._answer: Answer | None = None
         self._pieces: list[bytes] = []
         # The parser calls the list itself: no Python frame per chunk.
@@ -109,16 +121,16 @@ class Connection(asyncio.Protocol):
 
     def fit(self) -> bool:
         """Whether a call may be sent on it, as far as can be known without asking the network."""
-        return self.alive and self._transport is not None and not self._transport.is_closing()
+        return self.alive and not self._transport.is_closing()
 
     def fileno(self) -> int:
         """Return the socket's file descriptor, or -1."""
-        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        sock = self._transport.get_extra_info("socket")
         return -1 if sock is None else sock.fileno()
 
     def start(self, head: bytes, body: bytes, answer: Answer, deadline: Deadline) -> None:
         """Send a call; `answer` is settled in due course."""
-        transport = cast(asyncio.Transport, self._transport)
+        transport = self._transport
         self._answer = answer
         answer.line = self
         self._total = due = deadline.total
@@ -137,8 +149,7 @@ class Connection(asyncio.Protocol):
         """Read on, after too much lay unread."""
         if self._paused:
             self._paused = False
-            if self._transport is not None:
-                self._transport.resume_reading()
+            self._transport.resume_reading()
 
     def drop(self) -> None:
         """Close at once, whatever is under way. Idempotent."""
@@ -150,15 +161,14 @@ class Connection(asyncio.Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
         self._owner.forget(self)
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         if not self.alive:
             self._transport.abort()
 
@@ -178,11 +188,7 @@ class Connection(asyncio.Protocol):
                 self._fail(BadAnswer(f"the answer to {answer.label} is not HTTP/1.1: {error}"))
                 return
             self._keep = False
-        if (
-            received > self._max_head
-            and (received > self._max_bytes or not was_headed)
-            and self._too_long(answer)
-        ):
+        if received > self._max_head and (received > self._max_bytes or not was_headed) and self._too_long(answer):
             return
         if self._complete:
             self._finish(answer)
@@ -202,7 +208,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the transport is gone."""
         self._broken("the connection was lost" if exc is None else f"the connection broke ({_reason(exc)})")
-        self._transport = None
+        self._transport = _NOWHERE
 
     # What the parser calls. These only note; `data_received` acts.
 
@@ -251,7 +257,7 @@ class Connection(asyncio.Protocol):
         answer.line = None
         answer.complete = True
         answer.arrived()
-        if not self._keep or cast(asyncio.Transport, self._transport).get_write_buffer_size():
+        if not self._keep or self._transport.get_write_buffer_size():
             self.drop()
             return
         now = monotonic()
@@ -283,20 +289,15 @@ class Connection(asyncio.Protocol):
                 answer.unread += size
                 if answer.unread > _PAUSE_ABOVE and not self._paused:
                     self._paused = True
-                    cast(asyncio.Transport, self._transport).pause_reading()
+                    self._transport.pause_reading()
         if answer.stream:
             answer.arrived()
 
     def _too_long(self, answer: Answer) -> bool:
         """Fail an answer whose head, or which as a whole, is longer than the limits allow."""
-        if self._headed:
-            head = sum(len(name) + len(value) + 4 for name, value in answer.headers)
-        else:
-            head = self._received
+        head = sum(len(name) + len(value) + 4 for name, value in answer.headers) if self._headed else self._received
         if head > self._max_head:
-            self._fail(
-                BadAnswer(f"the head of the answer to {answer.label} is longer than {self._max_head} bytes")
-            )
+            self._fail(BadAnswer(f"the head of the answer to {answer.label} is longer than {self._max_head} bytes"))
         elif self._received - head > self._max_bytes:
             self._fail(BadAnswer(f"the answer to {answer.label} is longer than {self._max_bytes} bytes"))
         return not self.alive
@@ -332,14 +333,10 @@ class Connection(asyncio.Protocol):
             self.drop()
         else:
             which = "total" if self._due == self._total else "first-byte"
-            self._fail(
-                InferenceTimeout(
-                    f"the {which} deadline passed while waiting for the answer to {answer.label}"
-                )
-            )
+            self._fail(InferenceTimeout(f"the {which} deadline passed while waiting for the answer to {answer.label}"))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _field_name(name: bytes) -> str:
     return name.decode("latin-1").lower()
 

@@ -6,6 +6,7 @@ The caller bounds the time; everything here can be cancelled at any await and le
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from collections import deque
@@ -25,9 +26,7 @@ _HEAD_START_S = 0.25
 _Address = tuple[socket.AddressFamily, Any]
 
 
-async def connect(
-    origin: Origin, proxy: Proxy | None, tls: ssl.SSLContext, protocol: asyncio.Protocol
-) -> None:
+async def connect(origin: Origin, proxy: Proxy | None, tls: ssl.SSLContext, protocol: asyncio.Protocol) -> None:
     """Connect a protocol to an origin; it is ready for a call when this returns.
 
     Raises:
@@ -58,9 +57,7 @@ async def _wrap(
 ) -> asyncio.Transport:
     """Give a connected socket to a protocol, with TLS where the origin wants it."""
     if origin.scheme == "https":
-        transport, _ = await loop.create_connection(
-            lambda: protocol, sock=sock, ssl=tls, server_hostname=origin.host
-        )
+        transport, _ = await loop.create_connection(lambda: protocol, sock=sock, ssl=tls, server_hostname=origin.host)
     else:
         transport, _ = await loop.create_connection(lambda: protocol, sock=sock)
     return transport
@@ -83,7 +80,7 @@ async def _through_tunnel(
         transport.abort()
         raise
     # Event loops leave this call out when they change the protocol of a transport.
-    protocol.connection_made(cast(asyncio.BaseTransport, secured))
+    protocol.connection_made(cast("asyncio.BaseTransport", secured))
 
 
 async def _open_socket(loop: asyncio.AbstractEventLoop, origin: Origin) -> socket.socket:
@@ -114,9 +111,7 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[_Address]) -> s
         while waiting or running:
             if waiting:
                 running.add(loop.create_task(_try(loop, waiting.popleft())))
-            await asyncio.wait(
-                running, timeout=_HEAD_START_S if waiting else None, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(running, timeout=_HEAD_START_S if waiting else None, return_when=asyncio.FIRST_COMPLETED)
             for task in [task for task in running if task.done()]:
                 running.discard(task)
                 try:
@@ -131,9 +126,11 @@ async def _race(loop: asyncio.AbstractEventLoop, addresses: list[_Address]) -> s
 async def _call_off(tasks: set[asyncio.Task[socket.socket]]) -> None:
     for task in tasks:
         task.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, socket.socket):
-            result.close()
+    if tasks:
+        await asyncio.wait(tasks)
+    for task in tasks:
+        if not task.cancelled() and task.exception() is None:
+            task.result().close()
 
 
 async def _try(loop: asyncio.AbstractEventLoop, address: _Address) -> socket.socket:
@@ -150,4 +147,5 @@ async def _try(loop: asyncio.AbstractEventLoop, address: _Address) -> socket.soc
 
 
 def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
+    # Event loops put a text of their own, with the address once more, in place of the system's.
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, cast
 
 import brotli
 
@@ -63,16 +63,25 @@ class _Zlib:
         return self._inner is not None and self._inner.eof
 
 
+class _BrotliDecompressor(Protocol):
+    """What the brotli package's own class offers; the package ships no types."""
+
+    def process(self, data: bytes, *, output_buffer_limit: int) -> bytes: ...
+    def is_finished(self) -> bool: ...
+    def can_accept_more_data(self) -> bool: ...
+
+
 class _Brotli:
     def __init__(self) -> None:
-        self._inner = brotli.Decompressor()
+        self._inner = cast("_BrotliDecompressor", brotli.Decompressor())  # pyright: ignore[reportUnknownMemberType]
 
     def unpack(self, data: bytes) -> Iterator[bytes]:
         while True:
             piece = self._inner.process(data, output_buffer_limit=_STEP)
             if piece:
                 yield piece
-            if self._inner.is_finished() or self._inner.can_accept_more_data():
+            # After a full step there may be more inside, whatever the decompressor says of its input.
+            if len(piece) < _STEP and (self._inner.is_finished() or self._inner.can_accept_more_data()):
                 return
             data = b""
 
@@ -122,7 +131,8 @@ _CODECS: dict[str, Callable[[], _Codec]] = {
     "br": _Brotli,
     "zstd": _Zstd,
 }
-_FAULTS = (zlib.error, brotli.error, zstd.ZstdError, EOFError)
+_BROTLI_ERROR = cast("type[Exception]", brotli.error)  # pyright: ignore[reportUnknownMemberType]
+_FAULTS = (zlib.error, _BROTLI_ERROR, zstd.ZstdError, EOFError)
 
 
 class Decoder:
@@ -174,9 +184,7 @@ class Decoder:
         if self._unpacked > self._max_bytes:
             raise BadAnswer(f"the answer's {self._name} body unpacks to more than {self._max_bytes} bytes")
         if self._unpacked > _FREE and self._unpacked > self._packed * self._max_expansion:
-            raise BadAnswer(
-                f"the answer's {self._name} body unpacks to more than {self._max_expansion} times its size"
-            )
+            raise BadAnswer(f"the answer's {self._name} body unpacks to more than {self._max_expansion} times its size")
 
 
 def decoder_for(headers: Headers, *, max_bytes: int, max_expansion: int) -> Decoder | None:

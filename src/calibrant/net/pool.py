@@ -79,8 +79,11 @@ class Pool:
             async with asyncio.timeout(due - monotonic()):
                 return await self._acquire()
         except TimeoutError:
-            state = "being connected to" if self._slots <= self._settings.max_connections_per_host else "busy"
-            raise InferenceTimeout(f"the {which} deadline passed while {self._name} was {state}") from None
+            limit = self._settings.max_connections_per_host
+            busy = f" (all {limit} are taken)" if self._slots >= limit else ""
+            raise InferenceTimeout(
+                f"the {which} deadline passed while waiting for a connection to {self._name}{busy}"
+            ) from None
 
     def give_back(self, connection: Connection) -> None:
         """Take back a connection that can serve another call."""
@@ -154,6 +157,9 @@ class Pool:
         except BaseException:
             connection.drop()
             raise
+        if not connection.fit():
+            connection.drop()
+            raise Unreachable(f"{self._name} closed the connection as soon as it was made")
         return connection
 
     def _free_slot(self) -> None:

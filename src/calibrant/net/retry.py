@@ -1,4 +1,4 @@
-"""How long to wait before a call is made again. Pure: the random draw is a parameter, the waiting is not here."""
+"""How long to wait before a call is made again. Pure: the random draw is a parameter."""
 
 from __future__ import annotations
 

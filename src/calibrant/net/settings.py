@@ -15,7 +15,7 @@ class ProxySettings(Struct, frozen=True):
     https_proxy: str | None = None
     """URL of the proxy for `https` calls, which go through a CONNECT tunnel."""
     no_proxy: tuple[str, ...] = ()
-    """Hosts reached directly: `*`, a name (and all under it), an address or a CIDR network; a name may end in `:port`."""
+    """Hosts reached directly: `*`, a name and all under it (also as `name:port`), an address, a network."""
 
     def __repr__(self) -> str:
         """Say which proxies are set, not what they are."""

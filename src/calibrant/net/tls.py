@@ -30,9 +30,7 @@ def explain_tls(error: ssl.SSLError) -> str:
     """Say why a TLS handshake failed, and what to do where that is known."""
     if isinstance(error, ssl.SSLCertVerificationError):
         hint = (
-            ""
-            if "mismatch" in error.verify_message.lower()
-            else "; add its authority to the CA bundle if you trust it"
+            "" if "mismatch" in error.verify_message.lower() else "; add its authority to the CA bundle if you trust it"
         )
         return f"its certificate was refused: {error.verify_message.rstrip('.')}{hint}"
     return f"the TLS handshake failed ({error.reason or 'no reason given'})"

@@ -24,7 +24,8 @@ class StreamDecoder(Protocol):
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks that these bytes complete.
 
-        A failure that comes after good chunks in the same bytes is raised by the next call, so that no chunk is lost.
+        A failure that comes after good chunks in the same bytes is raised by the next call, so that no chunk
+        is lost.
 
         Raises:
             Refused: the provider sent an error.
@@ -64,8 +65,8 @@ class Adapter(Protocol):
             status: The HTTP status.
             headers: The HTTP headers.
             body: The whole body.
-            json_tool: Whether a call of the tool `respond` is the output itself and becomes text. A caller that
-                knows that `json_mode` is not `tool` says no, and a tool of that name is a tool like any other.
+            json_tool: Whether a call of the tool `respond` is the output itself and becomes text. A caller
+                that knows that `json_mode` is not `tool` says no: then it is a tool like any other.
 
         Raises:
             Refused: the provider sent an error, whatever the status.

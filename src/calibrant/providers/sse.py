@@ -1,8 +1,9 @@
 """Server-sent events, read incrementally: bytes in, the data of each complete event out.
 
-Follows the WHATWG event stream format for what chat streams use of it: comments, CR, LF and CRLF, data over several
-lines, a byte order mark. Event names, ids and retry times are skipped. Bytes stay bytes until an event is whole, so
-a character may be cut anywhere. One deviation: an event whose last blank line is missing still counts at the end.
+Follows the WHATWG event stream format for what chat streams use of it: comments, CR, LF and CRLF, data over
+several lines, a byte order mark. Event names, ids and retry times are skipped. Bytes stay bytes until an
+event is whole, so a character may be cut anywhere. One deviation: an event whose last blank line is missing
+still counts at the end.
 """
 
 from __future__ import annotations
@@ -53,9 +54,11 @@ class EventParser:
         return _data(rest)
 
     def _plain_newlines(self, data: bytes) -> bytes:
+        if not data:
+            return data
         if self._after_cr:
             data = data.removeprefix(b"\n")
-        self._after_cr = data.endswith(b"\r") or (self._after_cr and not data)
+        self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _buffered(self, data: bytes) -> list[bytes]:

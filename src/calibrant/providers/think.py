@@ -1,7 +1,7 @@
 """Reasoning that a model writes into its text, between `<think>` and `</think>`, told apart as it streams by.
 
-Only a block at the very start of the answer counts: further on the tags are text like any other, as in an answer
-that explains them. White space around the reasoning, and before the answer that follows it, is dropped.
+Only a block at the very start of the answer counts: further on the tags are text like any other, as in an
+answer that explains them. White space around the reasoning, and before the answer after it, is dropped.
 """
 
 from __future__ import annotations

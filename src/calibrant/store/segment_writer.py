@@ -26,8 +26,17 @@ class Written(Struct, frozen=True):
 class SegmentWriter:
     """Appends frames on the event loop; `sync` may run in a thread meanwhile."""
 
-    def __init__(self, directory: Path, incarnation: str, segment_bytes: int, disk: Disk) -> None:
-        """Write nothing yet: the first frame makes the first file."""
+    def __init__(self, directory: Path, incarnation: str, segment_bytes: int, disk: Disk, *, synced: bool) -> None:
+        """Write nothing yet: the first frame makes the first file.
+
+        Args:
+            directory: The spool folder.
+            incarnation: Begins the name of each file.
+            segment_bytes: A file at least so long gets no more frames.
+            disk: The system calls.
+            synced: Somebody calls `sync` and counts on it, so files stay open until then.
+        """
+        self._synced = synced
         self._directory = directory
         self._incarnation = incarnation
         self._segment_bytes = segment_bytes
@@ -85,9 +94,11 @@ class SegmentWriter:
     def seal(self) -> None:
         """Never write to the present file again."""
         with self._lock:
-            if self._descriptor >= 0:
-                self._old.append(self._descriptor)
-            self._descriptor = -1
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0 and self._synced:
+                self._old.append(descriptor)
+            elif descriptor >= 0:
+                os.close(descriptor)
 
     def close(self) -> None:
         """Synchronise and close everything; a disk that refuses is not an error here, the frames are in the kernel."""

@@ -23,8 +23,8 @@ __all__ = [
     "Figures",
     "Incarnation",
     "Segment",
-    "Survey",
     "encode_figures",
+    "folder_bytes",
     "hold",
     "is_free",
     "lock_path",
@@ -68,17 +68,6 @@ class Incarnation(Struct, frozen=True):
     dead: bool
     segments: tuple[Segment, ...]
     """By number."""
-
-
-class Survey(Struct, frozen=True):
-    """The folder at one moment. Of a dead incarnation every segment is listed, at its last size."""
-
-    incarnations: tuple[Incarnation, ...]
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of all segments."""
-        return sum(segment.size for incarnation in self.incarnations for segment in incarnation.segments)
 
 
 _encoder = Encoder()
@@ -127,8 +116,8 @@ def is_free(path: Path) -> bool:
     return True
 
 
-def survey(directory: Path) -> Survey:
-    """Look at the folder.
+def survey(directory: Path) -> tuple[Incarnation, ...]:
+    """Look at the folder; of a dead incarnation every segment is listed, at its last size.
 
     The order matters: a worker that is found dead has written its last byte, so a listing made afterwards
     shows all that it left. A worker first seen in that listing is taken for alive.
@@ -141,7 +130,12 @@ def survey(directory: Path) -> Survey:
             size = _size(entry)
             if size is not None:
                 found.setdefault(match["incarnation"], []).append((int(match["number"]), entry.name, size))
-    return Survey(tuple(_incarnation(name, name in dead, files) for name, files in sorted(found.items())))
+    return tuple(_incarnation(name, name in dead, files) for name, files in sorted(found.items()))
+
+
+def folder_bytes(directory: Path) -> int:
+    """Return the bytes of all segments in the folder."""
+    return sum(_size(entry) or 0 for entry in os.scandir(directory) if entry.name.endswith(".seg"))
 
 
 def read_figures(directory: Path, incarnation: str) -> Figures | None:

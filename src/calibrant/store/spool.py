@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import AbstractEventLoop, Future, TimerHandle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from calibrant.base.errors import ConfigError, SpoolFull
@@ -23,8 +24,8 @@ from calibrant.base.ids import uuid7
 from calibrant.config.schema import SpoolPolicy
 from calibrant.store.disk import Disk
 from calibrant.store.frame import encode_frame
-from calibrant.store.segments import Figures, encode_figures, hold, lock_path, survey
 from calibrant.store.segment_writer import SegmentWriter
+from calibrant.store.segments import Figures, encode_figures, folder_bytes, hold, lock_path
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["Spool"]
@@ -45,7 +46,7 @@ class Spool:
         self._loop: AbstractEventLoop = asyncio.get_running_loop()
         self._lock = lock
         self._disk = disk
-        self._writer = SegmentWriter(directory, worker, policy.segment_bytes, disk)
+        self._writer = SegmentWriter(directory, worker, policy.segment_bytes, disk, synced=policy.durability == "disk")
         self._frames: list[bytes] = []
         self._futures: list[Future[None]] = []
         self._next = 1
@@ -64,7 +65,9 @@ class Spool:
         self._done.set_result(None)
         self._memory = policy.durability == "memory"
         self._to_disk = policy.durability == "disk"
+        self._gone = False
         self._closed = False
+        self._threads: ThreadPoolExecutor | None = None
 
     @classmethod
     def open(cls, directory: Path, policy: SpoolPolicy, worker: str, *, disk: Disk | None = None) -> Spool:
@@ -112,13 +115,16 @@ class Spool:
         Raises:
             SpoolFull: there is no room and the policy is `reject`.
         """
-        if self._own + self._others < self.policy.max_bytes and not self._trouble:
-            if self._free - self._own >= self.policy.min_free_bytes:
-                return True
+        if not self._trouble and self._room():
+            return True
         if self.policy.when_full == "shed":
             return False
         self._rejected += 1
         raise SpoolFull(self._no_room())
+
+    def trouble(self) -> str | None:
+        """Return why nothing can be recorded now, or None while there is room."""
+        return None if not self._trouble and self._room() else self._no_room()
 
     def append(self, record: Record) -> Future[None]:
         """Give a record to the spool.
@@ -152,12 +158,15 @@ class Spool:
         if self._closed:
             return
         self._flush()
+        if self._shed:
+            self._settle_shed()
         while self._syncing is not None:
             await asyncio.wait([self._syncing])
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        await self._loop.run_in_executor(None, self._writer.close)
+        await self._loop.run_in_executor(self._thread(), self._writer.close)
+        self._thread().shutdown(wait=False)
         self._publish()
         os.close(self._lock)
 
@@ -165,6 +174,8 @@ class Spool:
         """Deal with an append while there is trouble; None when it may go on."""
         if self._closed:
             return self._failed(SpoolFull(f"the spool in {self.directory} is closed"))
+        if self._gone and self.policy.when_full == "reject":
+            return self._failed(SpoolFull(self._no_room()))
         if self.policy.when_full == "shed" and (self._trouble or not self._room()):
             return self._give_up(1)
         if self._shed and not self._settle_shed():
@@ -225,9 +236,15 @@ class Spool:
         if self._syncing is not None or not self._unsynced:
             return
         waiting, self._unsynced = self._unsynced, []
-        job = self._loop.run_in_executor(None, self._writer.sync)
+        job = self._loop.run_in_executor(self._thread(), self._writer.sync)
         self._syncing = job
         job.add_done_callback(lambda done: self._synced(done, waiting))
+
+    def _thread(self) -> ThreadPoolExecutor:
+        # Its own thread: a reply must not wait behind somebody's slow query in the loop's common pool.
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, "spool")
+        return self._threads
 
     def _synced(self, job: Future[None], waiting: list[Future[None]]) -> None:
         self._syncing = None
@@ -254,10 +271,11 @@ class Spool:
         self._timer = self._loop.call_later(_SCAN_S, self._look)
         self._trouble = ""
         try:
-            self._others = survey(self.directory).bytes
+            self._others = folder_bytes(self.directory)
             self._free = self._disk.free(self.directory)
             self._own = sum(map(len, self._frames))
-            if not self._disk.same(self._lock, lock_path(self.directory, self.incarnation)):
+            self._gone = not self._disk.same(self._lock, lock_path(self.directory, self.incarnation))
+            if self._gone:
                 self._trouble = "the folder was removed or replaced while the worker ran; restart the worker"
         except OSError as error:
             self._trouble = f"it cannot be read: {error.strerror}"

@@ -1,1 +1,4 @@
-"""For tests and benches: a fake provider and what it may do wrong. May import anything; only tests and commands import it."""
+"""For tests and benches: a fake provider and what it may do wrong.
+
+May import anything; only tests, benches and commands import it.
+"""

@@ -1,6 +1,7 @@
 """OpenAI's chat completions, from the provider's side: read a request, write the answer whole or as events.
 
-Pure. Written apart from the gateway's own codecs on purpose: a fake that shares their code shares their mistakes.
+Pure. Written apart from the gateway's own codecs on purpose: a fake that shares their code shares their
+mistakes.
 """
 
 from __future__ import annotations

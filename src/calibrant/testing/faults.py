@@ -1,4 +1,4 @@
-"""What a fake provider does with a request, as frozen values: how late, how paced, what it says, what goes wrong.
+"""What a fake provider does with a request, as frozen values: how late, how paced, what is said, what fails.
 
 Nothing here does I/O. `steps.py` turns a `Script` into bytes and waits; `connection.py` plays them.
 
@@ -58,7 +58,8 @@ Fault = Literal[
 - `html`, `empty`, `not_http`: status 200 with a page, status 200 with nothing, and no HTTP at all.
 - `length_too_long`, `length_too_short`: a Content-Length that is not the body's.
 - `slow_headers`, `slow_body`: `delay_s` inside the head, or before each piece of the body.
-- `error_event`: after `after_chunks` events of a stream with status 200, an error; without streaming, an error body.
+- `error_event`: after `after_chunks` events of a stream with status 200, an error; without streaming, an
+  error body with status 200.
 - `split_utf8`: the body arrives in pieces that end inside a character.
 
 A refused connection is no script: nobody is there to read it. See `Upstream.refuse`.
@@ -87,7 +88,7 @@ class Pace(Struct, frozen=True, forbid_unknown_fields=True):
     interval_s: float = 0.0
     """Between pieces, on a fixed schedule: a late piece does not make the next one late."""
     stamp: bool = False
-    """Each piece is `@N;` with N the monotonic clock in nanoseconds when it was written, instead of the text."""
+    """Each piece is `@N;` instead of the text, N the monotonic clock in nanoseconds when it was written."""
 
 
 class Tokens(Struct, frozen=True, forbid_unknown_fields=True):

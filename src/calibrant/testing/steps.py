@@ -69,7 +69,7 @@ def answer_bytes(
     extra: bytes = b"",
     length: int | None = None,
 ) -> bytes:
-    """Return a whole HTTP answer; `length` overrides the true Content-Length, `extra` is whole header lines."""
+    """Return a whole HTTP answer; `length` overrides the true Content-Length, `extra` is header lines."""
     reason = _REASONS.get(status, "Error").encode()
     return b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b" % (
         status,
@@ -228,9 +228,10 @@ def _chunked(pieces: Iterator[bytes | float]) -> Iterator[bytes | float]:
 def _gzipped(pieces: Iterator[bytes | float]) -> Iterator[bytes | float]:
     squeeze = zlib.compressobj(6, zlib.DEFLATED, 31)
     for piece in pieces:
-        yield (
-            piece if isinstance(piece, float) else squeeze.compress(piece) + squeeze.flush(zlib.Z_SYNC_FLUSH)
-        )
+        if isinstance(piece, bytes):
+            yield squeeze.compress(piece) + squeeze.flush(zlib.Z_SYNC_FLUSH)
+        else:
+            yield piece
     yield squeeze.flush()
 
 

@@ -20,6 +20,7 @@ from calibrant.types.request import InferenceRequest, Params
 
 __all__ = [
     "MAX_DEPTH",
+    "NOTHING_UNBUILT",
     "Unbuilt",
     "check_documents",
     "check_names",
@@ -56,6 +57,10 @@ class Unbuilt(Struct, frozen=True, kw_only=True):
     include_original_response: bool | None = None
     include_aggregated_response: bool | None = None
     internal_dynamic_variant_config: dict[str, Any] | None = None
+
+
+NOTHING_UNBUILT = Unbuilt()
+"""A request that asks for nothing of the kind."""
 
 
 def invalid(problem: str, path: str) -> InvalidRequest:
@@ -138,7 +143,12 @@ def check_unbuilt(options: Unbuilt, *, prefix: str = "") -> None:
 
 
 def check_documents(body: bytes, request: InferenceRequest) -> None:
-    """Refuse documents that nest too deeply and names that hold NUL. Costs next to nothing where neither can be."""
+    """Refuse documents that nest too deeply and names that hold NUL.
+
+    Args:
+        body: As it came; where its bytes rule both out, nothing is looked at.
+        request: What was made of it.
+    """
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
         for path, document in _documents(request):
             refuse_deep(document, path)
@@ -148,15 +158,10 @@ def check_documents(body: bytes, request: InferenceRequest) -> None:
 
 def refuse_deep(document: object, path: str) -> None:
     """Refuse a document that nests deeper than `MAX_DEPTH`."""
-    level: list[Any] = [[document]]
+    level: list[dict[str, Any] | list[Any]] = [[document]]
     for _ in range(MAX_DEPTH + 1):
         # Breadth first, and without recursion: the document may be as deep as it likes.
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, (dict, list))
-        ]
+        level = [child for parent in level for child in _children(parent) if isinstance(child, (dict, list))]
         if not level:
             return
     raise invalid(f"nested deeper than {MAX_DEPTH} levels", path)
@@ -172,6 +177,10 @@ def check_names(names: Iterable[tuple[str, str]]) -> None:
 def unbuilt(field: str, fix: str) -> NotImplementedYet:
     """Return the error for a field whose feature this version lacks."""
     return NotImplementedYet(f"`{field}` is not implemented in this version; {fix}")
+
+
+def _children(parent: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return parent.values() if isinstance(parent, dict) else parent
 
 
 def _documents(request: InferenceRequest) -> Iterator[tuple[str, object]]:

@@ -1,7 +1,8 @@
 """The native dialect: `POST /inference` and `POST /feedback`, in and out.
 
-`decode` and `decode_feedback` turn a body into a value or say what is wrong with it and where; `encode` and `Events`
-write answers, whole and streamed. Whether the function exists and the input fits its schemas is not asked here.
+`decode` and `decode_feedback` turn a body into a value or say what is wrong with it and where; `encode` and
+`Events` write answers, whole and streamed. Whether the function exists and the input fits its schemas is not
+asked here.
 """
 
 from __future__ import annotations
@@ -37,14 +38,15 @@ __all__ = ["Events", "decode", "decode_feedback", "encode"]
 _INFERENCE = msgspec.json.Decoder(shape.InferenceBody)
 _FEEDBACK = msgspec.json.Decoder(shape.FeedbackBody)
 _json = msgspec.json.Encoder().encode
-_NO_TAGS: dict[str, str] = {}
+_TOO_LARGE = 2**1023
+"""JSON allows integers that no float can hold; a metric's value is a float in the end."""
 
 
 def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     """Return the inference that a body asks for.
 
     Raises:
-        InvalidRequest: the body is malformed, or its fields exclude each other; the message has the JSON path.
+        InvalidRequest: the body is malformed or contradicts itself; the message has the JSON path.
         NotImplementedYet: it asks for something that this version does not have.
     """
     asked = checks.parse(_INFERENCE, body)
@@ -56,19 +58,13 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         function_name=None if function is None else checks.stored_name(function),
         model_name=asked.model_name,
         episode_id=(
-            None
-            if asked.episode_id is None
-            else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms)
+            None if asked.episode_id is None else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms)
         ),
         variant_name=asked.variant_name,
         namespace=asked.namespace,
         stream=asked.stream or False,
         params=checks.to_params(asked.params),
-        tags=(
-            checks.checked_tags(asked.tags, field="tags", internal=asked.internal or False)
-            if asked.tags
-            else _NO_TAGS
-        ),
+        tags=(checks.checked_tags(asked.tags, field="tags", internal=asked.internal or False) if asked.tags else {}),
         dryrun=asked.dryrun or False,
         internal=asked.internal or False,
         tools=_tools(asked.additional_tools) if asked.additional_tools else (),
@@ -76,7 +72,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         tool_choice=_tool_choice(asked.tool_choice),
         parallel_tool_calls=asked.parallel_tool_calls,
         output_schema=asked.output_schema,
-        credentials=asked.credentials or _NO_TAGS,
+        credentials=asked.credentials or {},
         prefix="tensorzero" if function is None else checks.used_prefix(function),
     )
     checks.check_documents(body, request)
@@ -93,6 +89,8 @@ def decode_feedback(body: bytes, *, now_ms: int) -> Feedback:
     if (given.inference_id is None) == (given.episode_id is None):
         raise InvalidRequest("Feedback needs exactly one of `inference_id` and `episode_id`")
     checks.refuse_deep(given.value, "$.value")
+    if isinstance(given.value, int) and abs(given.value) >= _TOO_LARGE:
+        raise invalid("number out of range", "$.value")
     internal = given.internal or False
     tags = checks.checked_tags(given.tags or {}, field="tags", internal=internal)
     checks.check_names([("$.metric_name", given.metric_name), *(("$.tags", k + v) for k, v in tags.items())])
@@ -176,9 +174,9 @@ class Events:
             _json(finish_reason),
         )
 
-    def error(self, error: CalibrantError) -> bytes:
+    def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
-        return sse.event(encode_error(error, openai=False))
+        return sse.event(encode_error(err, openai=False))
 
     def done(self) -> bytes:
         """Return the event that ends the stream."""
@@ -208,7 +206,19 @@ def _check_options(asked: shape.InferenceBody) -> None:
         or asked.include_original_response
         or asked.include_aggregated_response
     ):
-        checks.check_unbuilt(msgspec.convert(asked, checks.Unbuilt, from_attributes=True))
+        checks.check_unbuilt(
+            checks.Unbuilt(
+                cache_options=asked.cache_options,
+                extra_body=asked.extra_body,
+                extra_headers=asked.extra_headers,
+                provider_tools=asked.provider_tools,
+                include_raw_usage=asked.include_raw_usage,
+                include_raw_response=asked.include_raw_response,
+                include_original_response=asked.include_original_response,
+                include_aggregated_response=asked.include_aggregated_response,
+                internal_dynamic_variant_config=asked.internal_dynamic_variant_config,
+            )
+        )
 
 
 def _input(asked: shape.InputBody) -> Input:
@@ -228,9 +238,7 @@ def _input(asked: shape.InputBody) -> Input:
     )
 
 
-def _content(
-    content: list[shape.Block] | dict[str, object], role: Role, message: int
-) -> tuple[InputBlock, ...]:
+def _content(content: list[shape.Block] | dict[str, object], role: Role, message: int) -> tuple[InputBlock, ...]:
     if isinstance(content, dict):
         return (Template(role, content),)
     path = f"$.input.messages[{message}].content"

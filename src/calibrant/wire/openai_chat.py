@@ -1,34 +1,52 @@
-"""OpenAI's chat dialect: `POST /openai/v1/chat/completions` inbound, and the list of models.
+"""OpenAI's chat dialect: `/openai/v1/chat/completions` and `GET /openai/v1/models`, in and out.
 
-`decode` reads a request, with our own fields under the prefix `tensorzero::` or `calibrant::`. What OpenAI knows and we
-have no use for is ignored, `logprobs` included: no answer carries any. Answers are written by `openai_answer.py`.
+`decode` reads a request, our own fields under `tensorzero::` or `calibrant::`; answers echo the prefix
+that the model's name had. What OpenAI knows and we have no use for is ignored, `logprobs` included.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+from msgspec import UNSET
 
+from calibrant.apischema import openai_answer as answer
 from calibrant.apischema import openai_request as shape
-from calibrant.base.errors import InvalidRequest
+from calibrant.base.errors import CalibrantError, InvalidRequest
+from calibrant.types.answer import Answered, Head
+from calibrant.types.reply import (
+    Chunk,
+    Delta,
+    FinishReason,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+    UnknownDelta,
+    Usage,
+)
 from calibrant.types.request import InferenceRequest, JsonMode, Params
-from calibrant.types.tool import Specific, Tool, ToolChoice
 from calibrant.wire import body as checks
-from calibrant.wire.body import invalid, unbuilt
+from calibrant.wire import openai_answer as parts
+from calibrant.wire import sse
+from calibrant.wire.body import invalid
+from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
+from calibrant.wire.openai_tools import to_tool, to_tool_choice
 
-__all__ = ["decode"]
+__all__ = ["Events", "decode", "encode", "encode_models"]
 
 _LENIENT = msgspec.json.Decoder(shape.ChatBody)
 _STRICT = msgspec.json.Decoder(shape.StrictChatBody)
 _JSON_MODE: dict[str, JsonMode] = {"text": "off", "json_object": "on", "json_schema": "strict"}
-_NONE: dict[str, str] = {}
+_json = msgspec.json.Encoder().encode
 
 
 def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     """Return the inference that a body asks for.
 
     Raises:
-        InvalidRequest: the body is malformed, or its fields exclude each other; the message has the JSON path.
+        InvalidRequest: the body is malformed or contradicts itself; the message has the JSON path.
         NotImplementedYet: it asks for something that this version does not have.
     """
     asked = checks.parse(_LENIENT, body)
@@ -46,35 +64,171 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         raise invalid("must not be empty; leave it out for no namespace", f"$.{prefix}::namespace")
     episode = asked.calibrant_episode_id or asked.tensorzero_episode_id
     tags = asked.calibrant_tags or asked.tensorzero_tags
-    choice, allowed = _tool_choice(asked.tool_choice)
+    choice, allowed = to_tool_choice(asked.tool_choice)
     form = asked.response_format
     request = InferenceRequest(
         input=to_input(asked.messages),
         function_name=function,
         model_name=model,
         episode_id=(
-            None
-            if episode is None
-            else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
+            None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
         ),
         variant_name=variant,
         namespace=namespace,
         stream=asked.stream or False,
         params=_params(asked),
-        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else _NONE,
+        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
         dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
-        tools=tuple([_tool(tool, i) for i, tool in enumerate(asked.tools)]) if asked.tools else (),
+        tools=tuple([to_tool(tool, i) for i, tool in enumerate(asked.tools)]) if asked.tools else (),
         allowed_tools=allowed,
         tool_choice=choice,
         parallel_tool_calls=asked.parallel_tool_calls,
         output_schema=form.json_schema.schema if form is not None and form.json_schema is not None else None,
-        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or _NONE,
+        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
         dialect="openai_chat",
         prefix=prefix,
         include_usage=asked.stream_options is not None and asked.stream_options.include_usage is True,
     )
     checks.check_documents(body, request)
     return request
+
+
+def encode(answered: Answered) -> bytes:
+    """Return the body of a whole answer."""
+    head = answered.head
+    message = (
+        parts.chat_message(answered.content, head)
+        if head.function_type == "chat"
+        else answer.AnswerMessage(content=answered.raw)
+    )
+    return _json(
+        answer.Completion(
+            id=head.inference_id,
+            episode_id=head.episode_id,
+            created=head.created,
+            model=parts.model_name(head),
+            choices=(
+                answer.Choice(
+                    message,
+                    parts.finish(answered.finish_reason, calls=message.tool_calls is not UNSET, head=head),
+                ),
+            ),
+            usage=parts.usage_body(answered.usage, answered.cost, head),
+        )
+    )
+
+
+def encode_models(names: Sequence[str], created: int) -> bytes:
+    """Return the list of what a request's `model` may name.
+
+    Args:
+        names: The whole names, prefix included.
+        created: Unix time in seconds.
+    """
+    return _json(answer.ModelList(tuple(answer.ListedModel(name, created) for name in names)))
+
+
+class Events:
+    """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
+
+    __slots__ = ("_blocks", "_calls", "_chat", "_extras", "_head", "_named", "_silent", "_start")
+
+    def __init__(self, head: Head) -> None:
+        """Write the part that all events share once."""
+        self._head = head
+        self._chat = head.function_type == "chat"
+        self._silent = True
+        self._blocks: dict[tuple[type[Delta], str], int] = {}
+        self._calls: dict[str, int] = {}
+        self._extras: dict[int, int] = {}
+        self._named: set[str] = set()
+        who = {
+            "id": head.inference_id,
+            "episode_id": head.episode_id,
+            "object": "chat.completion.chunk",
+            "created": head.created,
+            "model": parts.model_name(head),
+        }
+        self._start = b"data: " + _json(who)[:-1] + b',"choices":'
+
+    def chunk(self, chunk: Chunk) -> bytes:
+        """Return the event for what the chunk adds to the message; empty where it adds nothing."""
+        text: str | None = None
+        calls: list[answer.ToolCallPiece] = []
+        extra: list[shape.ExtraBlock] = []
+        for delta in chunk.content:
+            if isinstance(delta, TextDelta):
+                self._place(delta)
+                text = delta.text if text is None else text + delta.text
+            elif isinstance(delta, ToolCallDelta):
+                if self._chat:
+                    self._place(delta)
+                    calls.append(self._piece(delta))
+                else:
+                    # A JSON function that is served by a tool call has its text in the call's arguments.
+                    text = (text or "") + delta.raw_arguments
+            elif self._chat:
+                extra.append(self._extra_piece(delta))
+        if not (text or calls or extra) and (text is None or not self._silent):
+            return b""
+        return self._event(text, calls, extra)
+
+    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+        """Return the event with the finish reason, and one with the usage where asked for and known."""
+        role = b'"role":"assistant"' if self._silent else b""
+        self._silent = False
+        reason = parts.finish(finish_reason, calls=bool(self._calls), head=self._head)
+        last = b'%s[{"index":0,"delta":{%s},"finish_reason":"%s"}]}\n\n' % (
+            self._start,
+            role,
+            reason.encode(),
+        )
+        spent = parts.usage_body(usage, cost, self._head) if self._head.request.include_usage else None
+        return last if spent is None else b'%s%s[],"usage":%s}\n\n' % (last, self._start, _json(spent))
+
+    def error(self, err: CalibrantError) -> bytes:
+        """Return the event that says that the stream broke."""
+        return sse.event(encode_error(err, openai=True))
+
+    def done(self) -> bytes:
+        """Return the event that ends the stream."""
+        return sse.DONE
+
+    def _place(self, delta: Delta) -> int:
+        """Return the place of the delta's block among the blocks of the message."""
+        return self._blocks.setdefault((type(delta), delta.id), len(self._blocks))
+
+    def _piece(self, delta: ToolCallDelta) -> answer.ToolCallPiece:
+        first = delta.id not in self._calls
+        index = self._calls.setdefault(delta.id, len(self._calls))
+        name: str | None = None
+        if delta.raw_name and delta.id not in self._named:
+            self._named.add(delta.id)
+            name = delta.raw_name
+        return answer.ToolCallPiece(
+            index=index,
+            id=delta.id if first else UNSET,
+            type="function" if first else UNSET,
+            function=answer.CalledFunction(delta.raw_arguments, UNSET if name is None else name),
+        )
+
+    def _extra_piece(self, delta: ThoughtDelta | UnknownDelta) -> shape.ExtraBlock:
+        place = self._place(delta)
+        first = place not in self._extras
+        index = self._extras.setdefault(place, len(self._extras))
+        return parts.extra_piece(delta, index=index, place=place if first else None)
+
+    def _event(self, text: str | None, calls: list[answer.ToolCallPiece], extra: list[shape.ExtraBlock]) -> bytes:
+        ours = self._head.request.prefix == "calibrant"
+        delta = answer.Delta(
+            role="assistant" if self._silent else UNSET,
+            content=UNSET if text is None else text,
+            tool_calls=calls or UNSET,
+            tensorzero_extra_content=extra if extra and not ours else UNSET,
+            calibrant_extra_content=extra if extra and ours else UNSET,
+        )
+        self._silent = False
+        return b'%s[{"index":0,"delta":%s,"finish_reason":null}]}\n\n' % (self._start, _json(delta))
 
 
 def _target(name: str) -> tuple[str, str | None, str | None]:
@@ -88,7 +242,7 @@ def _target(name: str) -> tuple[str, str | None, str | None]:
             return prefix, None, target
     raise invalid(
         f"unknown model {name!r}; send `tensorzero::function_name::<function>` for a function or "
-        "`tensorzero::model_name::<model>` for a model, such as `tensorzero::model_name::openai::gpt-4o-mini`",
+        "`tensorzero::model_name::<model>` for a model (`calibrant::` works as well)",
         "$.model",
     )
 
@@ -113,43 +267,6 @@ def _params(asked: shape.ChatBody) -> Params:
     )
     own = asked.calibrant_params or asked.tensorzero_params
     return top if own is None else checks.to_params(own).over(top)
-
-
-def _tool(tool: shape.OpenAITool, index: int) -> Tool:
-    path = f"$.tools[{index}]"
-    if tool.type == "custom":
-        raise unbuilt(f"{path}.type: custom", "send a tool of type 'function'")
-    function = tool.function
-    if function is None:
-        raise invalid("a tool of type 'function' needs `function`", path)
-    if not function.name:
-        raise invalid("must not be empty", f"{path}.function.name")
-    # OpenAI takes a function without parameters for one with none.
-    parameters = {"type": "object", "properties": {}} if function.parameters is None else function.parameters
-    return Tool(function.name, function.description or "", parameters, function.strict or False)
-
-
-def _tool_choice(
-    choice: str | shape.NamedChoice | None,
-) -> tuple[ToolChoice | None, tuple[str, ...] | None]:
-    """Return how freely the model may choose, and among which tools."""
-    if not isinstance(choice, shape.NamedChoice):
-        return choice, None
-    if choice.type == "custom":
-        raise unbuilt("$.tool_choice.type: custom", "name a tool of type 'function'")
-    if choice.type == "function":
-        if choice.function is None:
-            raise invalid("a choice of type 'function' needs `function`", "$.tool_choice")
-        return Specific(choice.function.name), None
-    if choice.allowed_tools is None:
-        raise invalid("a choice of type 'allowed_tools' needs `allowed_tools`", "$.tool_choice")
-    names: list[str] = []
-    for index, tool in enumerate(choice.allowed_tools.tools):
-        if tool.function is None:
-            path = f"$.tool_choice.allowed_tools.tools[{index}]"
-            raise unbuilt(f"{path}.type: {tool.type}", "name tools of type 'function'")
-        names.append(tool.function.name)
-    return choice.allowed_tools.mode, tuple(names)
 
 
 def _check_options(asked: shape.ChatBody, prefix: str) -> None:

@@ -12,7 +12,17 @@ from typing import Any
 
 from calibrant.apischema import openai_request as shape
 from calibrant.base.errors import InvalidRequest
-from calibrant.types.content import File, InputBlock, RawText, Template, Text, Thought, ToolCall, ToolResult, Unknown
+from calibrant.types.content import (
+    File,
+    InputBlock,
+    RawText,
+    Template,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+    Unknown,
+)
 from calibrant.types.message import Input, Message, Role
 from calibrant.wire import files
 from calibrant.wire.body import invalid, unbuilt
@@ -26,7 +36,7 @@ def to_input(messages: Sequence[shape.OpenAIMessage]) -> Input:
     """Return the input that the messages make.
 
     Raises:
-        InvalidRequest: a part that cannot stand where it stands, or a result of a tool call that was never made.
+        InvalidRequest: a part stands where it cannot, or a result answers a tool call that was never made.
         NotImplementedYet: a call of a custom tool.
     """
     turns: list[Message] = []
@@ -60,8 +70,8 @@ def _system(pieces: list[str | dict[str, Any]]) -> str | dict[str, Any] | None:
     if len(pieces) == 1:
         return pieces[0]
     raise InvalidRequest(
-        "Invalid request body: a system prompt is text or the arguments of one template, not both or several; "
-        "merge the system and developer messages"
+        "Invalid request body: the system and developer messages together must be text, or the arguments of "
+        "one template; merge them"
     )
 
 

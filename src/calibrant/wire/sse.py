@@ -1,4 +1,4 @@
-"""Server-sent events, outbound: the framing only. One event is one `data:` line, since JSON text has no line breaks."""
+"""Server-sent events, outbound: the framing only. JSON text has no line breaks, so an event is one line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Do the intervals cover? Simulated with a fixed seed, on clustered rows whose truth is known.
 
-A share p of ones, in clusters with an intraclass correlation of 0.2 (beta-binomial). The nominal level is 95 %;
-with 600 repetitions the standard error of a coverage near it is 0.9 points.
+A share p of ones, in clusters with an intraclass correlation of 0.2 (beta-binomial). The nominal level is
+95 %; with 600 repetitions the standard error of a coverage near it is 0.9 points.
 """
 
 from collections.abc import Sequence

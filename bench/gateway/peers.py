@@ -1,0 +1,286 @@
+"""What is measured: the upstream itself, Calibrant, and the peers that this machine can run."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.gateway.process import Child, descendants, free_port, wait_for_port
+
+__all__ = [
+    "CHUNKS",
+    "FIRST_DUE_S",
+    "INTERVAL_S",
+    "Place",
+    "Shot",
+    "Target",
+    "direct",
+    "lay_out",
+    "targets",
+    "upstream",
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+
+CHUNKS = 50
+INTERVAL_S = 0.02
+FIRST_DUE_S = 0.1
+"""The paced streams: 50 pieces a second for a second, the first 100 ms after the request."""
+
+_LITELLM = "litellm[proxy]<=1.109.1"
+_QUESTION = "Write a haiku about the sea."
+_REVIEW = {
+    "product": "a travel kettle",
+    "stars": 4,
+    "text": "Boils a cup in two minutes and fits in my bag. The lid is a little stiff, and the cable short.",
+    "tags": ["kitchen", "travel"],
+}
+_VERDICT = {"sentiment": "positive", "confidence": 0.86, "topics": ["speed", "size", "lid", "cable"]}
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A request: path and body."""
+
+    path: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run works."""
+
+    folder: Path
+    """Temporary; holds logs, the filled-in configuration, the data."""
+    upstream_port: int
+
+    @property
+    def config(self) -> Path:
+        """The filled-in configuration."""
+        return self.folder / "config"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that answers."""
+
+    name: str
+    port: int
+    shots: dict[str, Shot]
+    """By the kind of lane that can be run against it: plain, stream, contract, native."""
+    version: str = ""
+    key: str = ""
+    """A bearer token, for who insists on one."""
+    child: Child | None = None
+    recorder: Callable[[], int | None] = field(default=lambda: None)
+    """The pid of the process that stores the record."""
+
+    def pids(self) -> tuple[int, ...]:
+        """Return the processes that answer, without the recorder."""
+        if self.child is None:
+            return ()
+        skip = self.recorder()
+        return (self.child.pid, *(pid for pid in descendants(self.child.pid) if pid != skip))
+
+
+def targets(place: Place, programs: dict[str, Path], *, litellm: bool, say: Callable[[str], None]) -> Generator[Target]:
+    """Yield each target that can be started, `direct` first; the caller stops their children.
+
+    Args:
+        place: Where the run works.
+        programs: Calibrant's command, by the name to give its column.
+        litellm: Whether to run LiteLLM's proxy.
+        say: Takes progress, and who is left out and why.
+    """
+    yield direct(place)
+    ours = [(name, partial(_calibrant, name=name, program=path)) for name, path in programs.items()]
+    for name, make in (*ours, ("tensorzero", _tensorzero), ("nginx", _nginx)):
+        try:
+            yield make(place)
+        except (RuntimeError, OSError) as error:
+            say(f"!!! {name} IS LEFT OUT: {error}")
+    if not litellm:
+        say("!!! litellm IS LEFT OUT, as asked")
+        return
+    try:
+        yield _litellm(place, say)
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        say(f"!!! litellm IS LEFT OUT: {error}")
+
+
+def upstream(folder: Path) -> tuple[Child, int]:
+    """Start the fake provider."""
+    port = free_port()
+    pace = {"chunks": CHUNKS, "interval_s": INTERVAL_S, "stamp": True}
+    scripts = {
+        "bench_stream": {"latency": {"median_s": FIRST_DUE_S}, "pace": pace},
+        "bench_json": {"answer": {"text": _json(_VERDICT)}},
+    }
+    command = [sys.executable, "-m", "calibrant.testing.upstream", "--port", str(port), "--keep", "0"]
+    for name, script in scripts.items():
+        command += ["--model", f"{name}={_json(script)}"]
+    child = Child("upstream", command, log=folder / "upstream.log")
+    wait_for_port(child, port, 15)
+    return child, port
+
+
+def lay_out(folder: Path, upstream_port: int) -> None:
+    """Copy the configuration into the run's folder, with the upstream's address in it."""
+    shutil.copytree(HERE / "config", folder / "config")
+    for file in (folder / "config").rglob("*.*"):
+        text = file.read_text()
+        if "@UPSTREAM" in text:
+            text = text.replace("@UPSTREAM_HOST@", f"127.0.0.1:{upstream_port}")
+            file.write_text(text.replace("@UPSTREAM@", f"http://127.0.0.1:{upstream_port}"))
+
+
+def direct(place: Place) -> Target:
+    """Return the upstream itself: what every other figure is compared with."""
+    return Target(
+        "direct",
+        place.upstream_port,
+        {
+            "plain": _chat("/v1/chat/completions", "bench"),
+            "stream": _chat("/v1/chat/completions", "bench_stream", stream=True),
+            "contract": _chat("/v1/chat/completions", "bench_json"),
+            "native": _chat("/v1/chat/completions", "bench_json"),
+        },
+    )
+
+
+def _gateway_shots() -> dict[str, Shot]:
+    path = "/openai/v1/chat/completions"
+    content = [{"type": "text", "tensorzero::arguments": _REVIEW}]
+    contract = {
+        "model": "tensorzero::function_name::review",
+        "messages": [{"role": "user", "content": content}],
+    }
+    return {
+        "plain": _chat(path, "tensorzero::model_name::bench"),
+        "stream": _chat(path, "tensorzero::model_name::bench_stream", stream=True),
+        "contract": Shot(path, _json(contract)),
+    }
+
+
+def _calibrant(place: Place, *, name: str, program: Path) -> Target:
+    port, data = free_port(), place.folder / f"data-{name}"
+    config = place.config / "bench.toml"
+    command = [str(program), "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--data-dir", str(data)]
+    child = Child(name, command, log=place.folder / f"{name}.log")
+    _ready(child, port)
+
+    def recorder() -> int | None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError, KeyError):
+            return int(msgspec.json.decode((data / "spool" / "recorder.json").read_bytes())["pid"])
+        return None
+
+    content = [{"type": "text", "arguments": _REVIEW}]
+    native = {"function_name": "review", "input": {"messages": [{"role": "user", "content": content}]}}
+    shots = {**_gateway_shots(), "native": Shot("/inference", _json(native))}
+    return Target(name, port, shots, _version("calibrant"), child=child, recorder=recorder)
+
+
+def _tensorzero(place: Place) -> Target:
+    port_file = place.folder / "tensorzero.port"
+    command = [sys.executable, str(HERE / "peer_tensorzero.py"), str(place.config / "*.toml"), str(port_file)]
+    child = Child("tensorzero", command, log=place.folder / "tensorzero.log")
+    deadline = time.monotonic() + 30
+    while not port_file.exists():
+        if child.process.poll() is not None or time.monotonic() > deadline:
+            child.stop()
+            raise RuntimeError(f"its embedded gateway did not start:\n{child.tail()}")
+        time.sleep(0.05)
+    port = int(port_file.read_text())
+    _ready(child, port)
+    # What it embeds has no /inference: the same function goes by its OpenAI route.
+    shots = _gateway_shots()
+    shots["native"] = shots["contract"]
+    return Target("tensorzero", port, shots, _version("tensorzero"), child=child)
+
+
+def _nginx(place: Place) -> Target:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    if program is None:
+        raise RuntimeError("no nginx on PATH")
+    port, prefix = free_port(), place.folder / "nginx"
+    prefix.mkdir()
+    config = place.config / "nginx.conf"
+    config.write_text(config.read_text().replace("@PORT@", str(port)))
+    command = [program, "-p", str(prefix), "-e", str(prefix / "nginx-error.log"), "-c", str(config)]
+    child = Child("nginx", command, log=place.folder / "nginx.log")
+    _ready(child, port)
+    said = subprocess.run([program, "-v"], capture_output=True, text=True, check=False).stderr
+    shots = {k: v for k, v in direct(place).shots.items() if k in {"plain", "stream"}}
+    return Target("nginx", port, shots, said.partition("/")[2].strip(), child=child)
+
+
+def _litellm(place: Place, say: Callable[[str], None]) -> Target:
+    venv = ROOT / ".bench" / "venv"
+    program = venv / "bin" / "litellm"
+    if not program.exists():
+        say("    installing LiteLLM's proxy into .bench/venv (once; takes a minute or two)")
+        subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, capture_output=True, timeout=120)
+        pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", _LITELLM]
+        done = subprocess.run(pip, check=False, capture_output=True, text=True, timeout=600)
+        if done.returncode:
+            raise RuntimeError(f"{_LITELLM} cannot be installed: {done.stderr.strip()[-300:]}")
+    port = free_port()
+    command = [str(program), "--config", str(place.config / "litellm.yaml"), "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--num_workers", "1"]
+    # It does not start without a key of its own.
+    key = f"sk-{secrets.token_hex(24)}"
+    env = {
+        "LITELLM_MASTER_KEY": key,
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_LOG": "ERROR",
+        "LITELLM_TELEMETRY": "False",
+    }
+    child = Child("litellm", command, log=place.folder / "litellm.log", env=env)
+    _ready(child, port, 90)
+    shots = {
+        "plain": _chat("/v1/chat/completions", "bench"),
+        "stream": _chat("/v1/chat/completions", "bench_stream", stream=True),
+    }
+    ask = [str(venv / "bin" / "python"), "-c", "import importlib.metadata as m; print(m.version('litellm'))"]
+    installed = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.strip()
+    return Target("litellm", port, shots, installed, key, child)
+
+
+def _ready(child: Child, port: int, patience_s: float = 30) -> None:
+    try:
+        wait_for_port(child, port, patience_s)
+    except RuntimeError:
+        child.stop()
+        raise
+
+
+def _chat(path: str, model: str, *, stream: bool = False) -> Shot:
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": _QUESTION}]}
+    if stream:
+        body["stream"] = True
+    return Shot(path, _json(body))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "?"

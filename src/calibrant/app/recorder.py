@@ -1,0 +1,72 @@
+"""The recorder's process: migrates the database, then drains this host's spool into it until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from contextlib import suppress
+
+from calibrant.app.options import Options
+from calibrant.app.process import read_options, say_ready
+from calibrant.base.errors import ConfigError, StoreUnavailable
+from calibrant.config.load import load, read_environment
+from calibrant.engine.feedback import link
+from calibrant.store.recorder import Recorder
+from calibrant.store.sqlite import SqliteEvents
+from calibrant.telemetry.log import configure
+
+__all__ = ["main", "record"]
+
+_log = logging.getLogger(__name__)
+_NICENESS = 5
+"""Answers come first: the recorder takes what the workers leave of the processor."""
+
+
+def record(options: Options, *, stop: threading.Event | None = None) -> None:
+    """Record until SIGTERM, SIGINT or `stop`; then store what is left and return.
+
+    Raises:
+        ConfigError: the configuration, the database or the spool folder cannot be used.
+    """
+    config = load(options.config, environ=read_environment())
+    stop = stop or threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    events = SqliteEvents(options.database_path, durability=config.spool.durability)
+    recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention)
+    recorder.open()
+    try:
+        recorder.run(stop)
+        recorder.drain()
+    except StoreUnavailable as error:
+        _log.error("stopped while the database cannot be written; the spool keeps what is left: %s", error.message)
+    finally:
+        recorder.close()
+
+
+def main() -> None:
+    """Run as the supervisor's child."""
+    options = read_options()
+    configure(options.log_format)
+    with suppress(OSError):
+        os.nice(_NICENESS)
+    stop = threading.Event()
+    threading.Thread(target=_watch, args=(stop,), daemon=True, name="parent").start()
+    say_ready()
+    try:
+        record(options, stop=stop)
+    except ConfigError as error:
+        raise SystemExit(f"calibrant: {error.message}") from None
+
+
+def _watch(stop: threading.Event) -> None:
+    """Stop when the supervisor is gone."""
+    while os.read(0, 64):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""What feedback refers to: the store's answers, off the event loop, and the recorder's watermark."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from calibrant.store.base import Reader, TargetView
+from calibrant.store.status import read_status
+from calibrant.types.rows import Level
+
+__all__ = ["RecordTargets"]
+
+_THREADS = 4
+
+
+class RecordTargets:
+    """Implements `engine.Targets` over a reader of the store."""
+
+    def __init__(self, reader: Reader, spool_dir: Path) -> None:
+        self._reader = reader
+        self._spool_dir = spool_dir
+        self._threads = ThreadPoolExecutor(_THREADS, "targets")
+
+    async def find(self, target_id: str, level: Level) -> TargetView | None:
+        """Return the target, or null where the store has none."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._reader.target, target_id, level)
+
+    def watermark_ms(self) -> int:
+        """Return the instant before which every accepted record is in the store."""
+        status = read_status(self._spool_dir)
+        return 0 if status is None else status.watermark_ms
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._threads.shutdown(wait=False)

@@ -1,0 +1,188 @@
+"""One worker: an event loop that answers requests on a socket it inherited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import logging
+import socket
+
+import uvloop
+
+from calibrant import __version__
+from calibrant.app.options import Options
+from calibrant.app.process import read_options, say_ready, stop_signal
+from calibrant.app.targets import RecordTargets
+from calibrant.base.clock import SystemClock
+from calibrant.base.errors import ConfigError
+from calibrant.config.environment import Proxies, settings_from_environ
+from calibrant.config.load import load, read_environment
+from calibrant.config.problem import complain
+from calibrant.config.schema import Config
+from calibrant.config.secret import Secrets
+from calibrant.engine.compiled import Compiler
+from calibrant.engine.engine import Engine, Redact
+from calibrant.net.client import Client
+from calibrant.net.settings import ClientSettings, ProxySettings
+from calibrant.server.api import routes
+from calibrant.server.host import Host
+from calibrant.server.http import HttpRequest
+from calibrant.server.serve import Server
+from calibrant.server.routes import Router
+from calibrant.server.settings import ServerSettings
+from calibrant.store.accounting import accounting
+from calibrant.store.spool import Spool
+from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.telemetry.log import configure
+from calibrant.telemetry.metrics import Metrics
+from calibrant.types.rows import SnapshotRecord
+
+__all__ = ["main"]
+
+_log = logging.getLogger(__name__)
+_PUBLISH_S = 0.25
+_OBSERVED = {
+    "/inference": "inference",
+    "/openai/v1/chat/completions": "openai_chat_completions",
+    "/feedback": "feedback",
+}
+
+
+def main() -> None:
+    """Run a worker until it is told to stop."""
+    options = read_options()
+    configure(options.log_format)
+    try:
+        uvloop.run(_serve(options))
+    except ConfigError as error:
+        raise SystemExit(f"calibrant: {error.message}") from None
+
+
+async def _serve(options: Options) -> None:
+    environ = read_environment()
+    config = load(options.config, environ=environ)
+    secrets, missing = Secrets.resolve(config, environ)
+    complain(missing)
+    spool = Spool.open(options.spool_dir, config.spool, "worker") if config.observability else None
+    name = spool.incarnation if spool is not None else "worker"
+    published = options.run_dir / f"{name}.metrics"
+    options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    reader = SqliteReader(options.database_path)
+    targets = RecordTargets(reader, options.spool_dir)
+    engine = _engine(config, secrets, _client(config, settings_from_environ(environ).proxies), spool, targets)
+    if spool is not None:
+        await spool.append(SnapshotRecord(config.hash, config.canonical, __version__))
+    host = Host(
+        engine=engine,
+        run_dir=options.run_dir,
+        own_metrics=published,
+        books=lambda: accounting(options.spool_dir, reader),
+        health=reader.health,
+    )
+    server = _server(engine, host, config)
+    stop = stop_signal()
+    listening = socket.socket(fileno=options.listen_fd)
+    await server.start(listening)
+    # What exists now lives as long as the process: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    say_ready()
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await stop.wait()
+        except TimeoutError:
+            engine.metrics.publish(published)
+    abandoned = await server.drain(config.gateway.drain_timeout_s)
+    if abandoned:
+        _log.warning("%d requests were still running after %g s", abandoned, config.gateway.drain_timeout_s)
+    if spool is not None:
+        await spool.close()
+    engine.metrics.publish(published)
+    await _close(engine)
+    targets.close()
+    reader.close()
+
+
+async def _close(engine: Engine) -> None:
+    if isinstance(engine.sender, Client):
+        await engine.sender.close()
+
+
+def _client(config: Config, proxies: Proxies) -> Client:
+    return Client(
+        settings=ClientSettings(
+            ca_bundle=config.gateway.ca_bundle,
+            proxies=ProxySettings(
+                http_proxy=proxies.http.reveal() if proxies.http else None,
+                https_proxy=proxies.https.reveal() if proxies.https else None,
+                no_proxy=proxies.no_proxy,
+            ),
+            user_agent=f"calibrant/{__version__}",
+        )
+    )
+
+
+def _engine(config: Config, secrets: Secrets, client: Client, spool: Spool | None, targets: RecordTargets) -> Engine:
+    return Engine(
+        config=config,
+        compiler=Compiler(config),
+        secrets=secrets,
+        sender=client,
+        metrics=Metrics(config.gateway.overhead_buckets),
+        clock=SystemClock(),
+        spool=spool,
+        targets=targets if spool is not None else None,
+        redact=_redact(config.record.redact),
+    )
+
+
+def _server(engine: Engine, host: Host, config: Config) -> Server:
+    gateway = config.gateway
+
+    def failed(error: BaseException, request: HttpRequest | None) -> None:
+        where = request.path if request is not None else "connection"
+        _log.error("a fault of the gateway on %s", where, exc_info=error)
+        engine.metrics.count("internal_errors", ("server",))
+
+    def observed(_method: str, route: str, status: int) -> None:
+        endpoint = _OBSERVED.get(route)
+        if endpoint is not None:
+            engine.metrics.count("requests", (endpoint, str(status)))
+
+    return Server(
+        Router(routes(engine, host), gateway.base_path),
+        ServerSettings(
+            max_body_bytes=gateway.max_body_bytes,
+            header_timeout_s=gateway.header_timeout_s,
+            body_timeout_s=gateway.body_timeout_s,
+            server_headers=(("x-tensorzero-gateway-version", __version__), ("x-calibrant-version", __version__)),
+            error_json=gateway.unstable_error_json,
+        ),
+        failed,
+        observed,
+    )
+
+
+def _redact(name: str | None) -> Redact | None:
+    """Return the user's hook, `package.module:function`.
+
+    Raises:
+        ConfigError: there is no such function.
+    """
+    if name is None:
+        return None
+    module_name, _, function_name = name.partition(":")
+    try:
+        hook = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"record.redact: {name!r} cannot be imported: {error}; write `package.module:function`") from None
+    if not callable(hook):
+        raise ConfigError(f"record.redact: {name!r} is no function")
+    return hook
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""`calibrant demo`: see it work on real text, with no key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calibrant.cli import flags
+from calibrant.cli.context import context
+
+__all__ = ["app", "ner"]
+
+app = typer.Typer(help="See it work on real text, with no key.", no_args_is_help=True)
+
+_PATIENCE_S = 30.0
+
+
+@app.callback()
+def _group() -> None:
+    """See it work on real text, with no key."""
+
+
+@app.command("ner")
+def ner(
+    gateway: Annotated[
+        str | None,
+        typer.Option("--gateway", help="A gateway that runs the example; without it, one is started and stopped."),
+    ] = None,
+    inferences: Annotated[int, typer.Option("--inferences", "-n", min=1, help="How many to make.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="Of the choice of sentences.")] = 0,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Sentences as CSV in the layout of CoNLL++; without it, a small sample.")
+    ] = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+) -> None:
+    """Compare two local models on named-entity extraction, half of the traffic each, with feedback on every answer."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from calibrant.app.statistics import read_stats
+    from calibrant.cli.stats import show
+    from calibrant.config.load import load, read_environment
+    from calibrant.demo import corpus
+    from calibrant.demo.ner import FUNCTION, run
+
+    console = Console()
+    rows = corpus.load(data).validation
+    with ExitStack() as stack:
+        if gateway is None:
+            from calibrant.cli.local_models import local_models
+
+            config = stack.enter_context(local_models(data_dir, data))
+            gateway = stack.enter_context(_gateway(config, data_dir))
+        else:
+            config = str(data_dir / "demo" / "*.toml")
+        with Progress(console=console, transient=True) as progress:
+            task = progress.add_task("inferences with feedback", total=None)
+            summary = run(
+                gateway, rows, inferences, seed, lambda done, total: progress.update(task, completed=done, total=total)
+            )
+        _wait_for_record(gateway)
+        console.print(
+            f"{len(summary.outcomes)} inferences in {summary.episodes} episodes, each with exact_match, entity_f1 and a "
+            f"demonstration; {len(summary.failures)} failed."
+        )
+        for failure in summary.failures[:5]:
+            console.print(failure, style="red")
+        found = read_stats(context(config, data_dir, None), load(config, environ=read_environment()), FUNCTION)
+    show(found, console)
+    raise typer.Exit(1 if summary.failures else 0)
+
+
+@contextmanager
+def _gateway(config: str, data_dir: Path) -> Iterator[str]:
+    """Run a gateway while the block lasts; yield its address."""
+    import re
+    import subprocess
+    import sys
+
+    from calibrant.base.errors import ConfigError
+
+    command = [sys.executable, "-m", "calibrant", "gateway", "--config", config, "--port", "0"]
+    command += ["--host", "127.0.0.1", "--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        said: list[str] = []
+        try:
+            for line in process.stderr or ():
+                said.append(line)
+                found = re.search(r"calibrant gateway on (http://\S+)", line)
+                if found:
+                    yield found[1]
+                    return
+            raise ConfigError("the gateway did not start:\n" + "".join(said))
+        finally:
+            process.terminate()
+
+
+def _wait_for_record(gateway: str) -> None:
+    """Return once everything that was accepted is in the database."""
+    import time
+    from urllib.request import urlopen
+
+    import msgspec
+
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        with urlopen(f"{gateway}/internal/accounting", timeout=_PATIENCE_S) as answer:  # noqa: S310 - a gateway's own URL
+            if msgspec.json.decode(answer.read())["spooled"] == 0:
+                return
+        time.sleep(0.1)

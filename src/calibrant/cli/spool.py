@@ -1,0 +1,112 @@
+"""`calibrant spool`: what waits for the database, and what the database refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibrant.cli import flags
+from calibrant.cli.context import context
+
+if TYPE_CHECKING:
+    from calibrant.store.base import Quarantined, Reader
+
+__all__ = ["app", "quarantine", "status"]
+
+app = typer.Typer(help="What waits for the database, and what the database refused.", no_args_is_help=True)
+
+
+@app.command("status")
+def status(
+    database: flags.Database = None, data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.Json = False
+) -> None:
+    """Show the accounting of this host's records, and the recorder's state. Status 1 when any is missing."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibrant.store.accounting import accounting
+    from calibrant.store.sqlite_reader import SqliteReader
+    from calibrant.store.status import read_status
+
+    options = context(None, data_dir, database)
+    reader = SqliteReader(options.database_path)
+    books = accounting(options.spool_dir, reader)
+    recorder = read_status(options.spool_dir)
+    reader.close()
+    if as_json:
+        typer.echo(msgspec.json.encode({"accounting": books, "recorder": recorder}).decode())
+        raise typer.Exit(1 if books.total.missing else 0)
+    table = Table(title="accepted = stored + spooled + quarantined + shed")
+    for heading in ("worker", *books.total.__struct_fields__):
+        table.add_column(heading, justify="left" if heading == "worker" else "right")
+    for name, account in sorted(books.incarnations.items()):
+        table.add_row(name, *(str(value) for value in msgspec.structs.astuple(account)))
+    table.add_section()
+    table.add_row("all", *(str(value) for value in msgspec.structs.astuple(books.total)), style="bold")
+    console = Console()
+    console.print(table)
+    if recorder is None:
+        console.print("No recorder has run here yet.", style="yellow")
+    else:
+        console.print(f"recorder: {recorder.state}, pid {recorder.pid}, {recorder.lag_frames} frames behind")
+        for line in (recorder.store_error, *recorder.warnings):
+            if line:
+                console.print(line, style="yellow")
+    raise typer.Exit(1 if books.total.missing else 0)
+
+
+@app.command("quarantine")
+def quarantine(
+    retry: Annotated[list[int] | None, typer.Option("--retry", help="Try this entry again; may be repeated.")] = None,
+    drop: Annotated[list[int] | None, typer.Option("--drop", help="Give this entry up; may be repeated.")] = None,
+    database: flags.Database = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """List the records that the database refused; try some again, or give them up."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibrant.base.errors import NotFound
+    from calibrant.store.sqlite import SqliteEvents
+
+    events = SqliteEvents(context(None, data_dir, database).database_path)
+    try:
+        for ids, state in ((retry, "waiting"), (drop, "dropped")):
+            for id_ in ids or []:
+                if not events.mark(id_, state):
+                    raise NotFound(f"there is no entry {id_} in quarantine")
+        entries = _all(events)
+    finally:
+        events.close()
+    if as_json:
+        typer.echo(msgspec.json.encode([_shown(entry) for entry in entries]).decode())
+        return
+    table = Table(title="quarantine")
+    for heading in ("id", "state", "frames", "segment", "reason"):
+        table.add_column(heading)
+    for entry in entries:
+        table.add_row(str(entry.id), entry.state, str(entry.frames), entry.segment, entry.reason)
+    Console().print(table if entries else "The quarantine is empty.")
+
+
+def _all(reader: Reader) -> list[Quarantined]:
+    entries: list[Quarantined] = []
+    while page := reader.quarantined(after=entries[-1].id if entries else 0):
+        entries += page
+    return entries
+
+
+def _shown(entry: Quarantined) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "state": entry.state,
+        "segment": entry.segment,
+        "sequence": entry.sequence,
+        "frames": entry.frames,
+        "reason": entry.reason,
+        "at_ms": entry.at_ms,
+    }

@@ -1,0 +1,284 @@
+"""Makes the `Config` that the rest of the house sees out of a document that has been checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from calibrant.config.document import Document, ToolTable
+from calibrant.config.document_functions import (
+    ChatCompletion,
+    ChatFunction,
+    Experimentation,
+    FunctionTable,
+    SpecificTool,
+    Static,
+    StaticWeights,
+    Uniform,
+)
+from calibrant.config.document_gateway import GatewayTable
+from calibrant.config.document_models import ModelTable, OpenAICompatible
+from calibrant.config.document_parts import LocationPair, TimeoutsTable
+from calibrant.config.marks import parse_address, parse_bytes
+from calibrant.config.schema import (
+    Config,
+    Credential,
+    Experiment,
+    Function,
+    Gateway,
+    Metric,
+    Model,
+    PayloadPolicy,
+    Provider,
+    RecordPolicy,
+    Retention,
+    Retries,
+    SpoolPolicy,
+    Timeouts,
+    Variant,
+)
+from calibrant.config.sources import schema_sources, template_sources
+from calibrant.config.vendors import VENDORS
+from calibrant.types.request import Params
+from calibrant.types.tool import Specific, Tool, ToolChoice
+
+__all__ = ["build"]
+
+
+def build(
+    document: Document, includes: dict[str, str], canonical: bytes, digest: str, warnings: Iterable[str]
+) -> Config:
+    """Return the configuration that a document means.
+
+    Args:
+        document: Embedded, with absolute paths, and without a mistake.
+        includes: Templates that others may include, by path.
+        canonical: The document's canonical form.
+        digest: Hash of that.
+        warnings: What to tell whoever loads it.
+    """
+    defaults = _defaults(document)
+    tools = {key: _tool(key, table) for key, table in document.tools.items()}
+    models = {name: _model(name, table, defaults) for name, table in document.models.items()}
+    payloads = document.record.payloads
+    return Config(
+        gateway=_gateway(document.gateway),
+        functions={
+            name: _function(name, table, models, tools, payloads)
+            for name, table in document.functions.items()
+        },
+        models=models,
+        metrics={
+            name: Metric(name, table.type, table.optimize, table.level, table.description)
+            for name, table in document.metrics.items()
+        },
+        tools=tools,
+        includes=includes,
+        spool=SpoolPolicy(
+            durability=document.spool.durability,
+            max_bytes=parse_bytes(document.spool.max_bytes),
+            min_free_bytes=parse_bytes(document.spool.min_free_bytes),
+            when_full=document.spool.when_full,
+            segment_bytes=parse_bytes(document.spool.segment_bytes),
+        ),
+        retention=Retention(
+            payload_days=document.retention.payload_days,
+            max_database_bytes=parse_bytes(document.retention.max_database_bytes),
+        ),
+        record=RecordPolicy(payloads=payloads, redact=document.record.redact),
+        observability=document.gateway.observability.enabled is not False,
+        provider_defaults=defaults,
+        hash=digest,
+        canonical=canonical,
+        warnings=tuple(warnings),
+    )
+
+
+def _gateway(table: GatewayTable) -> Gateway:
+    plain = Gateway()
+    host, port = table.host or plain.host, plain.port if table.port is None else table.port
+    if table.bind_address is not None:
+        host, port = parse_address(table.bind_address)
+    path = (table.base_path or "").strip("/")
+    access = table.template_filesystem_access
+    return Gateway(
+        host=host,
+        port=port,
+        workers=table.workers,
+        base_path=f"/{path}" if path else "",
+        debug=table.debug,
+        global_outbound_http_timeout_ms=table.global_outbound_http_timeout_ms,
+        overhead_buckets=table.metrics.tensorzero_inference_latency_overhead_seconds_buckets,
+        unstable_error_json=table.unstable_error_json,
+        disable_feedback_target_validation=table.unstable_disable_feedback_target_validation,
+        template_base_path=None if access.enabled is False else access.base_path,
+        drain_timeout_s=table.drain_timeout_s,
+        ca_bundle=table.ca_bundle,
+        header_timeout_s=table.header_timeout_s,
+        body_timeout_s=table.body_timeout_s,
+        max_body_bytes=parse_bytes(table.max_body_bytes),
+        fetch_files=table.fetch_and_encode_input_files_before_inference,
+    )
+
+
+def _defaults(document: Document) -> dict[str, Credential]:
+    found: dict[str, Credential] = {}
+    for name in VENDORS:
+        defaults = getattr(getattr(document.provider_types, name, None), "defaults", None)
+        location = getattr(defaults, "api_key_location", None) or getattr(
+            defaults, "credential_location", None
+        )
+        if location is not None:
+            found[name] = _credential(location)
+    return found
+
+
+def _credential(location: str | LocationPair) -> Credential:
+    return (
+        Credential(location) if isinstance(location, str) else Credential(location.default, location.fallback)
+    )
+
+
+def _timeouts(table: TimeoutsTable) -> Timeouts:
+    return Timeouts(table.non_streaming.total_ms, table.streaming.ttft_ms, table.streaming.total_ms)
+
+
+def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential]) -> Model:
+    providers: list[Provider] = []
+    for key in table.routing:
+        provider = table.providers[key]
+        # A type that cannot be called has been refused in a routing.
+        if isinstance(provider, OpenAICompatible):
+            providers.append(_provider(key, provider, defaults))
+    return Model(name, tuple(providers), _timeouts(table.timeouts), table.namespace)
+
+
+def _provider(name: str, table: OpenAICompatible, defaults: Mapping[str, Credential]) -> Provider:
+    vendor = VENDORS[str(table.__struct_config__.tag)]
+    location = table.api_key_location
+    options = {key: getattr(table, key) for key in vendor.options}
+    return Provider(
+        name=name,
+        type=vendor.type,
+        model_name=getattr(table, "model_name", ""),
+        api_base=table.api_base,
+        credential=defaults.get(vendor.type, Credential(vendor.credential))
+        if location is None
+        else _credential(location),
+        timeouts=_timeouts(table.timeouts),
+        parse_think_blocks=table.parse_think_blocks,
+        discard_unknown_chunks=table.discard_unknown_chunks,
+        options={key: value for key, value in options.items() if value is not None},
+    )
+
+
+def _tool(key: str, table: ToolTable) -> Tool:
+    return Tool(table.name or key, table.description, _schema(table.parameters), table.strict)
+
+
+def _schema(text: str) -> dict[str, Any]:
+    return msgspec.json.decode(text, type=dict[str, Any])
+
+
+def _function(
+    name: str,
+    table: FunctionTable,
+    models: Mapping[str, Model],
+    tools: Mapping[str, Tool],
+    payloads: PayloadPolicy,
+) -> Function:
+    variants = {
+        key: _variant(key, variant, models)
+        for key, variant in table.variants.items()
+        if isinstance(variant, ChatCompletion)
+    }
+    chat = table if isinstance(table, ChatFunction) else None
+    output = None if isinstance(table, ChatFunction) else table.output_schema
+    experiment = table.experimentation
+    return Function(
+        name=name,
+        type="json" if chat is None else "chat",
+        variants=variants,
+        experiment=_default_experiment(table, variants)
+        if experiment is None
+        else _experiment(experiment, variants),
+        namespaces={}
+        if experiment is None
+        else {key: _experiment(nested, variants) for key, nested in experiment.namespaces.items()},
+        schemas={source.name: _schema(source.text) for source in schema_sources(table)},
+        output_schema=(None if chat is not None else {}) if output is None else _schema(output),
+        tools={} if chat is None else {key: tools[key] for key in chat.tools},
+        tool_choice="auto" if chat is None else _tool_choice(chat, tools),
+        parallel_tool_calls=None if chat is None else chat.parallel_tool_calls,
+        description=table.description,
+        payloads=table.record.payloads or payloads,
+    )
+
+
+def _tool_choice(table: ChatFunction, tools: Mapping[str, Tool]) -> ToolChoice:
+    choice = table.tool_choice
+    if isinstance(choice, SpecificTool):
+        return Specific(tools[choice.specific].name if choice.specific in table.tools else choice.specific)
+    return choice
+
+
+def _variant(name: str, table: ChatCompletion, models: Mapping[str, Model]) -> Variant:
+    sources = template_sources(table)
+    model = models.get(table.model)
+    return Variant(
+        name=name,
+        model=table.model,
+        templates={source.name: source.text for source in sources},
+        legacy_roles=frozenset(source.name for source in sources if source.legacy),
+        params=Params(
+            temperature=table.temperature,
+            max_tokens=table.max_tokens,
+            seed=table.seed,
+            top_p=table.top_p,
+            presence_penalty=table.presence_penalty,
+            frequency_penalty=table.frequency_penalty,
+            stop_sequences=table.stop_sequences,
+            reasoning_effort=table.reasoning_effort,
+            service_tier=table.service_tier,
+            thinking_budget_tokens=table.thinking_budget_tokens,
+            verbosity=table.verbosity,
+        ),
+        json_mode=table.json_mode,
+        retries=Retries(table.retries.num_retries, table.retries.max_delay_s),
+        timeouts=_timeouts(table.timeouts),
+        namespace=table.namespace or (model.namespace if model is not None else None),
+    )
+
+
+def _default_experiment(table: FunctionTable, variants: Mapping[str, Variant]) -> Experiment:
+    """Return what holds where nobody wrote `experimentation`.
+
+    Every variant alike; or, where variants have a `weight`, those in proportion: 0 makes a fallback, and a
+    variant without a weight serves only who asks for it. A variant of a namespace takes no part.
+    """
+    weights = {
+        name: table.variants[name].weight for name, variant in variants.items() if variant.namespace is None
+    }
+    if all(weight is None for weight in weights.values()):
+        return Experiment(dict.fromkeys(weights, 1.0))
+    given = {name: weight for name, weight in weights.items() if weight is not None}
+    return Experiment(
+        {name: weight for name, weight in given.items() if weight > 0},
+        tuple(sorted(name for name, weight in given.items() if weight == 0)),
+    )
+
+
+def _experiment(table: Experimentation, variants: Mapping[str, Variant]) -> Experiment:
+    if not isinstance(table, (Static, StaticWeights, Uniform)):
+        # Refused before; a variant of its own never serves by chance.
+        return Experiment({})
+    candidates = table.candidate_variants
+    fallbacks = table.fallback_variants
+    if candidates is None:
+        # TensorZero's `uniform` with fallbacks alone draws nothing and tries them in order.
+        everyone = [name for name, variant in variants.items() if variant.namespace is None]
+        candidates = tuple(everyone) if fallbacks is None else ()
+    weights = candidates if isinstance(candidates, dict) else dict.fromkeys(candidates, 1.0)
+    return Experiment({name: float(weight) for name, weight in weights.items()}, tuple(fallbacks or ()))

@@ -1,0 +1,55 @@
+"""The provider types as a table of data: where their credential is by default, and what they need.
+
+What a type may have in the document stands in `document_models.py`; how it is spoken to, in `providers/`.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["VENDORS", "Vendor"]
+
+
+class Vendor(Struct, frozen=True):
+    """A provider type."""
+
+    type: str
+    credential: str
+    """Where the credential is, where nothing says otherwise."""
+    built: bool = False
+    """Whether this version can call it."""
+    shorthand: bool = False
+    """Whether `type::model` names a model that is not configured."""
+    needs_api_base: bool = False
+    needs_model_name: bool = True
+    options: tuple[str, ...] = ()
+    """Keys of its own that travel in `Provider.options`."""
+
+
+_GCP = "path_from_env::GCP_VERTEX_CREDENTIALS_PATH"
+
+VENDORS: dict[str, Vendor] = {
+    vendor.type: vendor
+    for vendor in (
+        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True),
+        Vendor("aws_bedrock", "sdk", needs_model_name=False),
+        Vendor("aws_sagemaker", "sdk"),
+        Vendor("azure", "env::AZURE_API_KEY", needs_model_name=False),
+        Vendor("deepseek", "env::DEEPSEEK_API_KEY", built=True, shorthand=True),
+        Vendor("fireworks", "env::FIREWORKS_API_KEY", built=True, shorthand=True),
+        Vendor("gcp_vertex_anthropic", _GCP, shorthand=True, needs_model_name=False),
+        Vendor("gcp_vertex_gemini", _GCP, shorthand=True, needs_model_name=False),
+        Vendor("google_ai_studio_gemini", "env::GOOGLE_AI_STUDIO_API_KEY", shorthand=True),
+        Vendor("groq", "env::GROQ_API_KEY", built=True, shorthand=True, options=("reasoning_format",)),
+        Vendor("hyperbolic", "env::HYPERBOLIC_API_KEY", built=True, shorthand=True),
+        Vendor("mistral", "env::MISTRAL_API_KEY", built=True, shorthand=True, options=("prompt_mode",)),
+        Vendor("openai", "env::OPENAI_API_KEY", built=True, shorthand=True),
+        Vendor("openrouter", "env::OPENROUTER_API_KEY", built=True, shorthand=True),
+        Vendor("sglang", "env::SGLANG_API_KEY", built=True, needs_api_base=True),
+        Vendor("tgi", "env::TGI_API_KEY", built=True, needs_api_base=True, needs_model_name=False),
+        Vendor("together", "env::TOGETHER_API_KEY", built=True, shorthand=True),
+        Vendor("vllm", "env::VLLM_API_KEY", built=True, needs_api_base=True),
+        Vendor("xai", "env::XAI_API_KEY", built=True, shorthand=True),
+    )
+}
+"""By type, in the order of their names."""

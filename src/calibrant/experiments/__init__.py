@@ -1,0 +1,1 @@
+"""Experiments over the record: how the variants of a function compare."""

@@ -1,0 +1,199 @@
+"""From our messages to those of an OpenAI-compatible vendor: text, files, tool calls, earlier reasoning."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from calibrant.apischema.openai_chat import (
+    AssistantMessage,
+    AudioPart,
+    AudioTextPart,
+    Document,
+    DocumentPart,
+    FilePart,
+    ImagePart,
+    ImageUrl,
+    InputAudio,
+    SystemMessage,
+    TextPart,
+    ThinkingPart,
+    ToolMessage,
+    UsedFunction,
+    UsedTool,
+    UserMessage,
+)
+from calibrant.base.errors import ProviderError
+from calibrant.config.schema import Provider
+from calibrant.providers.compatible import Vendor
+from calibrant.types.content import File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
+from calibrant.types.message import Message
+
+__all__ = ["VendorMessage", "vendor_messages"]
+
+VendorMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage
+
+_AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/wave": "wav", "audio/x-wav": "wav", "audio/mp4": "m4a"}
+_ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SHORT_ID = 9
+
+
+def vendor_messages(
+    provider: Provider, vendor: Vendor, messages: tuple[Message, ...], *, with_tools: bool
+) -> list[VendorMessage]:
+    """Return the messages without the system prompt.
+
+    Raises:
+        ProviderError: a file has no form in this dialect.
+    """
+    out: list[VendorMessage] = []
+    for message in messages:
+        content = message.content
+        if len(content) == 1 and isinstance(content[0], Text):
+            text = content[0].text
+            out.append(UserMessage(text) if message.role == "user" else AssistantMessage(text))
+        elif message.role == "user":
+            _user(provider, vendor, content, out)
+        else:
+            _assistant(provider, vendor, content, out, with_tools=with_tools)
+    return out
+
+
+def _user(
+    provider: Provider, vendor: Vendor, content: tuple[InputBlock, ...], out: list[VendorMessage]
+) -> None:
+    parts: list[Any] = []
+    for block in content:
+        if isinstance(block, ToolResult):
+            # A tool's result is a message of its own, in its place among the others.
+            if parts:
+                out.append(UserMessage(_joined(vendor, parts)))
+                parts = []
+            out.append(ToolMessage(_call_id(vendor, block.id), block.result))
+        else:
+            _add_part(provider, vendor, block, parts)
+    if parts:
+        out.append(UserMessage(_joined(vendor, parts)))
+
+
+def _assistant(
+    provider: Provider,
+    vendor: Vendor,
+    content: tuple[InputBlock, ...],
+    out: list[VendorMessage],
+    *,
+    with_tools: bool,
+) -> None:
+    parts: list[Any] = []
+    calls: list[UsedTool] = []
+    thoughts: list[str] = []
+    for block in content:
+        if isinstance(block, ToolCall):
+            function = UsedFunction(block.name or block.raw_name, block.raw_arguments)
+            calls.append(UsedTool(_call_id(vendor, block.id), function))
+        elif isinstance(block, Thought):
+            if block.text and block.provider_type in (None, vendor.type):
+                thoughts.append(block.text)
+        else:
+            _add_part(provider, vendor, block, parts)
+    if vendor.thoughts is None or (vendor.thoughts_need_tools and not (with_tools or calls)):
+        thoughts = []
+    if vendor.thoughts == "thinking":
+        parts = [ThinkingPart((TextPart(thought),)) for thought in thoughts] + parts
+    thought = "\n\n".join(thoughts) or None
+    if parts or calls or thought:
+        out.append(
+            AssistantMessage(
+                content=_joined(vendor, parts) if parts else None,
+                reasoning_content=thought if vendor.thoughts == "reasoning_content" else None,
+                reasoning=thought if vendor.thoughts == "reasoning" else None,
+                tool_calls=calls or None,
+            )
+        )
+
+
+def _add_part(provider: Provider, vendor: Vendor, block: InputBlock, parts: list[Any]) -> None:
+    if isinstance(block, Text):
+        parts.append(TextPart(block.text))
+    elif isinstance(block, File):
+        parts.append(_file(provider, vendor, block))
+    elif isinstance(block, Unknown):
+        if block.provider_name in (None, provider.name):
+            parts.append(block.data)
+    elif not isinstance(block, Thought):
+        raise ProviderError(
+            f"provider {provider.name!r}: a block {type(block).__name__} has no place here in a message",
+            retryable=False,
+        )
+
+
+def _joined(vendor: Vendor, parts: list[Any]) -> str | list[Any]:
+    if len(parts) == 1 and isinstance(parts[0], TextPart):
+        return parts[0].text
+    if vendor.files is None and all(isinstance(part, TextPart) for part in parts):
+        return "\n".join(part.text for part in parts)
+    return parts
+
+
+def _file(provider: Provider, vendor: Vendor, file: File) -> object:
+    kind = _mime_type(file)
+    if vendor.files is None:
+        raise _no_form(provider, kind)
+    if kind.startswith("image/"):
+        return ImagePart(ImageUrl(_address(file, kind), file.detail))
+    if vendor.files == "images":
+        raise _no_form(provider, kind)
+    if kind.startswith("audio/"):
+        return _sound(provider, vendor, file, kind)
+    if vendor.files == "mistral":
+        return DocumentPart(_address(file, kind))
+    if file.data is None and vendor.files != "openrouter":
+        raise ProviderError(
+            f"provider {provider.name!r} takes no {kind} by address; send its data",
+            retryable=False,
+        )
+    return FilePart(Document(file.filename or "document", _address(file, kind)))
+
+
+def _sound(provider: Provider, vendor: Vendor, file: File, kind: str) -> object:
+    if vendor.files == "mistral":
+        return AudioTextPart(file.data or file.url or "")
+    if file.data is None:
+        raise ProviderError(
+            f"provider {provider.name!r} takes no sound by address; send its data",
+            retryable=False,
+        )
+    return AudioPart(InputAudio(file.data, _AUDIO_FORMATS.get(kind, kind.removeprefix("audio/"))))
+
+
+def _no_form(provider: Provider, kind: str) -> ProviderError:
+    return ProviderError(
+        f"provider {provider.name!r} ({provider.type}) takes no {kind}; use another provider for it",
+        retryable=False,
+    )
+
+
+def _mime_type(file: File) -> str:
+    if file.mime_type:
+        return file.mime_type
+    name = (file.filename or file.url or "").partition("?")[0].lower()
+    if name.endswith(".pdf"):
+        return "application/pdf"
+    # An address without a type has always meant an image in this dialect.
+    return "image/*" if file.url else "application/octet-stream"
+
+
+def _address(file: File, kind: str) -> str:
+    return file.url if file.data is None and file.url else f"data:{kind};base64,{file.data or ''}"
+
+
+def _call_id(vendor: Vendor, id: str) -> str:  # noqa: A002 - the protocol's own word
+    if not vendor.short_call_ids or (len(id) == _SHORT_ID and id.isascii() and id.isalnum()):
+        return id
+    # The same id gets the same short one, so that a result still finds its call.
+    number = int.from_bytes(hashlib.sha256(id.encode()).digest()[:8])
+    digits: list[str] = []
+    for _ in range(_SHORT_ID):
+        number, digit = divmod(number, len(_ID_DIGITS))
+        digits.append(_ID_DIGITS[digit])
+    return "".join(digits)

@@ -1,0 +1,200 @@
+"""From a `ModelCall` to the body of `POST /chat/completions`, as a vendor's row says."""
+
+from __future__ import annotations
+
+import msgspec
+
+from calibrant.apischema.openai_chat import (
+    ChatRequest,
+    FunctionSpec,
+    JsonSchema,
+    NamedFunction,
+    NamedTool,
+    Reasoning,
+    ResponseFormat,
+    StreamOptions,
+    SystemMessage,
+    Thinking,
+    ToolSpec,
+)
+from calibrant.base.errors import ProviderError
+from calibrant.config.schema import Provider
+from calibrant.providers.base import JSON_TOOL
+from calibrant.providers.chat_messages import VendorMessage, vendor_messages
+from calibrant.providers.compatible import Vendor
+from calibrant.types.call import ModelCall
+from calibrant.types.content import Text
+from calibrant.types.request import Params
+from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
+
+__all__ = ["encode_request"]
+
+_encode = msgspec.json.Encoder().encode
+
+_WITH_USAGE = StreamOptions(include_usage=True)
+_ANY_OBJECT = ResponseFormat("json_object")
+_SCHEMA_NAME = "response"
+_ASK_FOR_JSON = "Respond using JSON."
+
+
+def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes:
+    """Return the body. What nobody asked for is left out, what the vendor does not know is not sent.
+
+    Raises:
+        ProviderError: the call needs tools or files that the vendor does not take.
+    """
+    params = call.params
+    tools = _json_tool(call) if call.json_mode == "tool" else call.tools
+    if tools is not None and (not tools.tools or (tools.choice == "none" and not vendor.none_choice)):
+        tools = None
+    messages = _messages(provider, vendor, call, with_tools=tools is not None)
+    model = provider.model_name or vendor.default_model
+    if _is_plain(params) and tools is None and call.json_mode in (None, "off") and not provider.options:
+        if not call.stream:
+            return _encode(ChatRequest(model, messages))
+        return _encode(
+            ChatRequest(
+                model, messages, stream=True, stream_options=_WITH_USAGE if vendor.stream_usage else None
+            )
+        )
+    return _encode(_full(provider, vendor, call, tools, model, messages))
+
+
+def _full(
+    provider: Provider,
+    vendor: Vendor,
+    call: ModelCall,
+    tools: ToolConfig | None,
+    model: str | None,
+    messages: list[VendorMessage],
+) -> ChatRequest:
+    params = call.params
+    long_name = vendor.max_tokens == "max_completion_tokens"
+    reasoning, thinking = _thinking(vendor, params)
+    return ChatRequest(
+        model=model,
+        messages=messages,
+        temperature=params.temperature,
+        top_p=params.top_p,
+        max_tokens=None if long_name else params.max_tokens,
+        max_completion_tokens=params.max_tokens if long_name else None,
+        seed=params.seed if vendor.seed == "seed" else None,
+        random_seed=params.seed if vendor.seed == "random_seed" else None,
+        presence_penalty=params.presence_penalty,
+        frequency_penalty=params.frequency_penalty,
+        stop=params.stop_sequences or None,
+        tools=_tools(provider, vendor, tools),
+        tool_choice=None if tools is None else _choice(vendor, tools.choice),
+        parallel_tool_calls=tools.parallel if tools is not None and vendor.parallel_tool_calls else None,
+        response_format=_response_format(vendor, call),
+        reasoning_effort=params.reasoning_effort if vendor.effort == "reasoning_effort" else None,
+        reasoning=reasoning,
+        thinking=thinking,
+        reasoning_format=_option(provider, vendor, "reasoning_format"),
+        prompt_mode=_option(provider, vendor, "prompt_mode"),
+        service_tier=params.service_tier if vendor.service_tier else None,
+        verbosity=params.verbosity if vendor.verbosity else None,
+        stream=True if call.stream else None,
+        stream_options=_WITH_USAGE if call.stream and vendor.stream_usage else None,
+    )
+
+
+_NO_PARAMS = Params()
+
+
+def _is_plain(params: Params) -> bool:
+    return params is _NO_PARAMS or params == _NO_PARAMS
+
+
+def _messages(
+    provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool
+) -> list[VendorMessage]:
+    messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools)
+    system = call.system
+    # JSON mode is refused, or spins on white space, unless the word stands in some message.
+    if _wants_any_object(vendor, call) and not _says_json(call):
+        system = f"{system}\n\n{_ASK_FOR_JSON}" if system else _ASK_FOR_JSON
+    if system is not None:
+        messages.insert(0, SystemMessage(system))
+    return messages
+
+
+def _wants_any_object(vendor: Vendor, call: ModelCall) -> bool:
+    return call.json_mode in ("on", "strict") and _response_format(vendor, call) is _ANY_OBJECT
+
+
+def _says_json(call: ModelCall) -> bool:
+    if call.system is not None and "json" in call.system.lower():
+        return True
+    return any(
+        isinstance(block, Text) and "json" in block.text.lower()
+        for message in call.messages
+        for block in message.content
+    )
+
+
+def _response_format(vendor: Vendor, call: ModelCall) -> ResponseFormat | None:
+    schema = call.output_schema
+    if call.json_mode not in ("on", "strict"):
+        return None
+    if vendor.json_strict == "grammar":
+        return None if schema is None else ResponseFormat("json_object", value=schema)
+    if call.json_mode == "strict" and vendor.json_strict == "json_schema" and schema is not None:
+        return ResponseFormat("json_schema", json_schema=JsonSchema(_SCHEMA_NAME, strict=True, schema=schema))
+    return _ANY_OBJECT if vendor.json_on else None
+
+
+def _json_tool(call: ModelCall) -> ToolConfig:
+    tool = Tool(
+        name=JSON_TOOL,
+        description="Respond to the user with what this tool's parameters describe.",
+        parameters=call.output_schema if call.output_schema is not None else {"type": "object"},
+    )
+    return ToolConfig(tools=(tool,), choice=Specific(JSON_TOOL), parallel=False)
+
+
+def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None) -> list[ToolSpec] | None:
+    if tools is None:
+        return None
+    if not vendor.tools:
+        raise ProviderError(
+            f"provider {provider.name!r} ({vendor.type}) takes no tools; use another provider",
+            retryable=False,
+        )
+    return [
+        ToolSpec(
+            FunctionSpec(
+                name=tool.name,
+                description=tool.description or None,
+                parameters=tool.parameters,
+                strict=True if tool.strict and vendor.strict_tools else None,
+            )
+        )
+        for tool in tools.tools
+    ]
+
+
+def _choice(vendor: Vendor, choice: ToolChoice) -> str | NamedTool | None:
+    if isinstance(choice, Specific):
+        return NamedTool(NamedFunction(choice.specific))
+    if choice == "required":
+        return vendor.required_choice
+    return None if choice == "auto" else choice
+
+
+def _thinking(vendor: Vendor, params: Params) -> tuple[Reasoning | None, Thinking | None]:
+    budget, effort = params.thinking_budget_tokens, params.reasoning_effort
+    if vendor.effort == "reasoning":
+        # One or the other; the budget is the more exact wish.
+        if budget is not None:
+            return Reasoning(max_tokens=budget), None
+        return (None if effort is None else Reasoning(effort=effort)), None
+    if budget is None or vendor.budget is None:
+        return None, None
+    switch = "enabled" if budget > 0 else "disabled"
+    counted = budget if vendor.budget == "thinking" and budget > 0 else None
+    return None, Thinking(switch, counted)
+
+
+def _option(provider: Provider, vendor: Vendor, key: str) -> object:
+    return provider.options.get(key) if key in vendor.options else None

@@ -1,0 +1,245 @@
+"""From the events of a streamed answer to chunks.
+
+A stream is whole once `[DONE]` or a finish reason has come: servers that close the connection after the
+finish reason without `[DONE]` have said all they had to say. Anything less is `Truncated`.
+
+Ids of blocks: `0` the text, `1` the reasoning, a tool call its own. The JSON tool's text has the call's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from calibrant.apischema.openai_chat import ChatChunk, ChoiceDelta
+from calibrant.base.errors import BadAnswer, ProviderError, Refused, Truncated
+from calibrant.providers.call_pieces import CallPieces
+from calibrant.providers.chat_answer import finish_reason, mixed_content, present, settled_finish, usage
+from calibrant.providers.refusal import MAX_MESSAGE, bad_answer, refusal_in
+from calibrant.providers.sse import EventParser
+from calibrant.providers.think import Piece, ThinkSplitter
+from calibrant.types.reply import (
+    Chunk,
+    Delta,
+    FinishReason,
+    TextDelta,
+    ThoughtDelta,
+    UnknownDelta,
+    Usage,
+)
+
+__all__ = ["ChatStreamDecoder"]
+
+_decode = msgspec.json.Decoder(ChatChunk).decode
+
+_TEXT = "0"
+_THOUGHT = "1"
+_DONE = b"[DONE]"
+_HEAD_BYTES = 4096
+"""How much of an answer that is no event stream is kept to say what it was."""
+
+
+class ChatStreamDecoder:
+    """Decodes one streamed answer."""
+
+    __slots__ = (
+        "_calls",
+        "_discard_unknown",
+        "_done",
+        "_events",
+        "_failure",
+        "_finished",
+        "_head",
+        "_provider",
+        "_refused",
+        "_think",
+        "_type",
+        "_unknown",
+    )
+
+    def __init__(
+        self, provider: str, provider_type: str, *, think_blocks: bool, json_tool: bool, discard_unknown: bool
+    ) -> None:
+        """Start before the first byte."""
+        self._provider = provider
+        self._type = provider_type
+        self._discard_unknown = discard_unknown
+        self._think = ThinkSplitter() if think_blocks else None
+        self._events = EventParser()
+        self._head: bytes | None = b""
+        self._calls = CallPieces(json_tool=json_tool)
+        self._unknown = 0
+        self._refused = False
+        self._finished = False
+        self._done = False
+        self._failure: ProviderError | None = None
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Return the chunks that these bytes complete.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: what came is not a chat completion stream.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._head is not None and len(self._head) < _HEAD_BYTES:
+            self._head += data[:_HEAD_BYTES]
+        try:
+            events = self._events.feed(data)
+        except BadAnswer as error:
+            self._failure = bad_answer(self._provider, 200, b"", error.message)
+            raise self._failure from None
+        return self._chunks(events)
+
+    def close(self) -> list[Chunk]:
+        """Return what was held back.
+
+        Raises:
+            Truncated: neither `[DONE]` nor a finish reason ever came.
+            Refused, BadAnswer: as for `feed`.
+        """
+        if self._failure is not None:
+            raise self._failure
+        rest = self._events.close()
+        chunks = self._last(rest) if rest is not None and not self._done else []
+        if self._failure is not None and not chunks:
+            raise self._failure
+        held = self._held()
+        if held:
+            chunks.append(Chunk(content=tuple(held)))
+        if not self._finished and not self._done:
+            raise self._broken_off()
+        return chunks
+
+    def _last(self, event: bytes) -> list[Chunk]:
+        # Without the blank line after it, an event that cannot be read was cut rather than wrong.
+        chunks = self._chunks([event])
+        if isinstance(self._failure, BadAnswer):
+            self._failure = None
+        return chunks
+
+    def _broken_off(self) -> ProviderError:
+        head = (self._head or b"").strip()
+        if not head:
+            return Truncated(
+                f"provider {self._provider!r}: the stream ended without [DONE] or a finish reason"
+            )
+        return refusal_in(self._provider, 200, head) or bad_answer(
+            self._provider, 200, head, "the answer is not an event stream"
+        )
+
+    def _chunks(self, events: list[bytes]) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        for event in events:
+            self._head = None
+            if self._done:
+                break
+            if event == _DONE:
+                self._done = True
+                break
+            try:
+                chunks.append(self._chunk(event))
+            except (BadAnswer, Refused) as error:
+                self._failure = error
+                if chunks:
+                    break
+                raise
+        return chunks
+
+    def _chunk(self, event: bytes) -> Chunk:
+        try:
+            chunk = _decode(event)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._unreadable(event, f"an event of the stream is not a chunk: {error}") from None
+        if present(chunk.error):
+            raise self._unreadable(event, "an event of the stream has an error that cannot be read")
+        content: list[Delta] = []
+        finish: FinishReason | None = None
+        for choice in chunk.choices or ():
+            if choice.index:
+                continue
+            if choice.delta is not None:
+                self._delta(choice.delta, content)
+            if choice.finish_reason is not None:
+                finish = self._finish(choice.finish_reason, content)
+        return Chunk(
+            content=tuple(content),
+            usage=self._counted(chunk, event),
+            finish_reason=finish,
+            raw=event,
+            model=chunk.model or None,
+            fingerprint=chunk.system_fingerprint or None,
+            request_id=chunk.id or None,
+        )
+
+    def _counted(self, chunk: ChatChunk, event: bytes) -> Usage | None:
+        counted = usage(chunk.usage)
+        groq = chunk.x_groq
+        if groq is not None:
+            if groq.error is not None:
+                raise Refused(
+                    f"provider {self._provider!r} stopped the stream: {groq.error[:MAX_MESSAGE]}",
+                    upstream_status=200,
+                    raw_response=event,
+                )
+            return counted or usage(groq.usage)
+        if counted is None and chunk.choices is None:
+            refusal = refusal_in(self._provider, 200, event)
+            if refusal is not None:
+                raise refusal
+        return counted
+
+    def _unreadable(self, event: bytes, why: str) -> ProviderError:
+        return refusal_in(self._provider, 200, event) or bad_answer(self._provider, 200, event, why)
+
+    def _finish(self, word: str, content: list[Delta]) -> FinishReason | None:
+        self._finished = True
+        content += self._held()
+        return settled_finish(finish_reason(word), refused=self._refused, only_json=self._calls.only_json)
+
+    def _held(self) -> list[Delta]:
+        return [] if self._think is None else _deltas(self._think.close(), self._type)
+
+    def _delta(self, delta: ChoiceDelta, content: list[Delta]) -> None:
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            content.append(ThoughtDelta(_THOUGHT, thought, provider_type=self._type))
+        text = delta.content
+        if text:
+            if isinstance(text, str):
+                self._text(text, content)
+            else:
+                self._mixed(text, content)
+        if delta.refusal:
+            self._refused = True
+            content.append(TextDelta(_TEXT, delta.refusal))
+        if delta.tool_calls:
+            content += [added for piece in delta.tool_calls if (added := self._calls.add(piece)) is not None]
+
+    def _text(self, text: str, content: list[Delta]) -> None:
+        if self._think is None:
+            content.append(TextDelta(_TEXT, text))
+        else:
+            content += _deltas(self._think.feed(text), self._type)
+
+    def _mixed(self, parts: list[dict[str, Any]], content: list[Delta]) -> None:
+        thought, text, others = mixed_content(parts)
+        if thought:
+            content.append(ThoughtDelta(_THOUGHT, thought, provider_type=self._type))
+        if text:
+            self._text(text, content)
+        if not self._discard_unknown:
+            for part in others:
+                self._unknown += 1
+                content.append(UnknownDelta(f"unknown_{self._unknown}", part))
+
+
+def _deltas(pieces: list[Piece], provider_type: str) -> list[Delta]:
+    return [
+        TextDelta(_TEXT, piece)
+        if kind == "text"
+        else ThoughtDelta(_THOUGHT, piece, provider_type=provider_type)
+        for kind, piece in pieces
+    ]

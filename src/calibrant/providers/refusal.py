@@ -1,0 +1,118 @@
+"""What a provider's error means: its message, and whether trying again may help.
+
+Vendors agree on little: `{"error": {"message"}}`, `{"error": "text"}`, `{"message"}`, `{"detail"}`, a page.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from calibrant.apischema.openai_chat import ErrorBody, ErrorDetail
+from calibrant.base.errors import BadAnswer, Refused
+from calibrant.types.call import Headers
+
+__all__ = ["MAX_MESSAGE", "bad_answer", "refusal_in", "refused"]
+
+MAX_MESSAGE = 1000
+"""Characters of a provider's message that we pass on; the whole body is in the record."""
+
+_RETRYABLE = frozenset({408, 409, 429})
+_HOPELESS = frozenset(
+    {"insufficient_quota", "invalid_request_error", "authentication_error", "invalid_api_key"}
+)
+"""Kinds of error that stay as they are, whatever status they come with."""
+_MAX_WAIT_S = 86_400.0
+
+_decoder = msgspec.json.Decoder(ErrorBody)
+
+
+def refused(provider: str, status: int, headers: Headers, body: bytes) -> Refused:
+    """Return what an error status means.
+
+    A `Retry-After` that is a date is not read: that would take a clock.
+    """
+    error = _decoded(body)
+    message, kind = ("", "") if error is None else _message(error)
+    message = message or body[: MAX_MESSAGE * 4].decode("utf-8", "replace").strip() or "no message"
+    retryable = (status in _RETRYABLE or status >= 500) and kind not in _HOPELESS
+    return Refused(
+        f"provider {provider!r} answered {status}: {_bounded(message)}",
+        upstream_status=status,
+        raw_response=body,
+        retry_after=_retry_after(headers),
+        retryable=retryable,
+    )
+
+
+def refusal_in(provider: str, status: int, body: bytes) -> Refused | None:
+    """Return the error that an answer or an event brings in spite of its good status, if it brings one."""
+    error = _decoded(body)
+    if error is None or (error.error is None and error.object not in ("error", "Error")):
+        return None
+    message, kind = _message(error)
+    code = error.error.code if isinstance(error.error, ErrorDetail) else error.code
+    retryable = kind not in _HOPELESS
+    if isinstance(code, int) and 400 <= code <= 599:
+        retryable = retryable and (code in _RETRYABLE or code >= 500)
+    return Refused(
+        f"provider {provider!r} sent an error: {_bounded(message or 'no message')}",
+        upstream_status=status,
+        raw_response=body,
+        retryable=retryable,
+    )
+
+
+def bad_answer(provider: str, status: int, body: bytes, why: str) -> BadAnswer:
+    """Return the error for an answer that breaks the protocol."""
+    return BadAnswer(f"provider {provider!r}: {why}", upstream_status=status, raw_response=body)
+
+
+def _decoded(body: bytes) -> ErrorBody | None:
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _message(body: ErrorBody) -> tuple[str, str]:
+    error = body.error
+    if isinstance(error, str):
+        return error, ""
+    if error is not None:
+        return _text(error.message), _kind(error.code, error.type)
+    return _text(body.message or body.detail), _kind(body.code, body.type)
+
+
+def _kind(code: Any, type: Any) -> str:  # noqa: A002 - the wire's own word
+    return next((value for value in (code, type) if isinstance(value, str) and value in _HOPELESS), "")
+
+
+def _text(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()
+
+
+def _bounded(message: str) -> str:
+    return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
+
+
+def _retry_after(headers: Headers) -> float | None:
+    found = {name: value for name, value in headers if name in ("retry-after", "retry-after-ms")}
+    if "retry-after-ms" in found:
+        wait = _number(found["retry-after-ms"])
+        if wait is not None:
+            return min(wait / 1000, _MAX_WAIT_S)
+    wait = _number(found.get("retry-after", ""))
+    return None if wait is None else min(wait, _MAX_WAIT_S)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None

@@ -1,0 +1,73 @@
+"""What a handler takes and gives: a request, an answer, a streamed answer. No parsing, no sockets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from msgspec import Struct
+
+from calibrant.base.errors import InternalError
+from calibrant.types.call import Headers
+
+__all__ = ["Answer", "Handler", "HttpRequest", "StreamAnswer"]
+
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class HttpRequest(Struct):
+    """One request, whole, its body no longer compressed."""
+
+    method: str
+    path: str
+    """As sent, without the query; what a route's template matched is in `params`, decoded."""
+    query: str = ""
+    """As sent, without the question mark."""
+    headers: dict[str, str] = {}
+    """Names in lower case; repeated fields are joined with a comma."""
+    body: bytes = b""
+    params: dict[str, str] = {}
+    """Values of the route's `{names}`, percent-decoded."""
+
+
+class Answer(Struct, frozen=True):
+    """A whole answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Headers = ()
+
+    def __post_init__(self) -> None:
+        """Refuse header fields that would break out of their line."""
+        if self.headers:
+            _check(self.headers)
+
+
+class StreamAnswer(Struct, frozen=True):
+    """An answer that is sent as it is made.
+
+    The chunks are read to their end even when the client has left. If they raise before the first one, the client
+    gets an ordinary error; after it, a connection that breaks off, so that no one takes the part for the whole.
+    """
+
+    chunks: AsyncIterator[bytes]
+    status: int = 200
+    content_type: str = "text/event-stream"
+    headers: Headers = ()
+
+    def __post_init__(self) -> None:
+        """Refuse header fields that would break out of their line."""
+        if self.headers:
+            _check(self.headers)
+
+
+Handler = Callable[[HttpRequest], Awaitable[Answer | StreamAnswer]]
+"""Answers one request. Runs to its end whether or not the client waits for it."""
+
+
+def _check(headers: Headers) -> None:
+    for name, value in headers:
+        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
+            raise InternalError(f"an answer's header field {name[:80]!r} cannot be sent: bad name or value")

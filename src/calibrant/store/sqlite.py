@@ -1,0 +1,310 @@
+"""The record in SQLite: `events.db`, written by the recorder alone. Implements `base.Events`.
+
+One transaction holds a batch's rows, its quarantined ones and the ledger. WAL mode: readers never wait. With durability
+`disk` every commit is synchronised; otherwise a commit survives the death of any process, and `settle` makes it survive
+a power cut before spool files are removed. Retention and reports stand above (`retention`, `accounting`).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import id_millis
+from calibrant.config.schema import Durability
+from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState
+from calibrant.store.frame import frame_bytes
+from calibrant.store.migrations import migrate_sqlite
+from calibrant.store.payload import Packer
+from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
+from calibrant.types.rows import Record, Shed
+
+__all__ = ["SqliteEvents"]
+
+_QUARANTINE = (
+    "INSERT INTO quarantine (incarnation, segment, start, sequence, frames, state, reason, at_ms, frame) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_LEDGER = (
+    "INSERT INTO spool_ledger (segment, incarnation, position, last_sequence, stored, shed) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (segment) DO UPDATE SET position = excluded.position, last_sequence = excluded.last_sequence, "
+    "stored = stored + excluded.stored, shed = shed + excluded.shed"
+)
+_WAL_PAGES = 2048
+
+
+class SqliteEvents(SqliteReader):
+    """The writing side; for one thread. Opens the file when first used and again after any trouble."""
+
+    def __init__(self, path: Path, *, durability: Durability = "kernel", busy_timeout_s: float = 5.0) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: The database file; made at the first use, in a folder that must be there.
+            durability: What a commit must survive; see the module.
+            busy_timeout_s: How long to wait for somebody else's write lock.
+        """
+        super().__init__(path, busy_timeout_s=busy_timeout_s)
+        self._synchronous = "FULL" if durability == "disk" else "NORMAL"
+        self._pack = Packer()
+        self._writer: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+
+    def append(self, batch: Batch) -> Appended:
+        """See `base.Events.append`."""
+        with self._transaction() as connection:
+            at = _cursor(connection, batch.incarnation, batch.segment)
+            if at.offset != batch.start:
+                return Appended(at, 0)
+            refused = self._write(connection, batch)
+            kept = {start for start, _ in refused}
+            shed = sum(entry.record.count for entry in batch.entries if isinstance(entry.record, Shed))
+            stored = sum(
+                1 for entry in batch.entries if entry.frame.start not in kept and not isinstance(entry.record, Shed)
+            )
+            connection.executemany(_QUARANTINE, _quarantine_parameters(batch, dict(refused)))
+            connection.execute(
+                _LEDGER, (batch.segment, batch.incarnation, batch.end, batch.last_sequence, stored, shed)
+            )
+        return Appended(Cursor(batch.end, batch.last_sequence), stored, tuple(reason for _, reason in refused))
+
+    def cursor(self, incarnation: str, segment: str) -> Cursor:
+        """See `base.Events.cursor`."""
+        with self._asked() as connection:
+            return _cursor(connection, incarnation, segment)
+
+    def settle(self) -> None:
+        """See `base.Events.settle`."""
+        # What is committed stands in the log, or, once checkpointed, in the file itself.
+        for suffix in ("-wal", ""):
+            try:
+                descriptor = os.open(f"{self.path}{suffix}", os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
+            finally:
+                os.close(descriptor)
+
+    def retire(self, incarnation: str, *, written: int, pending: int, rejected: int) -> int:
+        """See `base.Events.retire`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO spool_incarnations (incarnation, written, pending, rejected) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (incarnation) DO NOTHING",
+                (incarnation, written, pending, rejected),
+            )
+            return interrupt_running(connection, incarnation)
+
+    def resolve(self, entry_id: int, record: Record) -> str | None:
+        """See `base.Events.resolve`."""
+        with self._transaction() as connection:
+            row = connection.execute(
+                "SELECT incarnation, segment, at_ms, frames FROM quarantine WHERE id = ? AND state <> 'dropped'",
+                (id,),
+            ).fetchone()
+            if row is None:
+                return None
+            incarnation, segment, at_ms, frames = row
+            reason = self._try(connection, record, incarnation, at_ms)
+            if reason is not None:
+                connection.execute(
+                    "UPDATE quarantine SET state = 'refused', reason = ? WHERE id = ?", (reason, entry_id)
+                )
+                return reason
+            connection.execute("DELETE FROM quarantine WHERE id = ?", (entry_id,))
+            connection.execute("UPDATE spool_ledger SET stored = stored + ? WHERE segment = ?", (frames, segment))
+            return None
+
+    def mark(self, entry_id: int, state: EntryState, reason: str | None = None) -> bool:
+        """See `base.Events.mark`."""
+        with self._transaction() as connection:
+            done = connection.execute(
+                "UPDATE quarantine SET state = ?1, reason = coalesce(?2, reason), "
+                "frame = CASE ?1 WHEN 'dropped' THEN x'' ELSE frame END WHERE id = ?3 AND state <> 'dropped'",
+                (state, reason, entry_id),
+            )
+            return done.rowcount == 1
+
+    def used_bytes(self) -> int:
+        """See `base.Events.used_bytes`."""
+        with self._asked() as connection:
+            size, pages, free = (
+                int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_size", "page_count", "freelist_count")
+            )
+            return size * (pages - free)
+
+    def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
+        """See `base.Events.drop_payloads`."""
+        with self._transaction() as connection:
+            return sum(
+                _drop_head(connection, data, owner, limit, before_ms)
+                for data, owner in (
+                    ("inference_data", "inferences"),
+                    ("model_inference_data", "model_inferences"),
+                )
+            )
+
+    def shrink(self, *, max_pages: int) -> int:
+        """See `base.Events.shrink`."""
+        with self._asked() as connection:
+            before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+            if before:
+                connection.execute(f"PRAGMA incremental_vacuum({max_pages})").fetchall()
+            return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def close(self) -> None:
+        """See `base.Reader.close`."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+        super().close()
+
+    def _write(self, connection: sqlite3.Connection, batch: Batch) -> list[tuple[int, str]]:
+        """Write the rows of a batch; return where those stand that were refused, and why."""
+        connection.execute("SAVEPOINT batch")
+        try:
+            records = [entry.record for entry in batch.entries]
+            write_records(connection, records, incarnation=batch.incarnation, at_ms=batch.at_ms, pack=self._pack)
+        except ROW_FAULTS:
+            connection.execute("ROLLBACK TO batch")
+        else:
+            connection.execute("RELEASE batch")
+            return []
+        # One of them is bad: each for itself.
+        refused: list[tuple[int, str]] = []
+        for entry in batch.entries:
+            reason = self._try(connection, entry.record, batch.incarnation, batch.at_ms)
+            if reason is not None:
+                refused.append((entry.frame.start, reason))
+        connection.execute("RELEASE batch")
+        return refused
+
+    def _try(self, connection: sqlite3.Connection, record: Record, incarnation: str, at_ms: int) -> str | None:
+        connection.execute("SAVEPOINT one")
+        try:
+            write_records(connection, [record], incarnation=incarnation, at_ms=at_ms, pack=self._pack)
+        except ROW_FAULTS as error:
+            connection.execute("ROLLBACK TO one")
+            return f"the database refuses the row: {error}"
+        finally:
+            connection.execute("RELEASE one")
+        return None
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        """One transaction: committed at the end, or nothing of it happened."""
+        with self._asked() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._writer is not None:
+            if self._inode == self._file():
+                return self._writer
+            raise StoreUnavailable(
+                f"database {self.path} was replaced while the recorder ran; put the old file back, "
+                "or restart the recorder to go on with this one"
+            )
+        if self._inode is not None and self._inode != self._file():
+            self._inode = None
+        if not self.path.parent.is_dir():
+            raise StoreUnavailable(f"database {self.path}: the folder does not exist; make it, or set --data-dir")
+        self._writer = self._connect()
+        self._inode = self._file()
+        return self._writer
+
+    def _connect(self) -> sqlite3.Connection:
+        # Made by us, so that nobody else can read it from the first moment on.
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise StoreUnavailable(f"database {self.path} cannot be written: {error.strerror}") from error
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+        )
+        try:
+            migrate_sqlite(connection, self.path)
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _forget(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+
+def _cursor(connection: sqlite3.Connection, incarnation: str, segment: str) -> Cursor:
+    offset = connection.execute("SELECT position FROM spool_ledger WHERE segment = ?", (segment,)).fetchone()
+    last = connection.execute(
+        "SELECT max(last_sequence) FROM spool_ledger WHERE incarnation = ?", (incarnation,)
+    ).fetchone()
+    return Cursor(offset[0] if offset else 0, last[0] or 0)
+
+
+def _drop_head(connection: sqlite3.Connection, data: str, owner: str, limit: int, before_ms: int | None) -> int:
+    # Only the head of the line is looked at, so the cost does not grow with the table.
+    rows: list[tuple[int, str | None]] = connection.execute(
+        f"SELECT seq, id FROM {data} LEFT JOIN {owner} USING (seq) ORDER BY seq LIMIT ?",  # noqa: S608
+        (limit,),
+    ).fetchall()
+    old = [(seq,) for seq, row in rows if before_ms is None or row is None or id_millis(row) < before_ms]
+    connection.executemany(f"DELETE FROM {data} WHERE seq = ?", old)  # noqa: S608
+    return len(old)
+
+
+def _quarantine_parameters(batch: Batch, refused: dict[int, str]) -> list[Sequence[object]]:
+    rows: list[Sequence[object]] = [
+        (
+            batch.incarnation,
+            batch.segment,
+            suspect.start,
+            suspect.sequence,
+            suspect.frames,
+            suspect.state,
+            suspect.reason,
+            batch.at_ms,
+            suspect.frame,
+        )
+        for suspect in batch.suspects
+    ]
+    rows += [
+        _refused_parameters(batch, entry, refused[entry.frame.start])
+        for entry in batch.entries
+        if entry.frame.start in refused
+    ]
+    return rows
+
+
+def _refused_parameters(batch: Batch, entry: Entry, reason: str) -> Sequence[object]:
+    return (
+        batch.incarnation,
+        batch.segment,
+        entry.frame.start,
+        entry.frame.sequence,
+        1,
+        "refused",
+        reason,
+        batch.at_ms,
+        frame_bytes(entry.frame),
+    )

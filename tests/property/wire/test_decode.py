@@ -1,0 +1,182 @@
+"""Whatever comes in, a decoder returns a value that can be written again, or raises an error of the request."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calibrant.base.errors import RequestError
+from calibrant.wire import native, openai_chat
+
+NOW = 1_780_000_000_000
+DECODERS = [native.decode, native.decode_feedback, openai_chat.decode]
+EPISODE = "0196ffff-0000-7000-8000-000000000000"
+
+TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
+WORDS = st.sampled_from(
+    [
+        "role",
+        "user",
+        "assistant",
+        "system",
+        "tool",
+        "content",
+        "type",
+        "text",
+        "arguments",
+        "template",
+        "name",
+        "tool_call",
+        "tool_result",
+        "file",
+        "image",
+        "url",
+        "data",
+        "https://a",
+        "aGk=",
+        "id",
+        "result",
+        "raw_text",
+        "value",
+        "thought",
+        "signature",
+        "summary",
+        "unknown",
+        "tool_calls",
+        "function",
+        "tool_call_id",
+        "image_url",
+        "tensorzero::raw_text",
+        "calibrant::template",
+        "tensorzero_extra_content",
+        "insert_index",
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | WORDS
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS | TEXT, inner, max_size=4), max_leaves=12
+)
+
+VALID = {
+    native.decode: {
+        "function_name": "f",
+        "input": {
+            "system": {"a": [1]},
+            "messages": [
+                {"role": "user", "content": "a"},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "tool_call", "id": "1", "name": "n", "arguments": {"a": 1}},
+                        {"type": "thought", "text": "t", "summary": []},
+                        {"type": "file", "data": "aGk="},
+                    ],
+                },
+            ],
+        },
+        "episode_id": EPISODE,
+        "params": {"chat_completion": {"max_tokens": 1, "temperature": 0.1, "stop_sequences": ["a"]}},
+        "tags": {"a": "b"},
+        "additional_tools": [{"name": "t", "description": "d", "parameters": {"type": "object"}}],
+        "tool_choice": {"specific": "t"},
+        "output_schema": {},
+        "internal": True,
+    },
+    native.decode_feedback: {"metric_name": "m", "value": [1], "episode_id": EPISODE, "tags": {"a": "b"}},
+    openai_chat.decode: {
+        "model": "tensorzero::function_name::f",
+        "messages": [
+            {"role": "system", "content": "a"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "tensorzero::arguments": {}}]},
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "type": "function", "function": {"name": "n", "arguments": "{}"}}],
+                "tensorzero_extra_content": [{"type": "thought", "insert_index": 0, "text": "t"}],
+            },
+            {"role": "tool", "tool_call_id": "1", "content": "r"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "t", "parameters": {}}}],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
+        "response_format": {"type": "json_schema", "json_schema": {"schema": {}}},
+        "stop": "x",
+        "calibrant::tags": {"a": "b"},
+        "tensorzero::params": {"chat_completion": {}},
+    },
+}
+
+
+def survives(decode, body):
+    try:
+        request = decode(body, now_ms=NOW)
+    except RequestError as error:
+        error.message.encode()
+        return None
+    msgspec.json.encode(request)
+    if isinstance(getattr(request, "value", None), int):
+        float(request.value)
+    return request
+
+
+def paths(value, path=()):
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in items:
+        yield from paths(child, (*path, key))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    key, *rest = path
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[key] = replaced(copy[key], rest, new)
+    return copy
+
+
+each_decoder = pytest.mark.parametrize("decode", DECODERS, ids=lambda d: f"{d.__module__}.{d.__name__}")
+
+
+@each_decoder
+def test_the_seed_is_valid(decode):
+    assert survives(decode, json.dumps(VALID[decode]).encode()) is not None
+
+
+@each_decoder
+@given(body=st.binary())
+def test_any_bytes(decode, body):
+    survives(decode, body)
+
+
+@each_decoder
+@given(value=ANYTHING)
+def test_any_json(decode, value):
+    survives(decode, json.dumps(value).encode())
+
+
+@each_decoder
+@given(data=st.data())
+def test_a_valid_body_with_one_value_replaced(decode, data):
+    path = data.draw(st.sampled_from(list(paths(VALID[decode]))))
+    body = replaced(VALID[decode], path, data.draw(ANYTHING))
+    # Python's own encoder writes lone surrogates, NaN and infinity, as a careless client may.
+    survives(decode, json.dumps(body).encode())
+
+
+@each_decoder
+@given(data=st.data())
+def test_a_valid_body_cut_or_with_bytes_changed(decode, data):
+    body = json.dumps(VALID[decode]).encode()
+    start = data.draw(st.integers(0, len(body)))
+    stop = data.draw(st.integers(start, min(start + 4, len(body))))
+    survives(decode, body[:start] + data.draw(st.binary(max_size=4)) + body[stop:])
+
+
+@each_decoder
+@given(data=st.data(), depth=st.integers(0, 3000), kind=st.sampled_from([b"[]", b"{}"]))
+def test_a_valid_body_with_something_deep(decode, data, depth, kind):
+    path = data.draw(st.sampled_from(list(paths(VALID[decode]))))
+    deep = b"[" * depth + b"]" * depth if kind == b"[]" else b'{"a":' * depth + b"1" + b"}" * depth
+    body = json.dumps(replaced(VALID[decode], path, "@@")).encode().replace(b'"@@"', deep)
+    survives(decode, body)
