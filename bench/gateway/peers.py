@@ -27,6 +27,7 @@ __all__ = [
     "Shot",
     "Target",
     "direct",
+    "gateway_shots",
     "lay_out",
     "targets",
     "upstream",
@@ -161,17 +162,20 @@ def direct(place: Place) -> Target:
     )
 
 
-def _gateway_shots() -> dict[str, Shot]:
+def gateway_shots() -> dict[str, Shot]:
+    """Return the requests that Calibrant takes; TensorZero takes all but `native`."""
     path = "/openai/v1/chat/completions"
-    content = [{"type": "text", "tensorzero::arguments": _REVIEW}]
     contract = {
         "model": "tensorzero::function_name::review",
-        "messages": [{"role": "user", "content": content}],
+        "messages": [{"role": "user", "content": [{"type": "text", "tensorzero::arguments": _REVIEW}]}],
     }
+    message = {"role": "user", "content": [{"type": "text", "arguments": _REVIEW}]}
+    native = {"function_name": "review", "input": {"messages": [message]}}
     return {
         "plain": _chat(path, "tensorzero::model_name::bench"),
         "stream": _chat(path, "tensorzero::model_name::bench_stream", stream=True),
         "contract": Shot(path, _json(contract)),
+        "native": Shot("/inference", _json(native)),
     }
 
 
@@ -188,10 +192,7 @@ def _calibrant(place: Place, *, name: str, program: Path) -> Target:
             return int(msgspec.json.decode((data / "spool" / "recorder.json").read_bytes())["pid"])
         return None
 
-    content = [{"type": "text", "arguments": _REVIEW}]
-    native = {"function_name": "review", "input": {"messages": [{"role": "user", "content": content}]}}
-    shots = {**_gateway_shots(), "native": Shot("/inference", _json(native))}
-    return Target(name, port, shots, _version("calibrant"), child=child, recorder=recorder)
+    return Target(name, port, gateway_shots(), _version("calibrant"), child=child, recorder=recorder)
 
 
 def _tensorzero(place: Place) -> Target:
@@ -207,7 +208,7 @@ def _tensorzero(place: Place) -> Target:
     port = int(port_file.read_text())
     _ready(child, port)
     # What it embeds has no /inference: the same function goes by its OpenAI route.
-    shots = _gateway_shots()
+    shots = gateway_shots()
     shots["native"] = shots["contract"]
     return Target("tensorzero", port, shots, _version("tensorzero"), child=child)
 

@@ -38,9 +38,11 @@ class Gateway:
         command += ["--data-dir", str(self.data_dir), *self.args]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env, cwd=self.folder)
         ready = threading.Event()
-        threading.Thread(target=self._read, args=(self.process, ready), daemon=True).start()
-        if not ready.wait(PATIENCE_S) or self.process.poll() is not None:
+        self.reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)
+        self.reader.start()
+        if not ready.wait(PATIENCE_S) or not self.port or self.process.poll() is not None:
             self.process.kill()
+            self._reap(10)
             raise AssertionError("the gateway did not start:\n" + "".join(self.log))
         return self
 
@@ -81,7 +83,13 @@ class Gateway:
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(60)
+        return self._reap(60)
+
+    def _reap(self, patience: float) -> int:
+        status = self.process.wait(patience)
+        self.reader.join(patience)
+        self.process.stderr.close()
+        return status
 
     def kill(self) -> None:
         """`kill -9` of everything at once."""
@@ -92,7 +100,7 @@ class Gateway:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        self.process.wait(10)
+        self._reap(10)
         for pid in pids:
             until(lambda pid=pid: not alive(pid), "a killed process to be gone")
 
@@ -105,6 +113,11 @@ class Gateway:
         db.row_factory = sqlite3.Row
         try:
             return [dict(row) for row in db.execute(query, values)]
+        except sqlite3.OperationalError as error:
+            # The recorder is making the database right now.
+            if "no such table" in str(error) or "unable to open" in str(error):
+                return []
+            raise
         finally:
             db.close()
 

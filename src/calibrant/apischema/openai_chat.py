@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, UnsetType
 
 __all__ = [
     "AnswerChoice",
@@ -229,7 +229,7 @@ class Reasoning(Struct, frozen=True, omit_defaults=True):
 class ChatRequest(Struct, frozen=True, omit_defaults=True):
     """The body of `POST /chat/completions`."""
 
-    model: str | None
+    model: str | UnsetType
     messages: list[SystemMessage | UserMessage | AssistantMessage | ToolMessage]
     temperature: float | None = None
     top_p: float | None = None

@@ -27,6 +27,7 @@ __all__ = [
     "ImagePart",
     "ImageUrl",
     "InlineFile",
+    "InputPart",
     "JsonSchemaFormat",
     "Name",
     "NamedChoice",
@@ -134,17 +135,17 @@ class CalibrantTemplatePart(TemplatePart, frozen=True, tag="calibrant::template"
     """The same under the other prefix."""
 
 
-Part = (
+InputPart = (
     TextPart
     | ImagePart
     | FilePart
     | AudioPart
-    | RefusalPart
     | RawTextPart
     | CalibrantRawTextPart
     | TemplatePart
     | CalibrantTemplatePart
 )
+Part = InputPart | RefusalPart
 
 
 class WrittenCall(Struct, frozen=True):

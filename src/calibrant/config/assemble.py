@@ -18,7 +18,7 @@ from calibrant.config.embed import Embedded, locate
 from calibrant.config.merge import Origins
 from calibrant.config.problem import Path, Problem, complain, dotted
 from calibrant.config.schema import Config
-from calibrant.config.unbuilt import Unbuilt, find_unbuilt
+from calibrant.config.unbuilt import find_unbuilt
 
 __all__ = ["assemble", "digest"]
 
@@ -59,10 +59,10 @@ def assemble(
 
 def _unbuilt(tree: dict[str, Any], origins: Origins) -> tuple[list[Problem], list[str]]:
     refused: list[Problem] = []
-    inert: dict[Unbuilt, list[Path]] = {}
+    inert: dict[tuple[str, str], list[Path]] = {}
     for found in find_unbuilt(tree):
         if found.row.reach == "inert":
-            inert.setdefault(found.row, []).append(found.path)
+            inert.setdefault((found.row.feature, found.row.without), []).append(found.path)
         else:
             refused.append(
                 Problem(
@@ -73,10 +73,8 @@ def _unbuilt(tree: dict[str, Any], origins: Origins) -> tuple[list[Problem], lis
                 )
             )
     warnings: list[str] = []
-    for row, paths in inert.items():
+    for (feature, without), paths in inert.items():
         more = f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
         where = f"{origins.file(paths[0])}: {dotted(paths[0])}{more}"
-        warnings.append(
-            f"{where}: {row.feature}: not part of this version, so the key does nothing; {row.without}"
-        )
+        warnings.append(f"{where}: {feature}: not part of this version, so the key does nothing; {without}")
     return refused, warnings

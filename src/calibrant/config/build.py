@@ -65,10 +65,7 @@ def build(
     payloads = document.record.payloads
     return Config(
         gateway=_gateway(document.gateway),
-        functions={
-            name: _function(name, table, models, tools, payloads)
-            for name, table in document.functions.items()
-        },
+        functions={name: _function(name, table, models, tools, payloads) for name, table in document.functions.items()},
         models=models,
         metrics={
             name: Metric(name, table.type, table.optimize, table.level, table.description)
@@ -127,18 +124,14 @@ def _defaults(document: Document) -> dict[str, Credential]:
     found: dict[str, Credential] = {}
     for name in VENDORS:
         defaults = getattr(getattr(document.provider_types, name, None), "defaults", None)
-        location = getattr(defaults, "api_key_location", None) or getattr(
-            defaults, "credential_location", None
-        )
+        location = getattr(defaults, "api_key_location", None) or getattr(defaults, "credential_location", None)
         if location is not None:
             found[name] = _credential(location)
     return found
 
 
 def _credential(location: str | LocationPair) -> Credential:
-    return (
-        Credential(location) if isinstance(location, str) else Credential(location.default, location.fallback)
-    )
+    return Credential(location) if isinstance(location, str) else Credential(location.default, location.fallback)
 
 
 def _timeouts(table: TimeoutsTable) -> Timeouts:
@@ -201,9 +194,7 @@ def _function(
         name=name,
         type="json" if chat is None else "chat",
         variants=variants,
-        experiment=_default_experiment(table, variants)
-        if experiment is None
-        else _experiment(experiment, variants),
+        experiment=_default_experiment(table, variants) if experiment is None else _experiment(experiment, variants),
         namespaces={}
         if experiment is None
         else {key: _experiment(nested, variants) for key, nested in experiment.namespaces.items()},
@@ -258,9 +249,7 @@ def _default_experiment(table: FunctionTable, variants: Mapping[str, Variant]) -
     Every variant alike; or, where variants have a `weight`, those in proportion: 0 makes a fallback, and a
     variant without a weight serves only who asks for it. A variant of a namespace takes no part.
     """
-    weights = {
-        name: table.variants[name].weight for name, variant in variants.items() if variant.namespace is None
-    }
+    weights = {name: table.variants[name].weight for name, variant in variants.items() if variant.namespace is None}
     if all(weight is None for weight in weights.values()):
         return Experiment(dict.fromkeys(weights, 1.0))
     given = {name: weight for name, weight in weights.items() if weight is not None}

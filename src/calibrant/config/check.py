@@ -102,10 +102,9 @@ def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
     kind, separator, rest = name.partition("::")
     vendor = VENDORS.get(kind)
     if not separator or vendor is None:
-        advice = did_you_mean(name, known)
         return (
             f"names the model {name!r}, which is not configured",
-            f"{advice} Or write a shorthand: 'openai::MODEL'",
+            f"{did_you_mean(name, known)}; or write a shorthand such as 'openai::gpt-4o-mini'",
         )
     if not vendor.shorthand:
         return (
@@ -140,9 +139,7 @@ def _check_gateway(document: Document, report: Report) -> None:
     if document.record.redact is not None and not _HOOK.fullmatch(document.record.redact):
         report(("record", "redact"), "names no function", 'write "package.module:function"')
     if parse_bytes(document.spool.segment_bytes) > parse_bytes(document.spool.max_bytes):
-        report(
-            ("spool", "segment_bytes"), "is more than `spool.max_bytes`", "make a segment a small part of it"
-        )
+        report(("spool", "segment_bytes"), "is more than `spool.max_bytes`", "make a segment a small part of it")
 
 
 def _check_names(tree: dict[str, Any], report: Report) -> None:

@@ -60,9 +60,7 @@ def _check_once(path: Path, sources: list[Source], report: Report) -> None:
     for source in sources:
         first = seen.setdefault(source.name, source)
         if first is not source:
-            report(
-                (*path, *source.path), f"sets {source.name!r} a second time", f"keep it or `{first.path[0]}`"
-            )
+            report((*path, *source.path), f"sets {source.name!r} a second time", f"keep it or `{first.path[0]}`")
 
 
 def _check_variant(

@@ -15,17 +15,47 @@ from calibrant.types.request import JsonMode
 
 __all__ = [
     "Adaptive",
+    "AnyJudge",
+    "AnyVariant",
+    "BestOfN",
+    "BestOfNAsDocumented",
+    "Called",
+    "ChainOfThought",
     "ChatCompletion",
     "ChatFunction",
     "Evaluation",
+    "Evaluator",
+    "ExactMatch",
+    "Experimentation",
+    "FunctionRecord",
     "FunctionTable",
+    "InContextLearning",
+    "InputWrappers",
     "JsonFunction",
+    "Judge",
+    "JudgeBestOfN",
+    "JudgeChainOfThought",
+    "JudgeChatCompletion",
+    "JudgeInContextLearning",
+    "JudgeInclude",
+    "JudgeMixtureOfN",
+    "JudgeVariant",
+    "LlmJudge",
+    "MixtureOfN",
     "Prompted",
+    "Regex",
+    "SchemaPath",
+    "Share",
     "SpecificTool",
     "Static",
     "StaticWeights",
+    "TemplatePath",
+    "ToolUse",
     "TrackAndStop",
+    "TypeScript",
     "Uniform",
+    "Variant",
+    "Weights",
 ]
 
 Share = Annotated[float, Meta(ge=0)]
@@ -131,9 +161,7 @@ class InContextLearning(
     max_distance: float | None = None
 
 
-class ChainOfThought(
-    Prompted, tag="experimental_chain_of_thought", tag_field="type", frozen=True, kw_only=True
-):
+class ChainOfThought(Prompted, tag="experimental_chain_of_thought", tag_field="type", frozen=True, kw_only=True):
     """A JSON answer with room to think first."""
 
 

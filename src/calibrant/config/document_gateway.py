@@ -11,15 +11,35 @@ from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Priva
 from calibrant.config.schema import Durability, PayloadPolicy
 
 __all__ = [
+    "Amount",
+    "Auth",
+    "AuthCache",
     "AutopilotTable",
+    "BatchWrites",
+    "Bucket",
+    "Cache",
     "ClickHouseTable",
+    "Export",
+    "FilesystemStorage",
+    "GatewayMetrics",
     "GatewayTable",
+    "NoStorage",
     "ObjectStorageTable",
+    "Observability",
+    "Otlp",
+    "OtlpTraces",
     "PostgresTable",
     "RateLimitingTable",
     "RecordTable",
+    "Relay",
     "RetentionTable",
+    "Rule",
+    "S3Storage",
+    "Scope",
+    "Seconds",
     "SpoolTable",
+    "TemplateFilesystemAccess",
+    "ValkeyCache",
 ]
 
 Seconds = Annotated[float, Meta(gt=0)]

@@ -23,11 +23,45 @@ from calibrant.config.document_parts import (
 from calibrant.config.marks import Location, Private
 
 __all__ = [
+    "TGI",
+    "VLLM",
+    "XAI",
+    "AiStudioGemini",
+    "Anthropic",
+    "AnyProvider",
+    "ApiKeyDefaults",
+    "Azure",
+    "Bedrock",
+    "CostRule",
+    "CredentialDefaults",
+    "DeepSeek",
     "EmbeddingModelTable",
+    "Fireworks",
+    "FireworksSft",
+    "FireworksType",
+    "Groq",
+    "Hyperbolic",
+    "Mistral",
     "ModelTable",
+    "Name",
+    "OpenAI",
     "OpenAICompatible",
+    "OpenRouter",
     "ProviderTable",
+    "ProviderType",
     "ProviderTypesTable",
+    "SGLang",
+    "SageMaker",
+    "Together",
+    "TogetherSft",
+    "TogetherType",
+    "Url",
+    "VertexAnthropic",
+    "VertexAnthropicType",
+    "VertexBatch",
+    "VertexGemini",
+    "VertexGeminiType",
+    "VertexSft",
 ]
 
 Name = Annotated[str, Meta(min_length=1)]
@@ -122,9 +156,7 @@ class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", fro
     credential_location: CredentialLocation | None = None
 
 
-class AiStudioGemini(
-    ProviderTable, tag="google_ai_studio_gemini", tag_field="type", frozen=True, kw_only=True
-):
+class AiStudioGemini(ProviderTable, tag="google_ai_studio_gemini", tag_field="type", frozen=True, kw_only=True):
     """Gemini in Google AI Studio."""
 
     model_name: Name

@@ -98,11 +98,7 @@ def _text(value: str, path: Path, origins: Origins, problems: list[Problem]) -> 
     try:
         return file.read_bytes().decode()
     except (OSError, ValueError) as error:
-        why = (
-            f"is not UTF-8 (byte {error.start})"
-            if isinstance(error, UnicodeDecodeError)
-            else "cannot be read"
-        )
+        why = f"is not UTF-8 (byte {error.start})" if isinstance(error, UnicodeDecodeError) else "cannot be read"
         if isinstance(error, OSError) and error.strerror:
             why = f"cannot be read ({error.strerror})"
         problems.append(
@@ -160,9 +156,7 @@ class _Includes:
             return
         file = FilePath(os.path.normpath(self._base / name))
         if not file.is_relative_to(os.path.normpath(self._base)):
-            self._complain(
-                path, f"includes {name!r}, which is outside the base path", "move the file into it"
-            )
+            self._complain(path, f"includes {name!r}, which is outside the base path", "move the file into it")
             return
         try:
             text = file.read_bytes().decode()

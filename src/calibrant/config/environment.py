@@ -100,9 +100,7 @@ def _address(environ: Mapping[str, str], problems: list[str]) -> tuple[str | Non
     try:
         return parse_address(address)
     except ValueError as error:
-        problems.append(
-            f"environment: CALIBRANT_GATEWAY_BIND_ADDRESS (or TENSORZERO_GATEWAY_BIND_ADDRESS): {error}"
-        )
+        problems.append(f"environment: CALIBRANT_GATEWAY_BIND_ADDRESS (or TENSORZERO_GATEWAY_BIND_ADDRESS): {error}")
         return None, None
 
 

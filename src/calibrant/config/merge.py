@@ -103,9 +103,7 @@ def merge(documents: Mapping[str, Tree]) -> tuple[Tree, Origins, list[Problem]]:
     return merged, origins, problems
 
 
-def _into(
-    target: Tree, source: Tree, path: Path, file: str, origins: Origins, problems: list[Problem]
-) -> None:
+def _into(target: Tree, source: Tree, path: Path, file: str, origins: Origins, problems: list[Problem]) -> None:
     for key, value in source.items():
         here = (*path, key)
         if key not in target:

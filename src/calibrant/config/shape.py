@@ -157,7 +157,7 @@ def _mismatch(value: Any, kind: Kind, path: Path) -> Fault:
     problem = f"is {_named(value)}"
     if isinstance(value, str) and isinstance(kind, inspect.LiteralType):
         return Fault(path, "is none of the words that can stand here", f"write {_described(kind)}")
-    if isinstance(value, (int, float)) and _described(kind).startswith(("a number", "an integer")):
+    if _alike(inspect.FloatType(), value) and _described(kind).startswith(("a number", "an integer")):
         problem = f"is {value}"
     return Fault(path, problem, f"write {_described(kind)}")
 
@@ -189,9 +189,7 @@ def _member(kind: Kind, value: Any) -> Kind | None:
         return members[0]
     # A wrong value is reported against the member of its own sort: a word that is none of the words, say.
     alike = [member for member in members if _alike(_marked(member)[1], value)]
-    return next(
-        (member for member in alike if _accepts(_marked(member)[1], value)), alike[0] if alike else None
-    )
+    return next((member for member in alike if _accepts(_marked(member)[1], value)), alike[0] if alike else None)
 
 
 def _alike(kind: Kind, value: Any) -> bool:

@@ -27,9 +27,7 @@ class Source(Struct, frozen=True):
 
 def template_sources(variant: Prompted) -> list[Source]:
     """Return the variant's templates; a name comes twice where it is set twice."""
-    found = [
-        Source(name, table.path, ("templates", name, "path")) for name, table in variant.templates.items()
-    ]
+    found = [Source(name, table.path, ("templates", name, "path")) for name, table in variant.templates.items()]
     for role in _ROLES:
         for text, path in (
             (getattr(variant, f"{role}_template"), (f"{role}_template",)),

@@ -61,11 +61,9 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("gateway.export.otlp.traces.extra_headers", "OTLP export", "traces are not exported"),
     _inert("gateway.export.otlp.traces.include_content", "OTLP export", "traces are not exported"),
     _inert("gateway.cache", "the response cache", "nothing is cached"),
-    _inert(
-        "gateway.observability.backend", "this backend", "the record goes to SQLite", "clickhouse", "postgres"
-    ),
-    _inert("gateway.observability.batch_writes", "batch_writes", "the spool takes its place, see [spool]"),
-    _inert("gateway.observability.async_writes", "async_writes", "the spool takes its place, see [spool]"),
+    _inert("gateway.observability.backend", "this backend", "the record goes to SQLite", "clickhouse", "postgres"),
+    _inert("gateway.observability.batch_writes", "batched writes", "the spool takes its place, see [spool]"),
+    _inert("gateway.observability.async_writes", "asynchronous writes", "the spool takes its place, see [spool]"),
     _inert("gateway.observability.disable_automatic_migrations", "ClickHouse", "the record goes to SQLite"),
     _inert(
         "gateway.global_outbound_http_intra_stream_read_timeout_ms",
@@ -88,18 +86,14 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("provider_types.*.batch", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.cost", "cost rules", "cost is recorded as null"),
     _inert(f"{_PROVIDER}.batch_cost", "cost rules", "cost is recorded as null"),
-    _inert(
-        f"{_PROVIDER}.include_encrypted_reasoning", "the OpenAI Responses API", "reasoning is not asked for"
-    ),
+    _inert(f"{_PROVIDER}.include_encrypted_reasoning", "the OpenAI Responses API", "reasoning is not asked for"),
     _inert(f"{_PROVIDER}.timeout_ms", "embeddings", "`timeouts` has the timeouts of a chat model"),
     _refused(f"{_PROVIDER}.api_type", "the OpenAI Responses API", "responses"),
     _refused(f"{_PROVIDER}.extra_body", "extra_body"),
     _refused(f"{_PROVIDER}.extra_headers", "extra_headers"),
     _refused(f"{_PROVIDER}.provider_tools", "tools of the provider"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),
-    _refused(
-        f"{_VARIANT}.type", "best-of-n variants", "experimental_best_of_n_sampling", "experimental_best_of_n"
-    ),
+    _refused(f"{_VARIANT}.type", "best-of-n variants", "experimental_best_of_n_sampling", "experimental_best_of_n"),
     _refused(f"{_VARIANT}.type", "mixture-of-n variants", "experimental_mixture_of_n"),
     _refused(f"{_VARIANT}.type", "in-context-learning variants", "experimental_dynamic_in_context_learning"),
     _refused(f"{_VARIANT}.type", "chain-of-thought variants", "experimental_chain_of_thought"),

@@ -44,9 +44,7 @@ _SPOKEN = {
     "\u00d7": "*",
     "\u00f7": "/",
 }
-_LEAD = re.compile(
-    r"(?:please\s+)?(?:what is|what's|how much is|calculate|compute|work out)\s+", re.IGNORECASE
-)
+_LEAD = re.compile(r"(?:please\s+)?(?:what is|what's|how much is|calculate|compute|work out)\s+", re.IGNORECASE)
 _SUM = re.compile(r"[\d.+\-*/() ]*\d[\d.+\-*/() ]*")
 
 
@@ -88,9 +86,7 @@ def read_answers() -> Answers:
     ]
     counts: Counter[str] = Counter(word for words, _ in pairs for word in words)
     rarity = {word: log((1 + len(pairs)) / count) for word, count in counts.items()}
-    questions = tuple(
-        ({word: n * rarity[word] for word, n in words.items()}, answer) for words, answer in pairs
-    )
+    questions = tuple(({word: n * rarity[word] for word, n in words.items()}, answer) for words, answer in pairs)
     return Answers(questions, rarity, log(1 + len(pairs)))
 
 

@@ -97,9 +97,7 @@ def load_csv(path: Path, document: int = 10) -> Corpus:
         with path.open(newline="", encoding="utf-8") as file:
             return _split([_csv_row(line, document) for line in csv.DictReader(file)])
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}. Name a CSV file that exists."
-        ) from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}. Name a CSV file that exists.") from error
     except (csv.Error, KeyError, ValueError) as error:
         # ValueError covers broken UTF-8 and, through msgspec, broken JSON in the output column.
         message = f"{path}: not a corpus ({error}). Expected columns: raw_id, raw_split, input, output."

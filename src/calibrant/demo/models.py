@@ -68,7 +68,7 @@ def learn(data: Path | None = None, rows: int = TRAIN_ROWS) -> Models:
     """
     known = load(data).train
     # The same seed gives the same rows, so that two servers on one corpus are the same models.
-    picked = random.Random(0).sample(known, min(rows, len(known)))  # noqa: S311 - not cryptography
+    picked = random.Random(0).sample(known, min(rows, len(known)))
     return train(picked)
 
 

@@ -108,8 +108,8 @@ def run(
 
 
 def episodes(rows: Sequence[Row], inferences: int, seed: int) -> Iterator[list[Row]]:
-    """Yield episodes of one to three neighbouring rows of a document, in random order, `inferences` rows in all."""
-    draw = random.Random(seed)  # noqa: S311 - a sample, not cryptography
+    """Yield `inferences` rows, in random order, as episodes of one to three neighbours of a document."""
+    draw = random.Random(seed)
     cut: list[list[Row]] = []
     for _, group in groupby(rows, key=lambda row: row.document):
         document = list(group)
@@ -203,9 +203,7 @@ def _infer(gateway: _Gateway, text: str, episode_id: str | None) -> _Answer:
     try:
         return msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadAnswer(
-            f"/inference: not the answer of a JSON function: {error}", raw_response=body
-        ) from error
+        raise BadAnswer(f"/inference: not the answer of a JSON function: {error}", raw_response=body) from error
 
 
 def _send_feedback(gateway: _Gateway, outcome: Outcome, truth: Entities) -> None:

@@ -75,7 +75,7 @@ def train(rows: Sequence[Row], *, epochs: int = 6, seed: int = 0) -> Perceptron:
     transition = np.zeros((len(TAGS), len(TAGS)))
     # The average over all steps is the last weights less the sum of changes weighted by when they came.
     emission_late, transition_late = np.zeros_like(emission), np.zeros_like(transition)
-    order = random.Random(seed)  # noqa: S311 - shuffling, not cryptography
+    order = random.Random(seed)
     step = 0
     for _ in range(epochs):
         for sentence in order.sample(sentences, len(sentences)):
@@ -142,9 +142,7 @@ def _shape(word: str) -> str:
 def _sentence(row: Row, ids: dict[str, int]) -> _Sentence:
     tokens, tags = encode_tags(row)
     rows = [[ids.setdefault(f, len(ids)) for f in fs] for fs in features([token.text for token in tokens])]
-    return _Sentence(
-        np.array(rows, dtype=np.intp), np.array([TAGS.index(tag) for tag in tags], dtype=np.intp)
-    )
+    return _Sentence(np.array(rows, dtype=np.intp), np.array([TAGS.index(tag) for tag in tags], dtype=np.intp))
 
 
 def _learn(emission: Weights, transition: Weights, sentence: _Sentence, found: Ids, amount: float) -> None:

@@ -133,13 +133,13 @@ class _Server:
     def __init__(self, models: asyncio.Future[Models], clock: Clock) -> None:
         self._models = models
         self._clock = clock
-        self._draw = random.Random()  # noqa: S311 - sampling noise, not cryptography
+        self._draw = random.Random()
         self.connections: set[asyncio.Task[None]] = set()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        assert task is not None
         self.connections.add(task)
         try:
             await self._converse(reader, writer)
@@ -155,9 +155,7 @@ class _Server:
             try:
                 inbox.feed(data)
             except CalibrantError as error:
-                await _send(
-                    writer, error.status, completion.encode_error(error.message, error.code), keep=False
-                )
+                await _send(writer, error.status, completion.encode_error(error.message, error.code), keep=False)
                 return
             if inbox.expects and not inbox.in_head:
                 inbox.expects = False
@@ -227,8 +225,7 @@ async def serve(settings: Settings | None = None, clock: Clock | None = None) ->
         listener.close()
         for task in server.connections:
             task.cancel()
-        await asyncio.gather(*server.connections, return_exceptions=True)
-        await asyncio.wait([models])
+        await asyncio.wait([models, *server.connections])
         models.exception()
 
 
@@ -259,9 +256,7 @@ async def _send(writer: asyncio.StreamWriter, status: int, body: bytes, *, keep:
     await asyncio.wait_for(writer.drain(), _IDLE_S)
 
 
-async def _send_stream(
-    writer: asyncio.StreamWriter, reply: completion.Completion, call: _Call, *, usage: bool
-) -> None:
+async def _send_stream(writer: asyncio.StreamWriter, reply: completion.Completion, call: _Call, *, usage: bool) -> None:
     head = _head(200, "text/event-stream", keep=call.keep_alive and call.chunked)
     framing = "Transfer-Encoding: chunked\r\n" if call.chunked else ""
     writer.write(f"{head}{framing}\r\n".encode())
@@ -290,14 +285,10 @@ async def _run(settings: Settings) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the server until it is told to stop; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="calibrant.demo.server", description="Local models for a demonstration."
-    )
+    parser = argparse.ArgumentParser(prog="calibrant.demo.server", description="Local models for a demonstration.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3001, help="0 for any free port")
-    parser.add_argument(
-        "--data", type=Path, help="CSV in the layout of CoNLL++; default: the built-in sample"
-    )
+    parser.add_argument("--data", type=Path, help="CSV in the layout of CoNLL++; default: the built-in sample")
     parser.add_argument("--train-rows", type=int, default=TRAIN_ROWS, help="rows to learn from, at most")
     chosen = parser.parse_args(arguments)
     try:

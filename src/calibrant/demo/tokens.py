@@ -55,9 +55,7 @@ def encode_tags(row: Row) -> tuple[list[Token], list[str]]:
     tokens = tokenize(row.text)
     words = [token.text for token in tokens]
     tags = [OUTSIDE] * len(tokens)
-    wanted = [
-        (tuple(t.text for t in tokenize(text)), kind) for kind in KINDS for text in row.entities.of(kind)
-    ]
+    wanted = [(tuple(t.text for t in tokenize(text)), kind) for kind in KINDS for text in row.entities.of(kind)]
     # Longest first, or `Paris` would take its token from `Paris Saint-Remy`.
     for words_of, kind in sorted(wanted, key=lambda entity: -len(entity[0])):
         place = _first_free(words, tags, words_of)

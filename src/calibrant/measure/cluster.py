@@ -92,9 +92,7 @@ def cluster_variance(values: NDArray[np.float64], clusters: Clusters) -> float:
     return (clusters.count - 1) / clusters.count * float(np.square(moves).sum())
 
 
-def cluster_student_interval(
-    values: NDArray[np.float64], clusters: Clusters, *, level: float = 0.95
-) -> Estimate:
+def cluster_student_interval(values: NDArray[np.float64], clusters: Clusters, *, level: float = 0.95) -> Estimate:
     """Return the mean of clustered rows with a t interval on `Clusters.freedom` degrees of freedom.
 
     With one row a cluster this is Student's interval, exactly. Sources: see `cluster_variance`.
@@ -107,9 +105,7 @@ def cluster_student_interval(
         return _one_cluster(mean, n, level, "cluster_student")
     variance = cluster_variance(values, clusters)
     if variance == 0.0:
-        text = (
-            f"all {clusters.count} clusters have the same mean: their spread says nothing about the next one"
-        )
+        text = f"all {clusters.count} clusters have the same mean: their spread says nothing about the next one"
         warning = Warned("no_variation", text)
         return Estimate(mean, None, None, level, n, clusters.count, "cluster_student", warnings=(warning,))
     half = student_two_sided(level, clusters.freedom) * sqrt(variance)
@@ -127,9 +123,7 @@ def cluster_student_interval(
     )
 
 
-def cluster_wilson_interval(
-    values: NDArray[np.float64], clusters: Clusters, *, level: float = 0.95
-) -> Estimate:
+def cluster_wilson_interval(values: NDArray[np.float64], clusters: Clusters, *, level: float = 0.95) -> Estimate:
     """Return the share of ones among clustered rows: Wilson's interval on the effective number of rows.
 
     The effective number is n divided by the design effect (robust variance over the variance of as many
@@ -203,9 +197,7 @@ def cluster_quantile_interval(
     )
 
 
-def _effective_rows(
-    values: NDArray[np.float64], clusters: Clusters, share: float
-) -> tuple[float, tuple[Warned, ...]]:
+def _effective_rows(values: NDArray[np.float64], clusters: Clusters, share: float) -> tuple[float, tuple[Warned, ...]]:
     if share in (0.0, 1.0):
         text = "all rows are equal: the interval takes the rows of a cluster for copies of each other"
         return clusters.effective, (Warned("all_equal", text),)
@@ -215,7 +207,5 @@ def _effective_rows(
 
 
 def _one_cluster(point: float, n: int, level: float, method: Method) -> Estimate:
-    warning = Warned(
-        "too_few_units", f"all {n} rows are of one cluster: nothing shows how clusters differ", 2
-    )
+    warning = Warned("too_few_units", f"all {n} rows are of one cluster: nothing shows how clusters differ", 2)
     return Estimate(point, None, None, level, n, 1, method, warnings=(warning,))

@@ -94,9 +94,7 @@ def student_interval(values: NDArray[np.float64], *, level: float = 0.95) -> Est
     )
 
 
-def order_statistic_interval(
-    values: NDArray[np.float64], quantile: float, *, level: float = 0.95
-) -> Estimate:
+def order_statistic_interval(values: NDArray[np.float64], quantile: float, *, level: float = 0.95) -> Estimate:
     """Return a quantile of independent rows between two order statistics.
 
     The number of rows below the true quantile is binomial whatever the distribution, so the interval from
@@ -159,7 +157,5 @@ def _without_spread(mean: float, n: int, level: float) -> Estimate:
     if n < 2:
         warning = Warned("too_few_units", "one row: its mean has no interval", 2)
     else:
-        warning = Warned(
-            "no_variation", f"all {n} rows are equal: their spread says nothing about the next one"
-        )
+        warning = Warned("no_variation", f"all {n} rows are equal: their spread says nothing about the next one")
     return Estimate(mean, None, None, level, n, n, "student", warnings=(warning,))

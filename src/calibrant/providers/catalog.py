@@ -21,14 +21,10 @@ def adapter(provider: Provider) -> Adapter:
     where = f"provider {provider.name!r}"
     if vendor is None:
         built = ", ".join(sorted(COMPATIBLE))
-        raise ConfigError(
-            f"{where}: the type {provider.type!r} is not built in this version; there are {built}"
-        )
+        raise ConfigError(f"{where}: the type {provider.type!r} is not built in this version; there are {built}")
     api_type = provider.options.get("api_type", "chat_completions")
     if api_type != "chat_completions":
-        raise ConfigError(
-            f"{where}: api_type {api_type!r} is not built in this version; use 'chat_completions'"
-        )
+        raise ConfigError(f"{where}: api_type {api_type!r} is not built in this version; use 'chat_completions'")
     base = provider.api_base or vendor.base
     if not base:
         raise ConfigError(f"{where}: the type {provider.type!r} needs api_base, the address of the server")

@@ -68,13 +68,9 @@ def decode_answer(
             provider, status, body, f"the answer is not a chat completion: {error}"
         ) from None
     if not answer.choices or present(answer.error):
-        raise refusal_in(provider, status, body) or bad_answer(
-            provider, status, body, "the answer has no choices"
-        )
+        raise refusal_in(provider, status, body) or bad_answer(provider, status, body, "the answer has no choices")
     choice = answer.choices[0]
-    content, only_json = _content(
-        choice.message, provider_type, think_blocks=think_blocks, json_tool=json_tool
-    )
+    content, only_json = _content(choice.message, provider_type, think_blocks=think_blocks, json_tool=json_tool)
     return Reply(
         content=content,
         usage=usage(answer.usage) or Usage(),

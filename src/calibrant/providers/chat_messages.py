@@ -59,9 +59,7 @@ def vendor_messages(
     return out
 
 
-def _user(
-    provider: Provider, vendor: Vendor, content: tuple[InputBlock, ...], out: list[VendorMessage]
-) -> None:
+def _user(provider: Provider, vendor: Vendor, content: tuple[InputBlock, ...], out: list[VendorMessage]) -> None:
     parts: list[Any] = []
     for block in content:
         if isinstance(block, ToolResult):

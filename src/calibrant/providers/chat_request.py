@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from calibrant.apischema.openai_chat import (
     ChatRequest,
@@ -48,14 +49,12 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
     if tools is not None and (not tools.tools or (tools.choice == "none" and not vendor.none_choice)):
         tools = None
     messages = _messages(provider, vendor, call, with_tools=tools is not None)
-    model = provider.model_name or vendor.default_model
+    model = provider.model_name or vendor.default_model or UNSET
     if _is_plain(params) and tools is None and call.json_mode in (None, "off") and not provider.options:
         if not call.stream:
             return _encode(ChatRequest(model, messages))
         return _encode(
-            ChatRequest(
-                model, messages, stream=True, stream_options=_WITH_USAGE if vendor.stream_usage else None
-            )
+            ChatRequest(model, messages, stream=True, stream_options=_WITH_USAGE if vendor.stream_usage else None)
         )
     return _encode(_full(provider, vendor, call, tools, model, messages))
 
@@ -65,7 +64,7 @@ def _full(
     vendor: Vendor,
     call: ModelCall,
     tools: ToolConfig | None,
-    model: str | None,
+    model: str | UnsetType,
     messages: list[VendorMessage],
 ) -> ChatRequest:
     params = call.params
@@ -106,9 +105,7 @@ def _is_plain(params: Params) -> bool:
     return params is _NO_PARAMS or params == _NO_PARAMS
 
 
-def _messages(
-    provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool
-) -> list[VendorMessage]:
+def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool) -> list[VendorMessage]:
     messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools)
     system = call.system
     # JSON mode is refused, or spins on white space, unless the word stands in some message.

@@ -104,8 +104,6 @@ class ChatStreamDecoder:
             raise self._failure
         rest = self._events.close()
         chunks = self._last(rest) if rest is not None and not self._done else []
-        if self._failure is not None and not chunks:
-            raise self._failure
         held = self._held()
         if held:
             chunks.append(Chunk(content=tuple(held)))
@@ -114,18 +112,17 @@ class ChatStreamDecoder:
         return chunks
 
     def _last(self, event: bytes) -> list[Chunk]:
-        # Without the blank line after it, an event that cannot be read was cut rather than wrong.
-        chunks = self._chunks([event])
-        if isinstance(self._failure, BadAnswer):
+        try:
+            return self._chunks([event])
+        except BadAnswer:
+            # Without the blank line after it, an event that cannot be read was cut rather than wrong.
             self._failure = None
-        return chunks
+            return []
 
     def _broken_off(self) -> ProviderError:
         head = (self._head or b"").strip()
         if not head:
-            return Truncated(
-                f"provider {self._provider!r}: the stream ended without [DONE] or a finish reason"
-            )
+            return Truncated(f"provider {self._provider!r}: the stream ended without [DONE] or a finish reason")
         return refusal_in(self._provider, 200, head) or bad_answer(
             self._provider, 200, head, "the answer is not an event stream"
         )
@@ -238,8 +235,6 @@ class ChatStreamDecoder:
 
 def _deltas(pieces: list[Piece], provider_type: str) -> list[Delta]:
     return [
-        TextDelta(_TEXT, piece)
-        if kind == "text"
-        else ThoughtDelta(_THOUGHT, piece, provider_type=provider_type)
+        TextDelta(_TEXT, piece) if kind == "text" else ThoughtDelta(_THOUGHT, piece, provider_type=provider_type)
         for kind, piece in pieces
     ]

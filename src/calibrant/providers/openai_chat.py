@@ -46,9 +46,7 @@ class OpenAIChat:
         Raises:
             ProviderError: the call asks for what this provider does not have.
         """
-        return HttpCall(
-            "POST", self._url, _HEADERS, encode_request(self._provider, self._vendor, call), call.stream
-        )
+        return HttpCall("POST", self._url, _HEADERS, encode_request(self._provider, self._vendor, call), call.stream)
 
     def sign(self, http: HttpCall, secret: Secret | None) -> HttpCall:
         """Return the request with the credential as a bearer token; unchanged where there is none."""

@@ -20,9 +20,7 @@ MAX_MESSAGE = 1000
 """Characters of a provider's message that we pass on; the whole body is in the record."""
 
 _RETRYABLE = frozenset({408, 409, 429})
-_HOPELESS = frozenset(
-    {"insufficient_quota", "invalid_request_error", "authentication_error", "invalid_api_key"}
-)
+_HOPELESS = frozenset({"insufficient_quota", "invalid_request_error", "authentication_error", "invalid_api_key"})
 """Kinds of error that stay as they are, whatever status they come with."""
 _MAX_WAIT_S = 86_400.0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import quote
 
 from calibrant.base.errors import PayloadTooLarge
 from calibrant.server.dispatch import Dispatcher, Observe, OnError
@@ -137,9 +138,9 @@ def _request(scope: Scope) -> HttpRequest:
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
-    raw: bytes = scope.get("raw_path") or scope["path"].encode("utf-8")
-    # Some servers leave the query in the raw path.
-    path = raw.partition(b"?")[0].decode("latin-1")
+    raw: bytes | None = scope.get("raw_path")
+    # Some servers leave the query in the raw path; some give none, and the path already decoded.
+    path = quote(scope["path"]) if raw is None else raw.partition(b"?")[0].decode("latin-1")
     return HttpRequest(scope["method"], path, scope.get("query_string", b"").decode("latin-1"), headers)
 
 

@@ -10,7 +10,7 @@ from calibrant.store.frame import Frame, find_frame, scan, shed_count
 
 __all__ = ["Damage", "Piece", "covers_from", "read_piece"]
 
-_BATCH_BYTES = 2**20
+_BATCH_BYTES = 2 * 2**20
 _BATCH_FRAMES = 512
 _SEARCH_BYTES = 64 * 2**20
 _KEPT_BYTES = 16 * 2**20

@@ -116,9 +116,7 @@ def completion(request: ChatRequest, answer: Answer, number: int) -> bytes:
     return _encode(body)
 
 
-def events(
-    request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]
-) -> Iterator[bytes | float]:
+def events(request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]) -> Iterator[bytes | float]:
     """Yield the events of a streamed answer and the waits between them; `[DONE]` is left to the caller.
 
     Args:
@@ -155,9 +153,7 @@ def event(data: dict[str, Any]) -> bytes:
 
 def error_body(status: int, message: str | None = None) -> bytes:
     """Return an error in OpenAI's shape."""
-    kind, text = _ERRORS.get(
-        status, ("server_error", "The server had an error while processing your request.")
-    )
+    kind, text = _ERRORS.get(status, ("server_error", "The server had an error while processing your request."))
     return _encode({"error": {"message": message or text, "type": kind, "param": None, "code": None}})
 
 

@@ -225,9 +225,7 @@ class Connection(asyncio.Protocol):
             headers = tuple((k.lower().decode("latin-1"), v.decode("latin-1")) for k, v in self._headers)
             method = self._parser.get_method().decode()
             text = body.decode(errors="replace")
-            self._playbook.captured.append(
-                Captured(method, path.decode("latin-1"), headers, text, self._number)
-            )
+            self._playbook.captured.append(Captured(method, path.decode("latin-1"), headers, text, self._number))
 
     def _record(self) -> Iterator[Step]:
         if self._parser.get_method() == b"DELETE":

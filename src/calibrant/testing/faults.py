@@ -165,9 +165,7 @@ def parse_model(model: str) -> Script | None:
     elif name in get_args(Fault):
         fields["fault"] = name
     else:
-        raise ValueError(
-            f"{name!r} in model {model!r} is neither a status nor one of {', '.join(get_args(Fault))}"
-        )
+        raise ValueError(f"{name!r} in model {model!r} is neither a status nor one of {', '.join(get_args(Fault))}")
     for setting in settings:
         key, _, value = setting.partition("=")
         fields[key.strip()] = value

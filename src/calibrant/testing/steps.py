@@ -85,9 +85,7 @@ def _identity(number: int) -> bytes:
     return b"x-request-id: req-%d\r\n" % number
 
 
-def _before_body(
-    request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]
-) -> Iterator[Step]:
+def _before_body(request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]) -> Iterator[Step]:
     """Faults that leave no room for a body, or send something else in its place."""
     whole = completion(request, script.answer, number)
     match script.fault:
@@ -166,8 +164,7 @@ def _message(request: ChatRequest, script: Script, number: int, stamp: Callable[
             pieces = _gzipped(pieces)
         head = (
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
-            b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n%b%b\r\n"
-            % (_identity(number), encoding)
+            b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n%b%b\r\n" % (_identity(number), encoding)
         )
         return _Message(head, _chunked(pieces), b"0\r\n\r\n")
     body = _plain_body(request, script, number)
@@ -175,9 +172,7 @@ def _message(request: ChatRequest, script: Script, number: int, stamp: Callable[
         body = gzip.compress(body, 6, mtime=0)
     whole = answer_bytes(body, extra=_identity(number) + encoding)
     quarter = max(1, -(-len(body) // 4))
-    return _Message(
-        whole[: len(whole) - len(body)], (body[at : at + quarter] for at in range(0, len(body), quarter))
-    )
+    return _Message(whole[: len(whole) - len(body)], (body[at : at + quarter] for at in range(0, len(body), quarter)))
 
 
 def _plain_body(request: ChatRequest, script: Script, number: int) -> bytes:
@@ -203,9 +198,7 @@ def _stream_pieces(
         case "error_event":
             return chain(_first(whole, script.after_chunks), (b"data: %b\n\n" % error_body(500),))
         case "malformed_json":
-            return chain(
-                _first(whole, script.after_chunks), (b'data: {"id": "chatcmpl-\n\n',), whole, (DONE,)
-            )
+            return chain(_first(whole, script.after_chunks), (b'data: {"id": "chatcmpl-\n\n',), whole, (DONE,))
         case _:
             return chain(whole, (DONE,))
 

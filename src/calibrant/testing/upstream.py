@@ -210,18 +210,12 @@ def _script(text: str) -> Script:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m calibrant.testing.upstream", description="A fake provider."
-    )
+    parser = argparse.ArgumentParser(prog="python -m calibrant.testing.upstream", description="A fake provider.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 for any")
-    parser.add_argument(
-        "--print-port", action="store_true", help="write the port as one line once it listens"
-    )
+    parser.add_argument("--print-port", action="store_true", help="write the port as one line once it listens")
     parser.add_argument("--script", default="{}", help="the default script, as JSON")
-    parser.add_argument(
-        "--model", action="append", default=[], metavar="NAME=JSON", help="a model's own script"
-    )
+    parser.add_argument("--model", action="append", default=[], metavar="NAME=JSON", help="a model's own script")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=int, default=1_000, help="requests to remember")
     return parser.parse_args(arguments)

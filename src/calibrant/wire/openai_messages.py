@@ -159,7 +159,7 @@ def _content(content: str | list[shape.Part], role: Role | str, index: int) -> t
     )
 
 
-def _part(part: shape.Part, role: str, path: str) -> InputBlock:
+def _part(part: shape.InputPart, role: str, path: str) -> InputBlock:
     match part:
         case shape.TextPart():
             return _text(part, role, path)
@@ -173,8 +173,6 @@ def _part(part: shape.Part, role: str, path: str) -> InputBlock:
             return RawText(part.value)
         case shape.TemplatePart():
             return Template(part.name, part.arguments)
-        case shape.RefusalPart():
-            return Text("")
 
 
 def _text(part: shape.TextPart, role: str, path: str) -> InputBlock:

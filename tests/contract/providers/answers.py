@@ -98,10 +98,10 @@ def _choice(delta: dict[str, Any], word: str | None = None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": word}
 
 
-def _call(id: str | None, name: str | None, arguments: Any, index: int | None = None) -> dict[str, Any]:
+def _call(own_id: str | None, name: str | None, arguments: Any, index: int | None = None) -> dict[str, Any]:
     call: dict[str, Any] = {} if index is None else {"index": index}
-    if id is not None:
-        call |= {"id": id, "type": "function"}
+    if own_id is not None:
+        call |= {"id": own_id, "type": "function"}
     function = {"arguments": arguments} if name is None else {"name": name, "arguments": arguments}
     return {**call, "function": function}
 
@@ -407,7 +407,20 @@ ANSWERS = (
         message={"content": "<think>\nSo it is\n2.\n</think>\n\nThe answer: 2"},
         deltas=tuple(
             {"content": piece}
-            for piece in ("<th", "ink", ">\n", "So it", " is\n", "2.", "\n<", "/thin", "k>", "\n", "\nThe ", "answer: 2")
+            for piece in (
+                "<th",
+                "ink",
+                ">\n",
+                "So it",
+                " is\n",
+                "2.",
+                "\n<",
+                "/thin",
+                "k>",
+                "\n",
+                "\nThe ",
+                "answer: 2",
+            )
         ),
         word="eos",
         usage_with_finish=True,

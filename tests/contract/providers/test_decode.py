@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 from msgspec.structs import replace
-
-from calibrant.types.reply import Chunk, Reply, fold
 from tests.contract.providers.answers import ANSWERS, Answer
 from tests.contract.providers.calls import make
+
+from calibrant.providers.compatible import COMPATIBLE
+from calibrant.types.reply import Chunk, Reply, fold
 
 answers = pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: f"{answer.kind}: {answer.name}")
 
@@ -68,6 +71,25 @@ def test_a_name_and_an_id_come_once(answer: Answer) -> None:
             if hasattr(delta, "raw_name") and delta.raw_name is not None:
                 names.setdefault(delta.id, []).append(delta.raw_name)
     assert all(len(found) == 1 for found in names.values())
+
+
+STANDARD = [
+    answer
+    for answer in ANSWERS
+    if answer.name in ("text", "length", "two calls, streamed in turn", "text, then a call", "the JSON tool", "refusal")
+]
+
+
+@pytest.mark.parametrize("kind", sorted(COMPATIBLE))
+@pytest.mark.parametrize("answer", STANDARD, ids=lambda answer: answer.name)
+def test_every_vendor_may_answer_as_openai_does(kind: str, answer: Answer) -> None:
+    answer = dataclasses.replace(answer, kind=kind)
+    reply = decoded(answer)
+    assert (reply.content, reply.finish_reason) == (answer.content, answer.finish)
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == answer.tokens
+    stream = answer.stream()
+    assert same(fold(streamed(answer, stream))) == same(reply)
+    assert streamed(answer, *(stream[i : i + 1] for i in range(len(stream)))) == streamed(answer, stream)
 
 
 def test_a_caller_may_have_a_tool_called_respond() -> None:

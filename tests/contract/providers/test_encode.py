@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.contract.providers import calls
+from tests.contract.providers.calls import CLOCK, PERSON, WEATHER_SCHEMA, make
 
 from calibrant.base.errors import ProviderError
 from calibrant.config.secret import Secret
 from calibrant.providers.compatible import COMPATIBLE
 from calibrant.types.call import ModelCall
-from tests.contract.providers import calls
-from tests.contract.providers.calls import CLOCK, PERSON, WEATHER_SCHEMA, make
 
 ALL = sorted(COMPATIBLE)
 WITH_TOOLS = [kind for kind in ALL if COMPATIBLE[kind].tools]
@@ -152,7 +152,7 @@ def test_a_conversation_with_tool_calls(kind: str) -> None:
     messages = body(kind, calls.TALK)["messages"]
     rome, oslo = (call["id"] for call in messages[1]["tool_calls"])
     if short:
-        assert all(len(id) == 9 and id.isalnum() for id in (rome, oslo)) and rome != oslo
+        assert all(len(each) == 9 and each.isalnum() for each in (rome, oslo)) and rome != oslo
     else:
         assert (rome, oslo) == ("call_rome", "call_oslo")
     said: dict[str, Any] = {"role": "assistant", "content": "Let me look."}
@@ -166,8 +166,8 @@ def test_a_conversation_with_tool_calls(kind: str) -> None:
             {"type": "text", "text": "Let me look."},
         ]
     said["tool_calls"] = [
-        {"type": "function", "id": id, "function": {"name": "get_weather", "arguments": f'{{"city":"{city}"}}'}}
-        for id, city in ((rome, "Rome"), (oslo, "Oslo"))
+        {"type": "function", "id": each, "function": {"name": "get_weather", "arguments": f'{{"city":"{city}"}}'}}
+        for each, city in ((rome, "Rome"), (oslo, "Oslo"))
     ]
     assert messages == [
         {"role": "user", "content": "Weather in Rome and Oslo?"},

@@ -12,12 +12,12 @@ import msgspec
 import openai
 import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-
-from calibrant.config.secret import Secret
-from calibrant.types.call import ModelCall
 from tests.contract.providers import calls
 from tests.contract.providers.answers import ANSWERS, Answer
 from tests.contract.providers.calls import PERSON, WEATHER_SCHEMA, make
+
+from calibrant.config.secret import Secret
+from calibrant.types.call import ModelCall
 
 HELLO = [{"role": "user", "content": "Hello"}]
 _TEXT = next(answer for answer in ANSWERS if answer.name == "text")
@@ -37,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(answer)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *args: object) -> None:
         pass
 
 

@@ -18,6 +18,7 @@ def split(pairs: list[tuple[float, int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([p[0] for p in pairs], dtype=float), np.array([p[1] for p in pairs])
 
 
+@settings(deadline=None)
 @given(rows, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(pairs, random) -> None:
     shuffled = random.sample(pairs, len(pairs))
@@ -26,6 +27,7 @@ def test_the_order_of_rows_does_not_matter(pairs, random) -> None:
         assert (a.estimate, a.low, a.high) == pytest.approx((b.estimate, b.low, b.high))
 
 
+@settings(deadline=None)
 @given(rows)
 def test_the_names_of_clusters_do_not_matter(pairs) -> None:
     values, labels = split(pairs)
@@ -34,6 +36,7 @@ def test_the_names_of_clusters_do_not_matter(pairs) -> None:
     assert (a.estimate, a.low, a.high) == pytest.approx((b.estimate, b.low, b.high))
 
 
+@settings(deadline=None)
 @given(rows, numbers, st.sampled_from([0.25, 0.5, 2.0, 8.0]))
 def test_a_mean_moves_and_stretches_with_its_rows(pairs, shift: float, scale: float) -> None:
     values, labels = split(pairs)
@@ -45,6 +48,7 @@ def test_a_mean_moves_and_stretches_with_its_rows(pairs, shift: float, scale: fl
         assert moved.high == pytest.approx(plain.high * scale + shift, abs=1e-6)
 
 
+@settings(deadline=None)
 @given(booleans)
 def test_a_share_and_its_complement_mirror_each_other(pairs) -> None:
     values, labels = split(pairs)
@@ -55,6 +59,7 @@ def test_a_share_and_its_complement_mirror_each_other(pairs) -> None:
         assert mirrored.high == pytest.approx(1 - plain.low)
 
 
+@settings(deadline=None)
 @given(booleans)
 def test_an_interval_of_a_share_holds_it_and_stays_within_bounds(pairs) -> None:
     found = mean_interval(*split(pairs), "boolean")
@@ -67,6 +72,7 @@ def test_an_interval_of_a_share_holds_it_and_stays_within_bounds(pairs) -> None:
         assert found.effective_n <= found.n
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=2, max_size=50, unique=True))
 def test_singleton_clusters_are_independent_rows(values: list[float]) -> None:
     array = np.array(values)
@@ -76,6 +82,7 @@ def test_singleton_clusters_are_independent_rows(values: list[float]) -> None:
     assert clustered.effective_n == pytest.approx(array.size)
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=2, max_size=50))
 def test_singleton_clusters_of_a_share_keep_all_their_rows(values: list[bool]) -> None:
     array = np.array(values, dtype=float)
@@ -84,6 +91,7 @@ def test_singleton_clusters_of_a_share_keep_all_their_rows(values: list[bool]) -
     assert mean_interval(array, np.arange(array.size), "boolean").method == "wilson"
 
 
+@settings(deadline=None)
 @given(booleans, st.integers(2, 4))
 def test_copies_within_a_cluster_are_no_evidence(pairs, times: int) -> None:
     """Each cluster's rows repeated: the mean's error must stay, however many rows there are."""
@@ -96,6 +104,7 @@ def test_copies_within_a_cluster_are_no_evidence(pairs, times: int) -> None:
     assert (more.low, more.high) == (pytest.approx(once.low), pytest.approx(once.high))
 
 
+@settings(deadline=None)
 @given(rows, st.sampled_from([0.05, 0.5, 0.95]))
 def test_a_quantile_and_its_bounds_were_seen(pairs, quantile: float) -> None:
     values, labels = split(pairs)
@@ -108,6 +117,7 @@ def test_a_quantile_and_its_bounds_were_seen(pairs, quantile: float) -> None:
         assert found.high is not None or sides & {"open_high", "too_few_units"}
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(1, 1e6), st.floats(0.1, 20))
 def test_wilson_bounds_are_ordered(share: float, n: float, critical: float) -> None:
     low, high = wilson_bounds(share, n, critical)

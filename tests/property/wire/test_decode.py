@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.base.errors import RequestError
@@ -144,18 +144,21 @@ def test_the_seed_is_valid(decode):
 
 
 @each_decoder
+@settings(deadline=None)
 @given(body=st.binary())
 def test_any_bytes(decode, body):
     survives(decode, body)
 
 
 @each_decoder
+@settings(deadline=None)
 @given(value=ANYTHING)
 def test_any_json(decode, value):
     survives(decode, json.dumps(value).encode())
 
 
 @each_decoder
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_valid_body_with_one_value_replaced(decode, data):
     path = data.draw(st.sampled_from(list(paths(VALID[decode]))))
@@ -165,6 +168,7 @@ def test_a_valid_body_with_one_value_replaced(decode, data):
 
 
 @each_decoder
+@settings(deadline=None)
 @given(data=st.data())
 def test_a_valid_body_cut_or_with_bytes_changed(decode, data):
     body = json.dumps(VALID[decode]).encode()
@@ -174,6 +178,7 @@ def test_a_valid_body_cut_or_with_bytes_changed(decode, data):
 
 
 @each_decoder
+@settings(deadline=None)
 @given(data=st.data(), depth=st.integers(0, 3000), kind=st.sampled_from([b"[]", b"{}"]))
 def test_a_valid_body_with_something_deep(decode, data, depth, kind):
     path = data.draw(st.sampled_from(list(paths(VALID[decode]))))

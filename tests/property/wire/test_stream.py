@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -101,6 +101,7 @@ def native_blocks(deltas):
             yield {"type": kind, "data": pieces[0]["data"], "model_name": None, "provider_name": None}
 
 
+@settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST)
 def test_a_native_chat_stream_adds_up(stream, usage, finish, cost):
     documents = [json.loads(d) for d in sent(native.Events(head("chat", "tensorzero")), stream, usage, finish, cost)]
@@ -111,6 +112,7 @@ def test_a_native_chat_stream_adds_up(stream, usage, finish, cost):
     assert folded == whole
 
 
+@settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST)
 def test_a_native_json_stream_adds_up(stream, usage, finish, cost):
     documents = [json.loads(d) for d in sent(native.Events(head("json", "tensorzero")), stream, usage, finish, cost)]
@@ -151,6 +153,7 @@ def extra_block(pieces):
 
 
 @pytest.mark.parametrize("kind", ["chat", "json"])
+@settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST, prefix=st.sampled_from(["tensorzero", "calibrant"]))
 def test_an_openai_stream_adds_up(kind, stream, usage, finish, cost, prefix):
     lines = sent(openai_chat.Events(head(kind, prefix)), stream, usage, finish, cost)

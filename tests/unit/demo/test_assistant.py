@@ -1,7 +1,7 @@
 """The assistant: sensible on what it knows, honest about the rest."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.demo.assistant import calculate, read_answers, reply
@@ -33,9 +33,7 @@ def test_it_answers_what_it_knows(text: str, part: str) -> None:
     assert part in say(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "What is the capital of that?", "Write a haiku about rain.", "asdf", "7"]
-)
+@pytest.mark.parametrize("text", ["", "What is the capital of that?", "Write a haiku about rain.", "asdf", "7"])
 def test_it_says_so_when_it_has_no_answer(text: str) -> None:
     assert say(text).startswith("I have no answer to that. I am a small local model")
 
@@ -67,6 +65,7 @@ def test_sums_and_nothing_but_sums_are_done(text: str, answer: str | None) -> No
     assert calculate(text) == answer
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=90), st.text(alphabet="0123456789+-*/(). ", max_size=90)))
 def test_whatever_is_said_gets_an_answer(text: str) -> None:
     assert say(text)

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.base.errors import InvalidRequest
@@ -67,6 +67,7 @@ def test_tokens_are_counted_as_said_and_a_limit_cuts() -> None:
     assert (cut.text, cut.finish, cut.completion_tokens) == ("one two", "length", 2)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_stream_says_what_the_whole_answer_says(text: str) -> None:
     answer = completion(text)

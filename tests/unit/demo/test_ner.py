@@ -88,9 +88,7 @@ def test_each_answer_gets_its_feedback_and_episodes_hold_together() -> None:
     assert len(summary.outcomes) == len(inferences) == 60
     assert not summary.failures
     assert 20 <= summary.episodes < 60
-    assert {o.episode_id for o in summary.outcomes} >= {
-        b["episode_id"] for b in inferences if "episode_id" in b
-    }
+    assert {o.episode_id for o in summary.outcomes} >= {b["episode_id"] for b in inferences if "episode_id" in b}
     assert sum("episode_id" not in body for body in inferences) == summary.episodes
     assert reports[-1] == (60, 60)
     assert reports == sorted(reports)

@@ -56,7 +56,7 @@ def test_odd_text_is_read_without_harm(text: str) -> None:
 
 
 def test_the_perceptron_generalises_where_the_gazetteer_cannot() -> None:
-    """Measured on the held-out rows of the sample: exact match 0.61 against 0.11."""
+    """Measured on the held-out rows of the sample: exact match 0.58 against 0.11."""
     scores = {}
     for tagger in (gazetteer.train(CORPUS.train), perceptron.train(CORPUS.train)):
         found = [(tagger.extract(row.text), row.entities) for row in CORPUS.validation]
@@ -114,6 +114,7 @@ def test_viterbi_finds_what_brute_force_finds(length: int, tags: int, seed: int)
     assert total(_best(scores, transition)) == pytest.approx(best)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=6))
 def test_every_word_has_the_same_number_of_features(words: list[str]) -> None:
     found = features(words)

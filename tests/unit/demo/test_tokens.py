@@ -1,7 +1,7 @@
 """Tokens and tags."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.demo.corpus import Entities, Row
@@ -24,6 +24,7 @@ def test_words_and_marks_come_apart(text: str, words: list[str]) -> None:
     assert [token.text for token in tokenize(text)] == words
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_tokens_lie_in_order_and_leave_only_spaces_between_them(text: str) -> None:
     at = 0
@@ -35,6 +36,7 @@ def test_tokens_lie_in_order_and_leave_only_spaces_between_them(text: str) -> No
     assert not text[at:].strip()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="Ab.,' \u2019s", max_size=30), st.data())
 def test_any_tags_give_entities_that_stand_in_the_text(text: str, data) -> None:
     tokens = tokenize(text)

@@ -26,9 +26,7 @@ def sample(clusters: int, size: int, seed: int) -> tuple[np.ndarray, Clusters]:
 
 def test_equal_clusters_agree_with_a_regression_with_cluster_robust_errors() -> None:
     values, clusters = sample(25, 4, seed=3)
-    fit = sm.OLS(values, np.ones(values.size)).fit(
-        cov_type="cluster", cov_kwds={"groups": clusters.codes}, use_t=True
-    )
+    fit = sm.OLS(values, np.ones(values.size)).fit(cov_type="cluster", cov_kwds={"groups": clusters.codes}, use_t=True)
     found = cluster_student_interval(values, clusters)
     low, high = fit.conf_int(0.05)[0]
     assert found.std_error == pytest.approx(fit.bse[0])

@@ -328,8 +328,8 @@ def test_a_missing_ca_bundle_is_a_configuration_error() -> None:
 
 def test_an_answer_before_the_whole_call_was_sent_counts_and_costs_the_connection(kit: Any) -> None:
     async def main() -> None:
-        async def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.transport.pause_reading()
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\n\r\nno")
             await done.wait()
             writer.transport.abort()

@@ -202,7 +202,7 @@ def test_the_head_is_limited():
     for head in (
         b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 90_000,
         b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(b"X%d: 1\r\n" % number for number in range(100)) + b"\r\n",
     ):
         # In small pieces, as the parser holds back a field that is not whole.
@@ -292,9 +292,14 @@ def wait_for_answer(*pieces, pause=0.0, **changes):
         async with edge(**changes) as served:
             reader, writer = await served.connect()
             for piece in pieces:
-                writer.write(piece)
+                if not writer.transport.is_closing():
+                    writer.write(piece)
                 await asyncio.sleep(pause)
-            data = await reader.read()
+            try:
+                data = await reader.read()
+            except ConnectionResetError:
+                # We wrote on after the server had closed.
+                data = b""
             await close(writer)
             return data
 
@@ -338,7 +343,8 @@ def test_a_long_body_that_moves_is_not_timed_out():
 def test_idle_connections_are_closed_in_silence():
     assert wait_for_answer(b"", keep_alive_s=0.05) == []
     assert [reply.status for reply in wait_for_answer(GET, keep_alive_s=0.05)] == [200]
-    assert wait_for_answer(b"\r\n", keep_alive_s=0.05, header_timeout_s=0.1) in ([],) or True
+    # Empty lines before a request are no request, however many.
+    assert wait_for_answer(*[b"\r\n"] * 9, pause=0.02, keep_alive_s=0.1) == []
 
 
 def test_a_handler_may_take_longer_than_any_of_these():

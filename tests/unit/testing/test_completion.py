@@ -58,9 +58,7 @@ def test_parallel_tool_calls_whole_and_in_pieces():
     whole = message(Answer(tool_calls=calls))
     assert whole["content"] is None
     expected = [("call_0", "get_temperature", '{"city":"Oslo"}'), ("own", "get_time", "{not json")]
-    assert [
-        (c["id"], c["function"]["name"], c["function"]["arguments"]) for c in whole["tool_calls"]
-    ] == expected
+    assert [(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in whole["tool_calls"]] == expected
     built: dict[int, list[str]] = {}
     for (delta,) in deltas(Script(answer=Answer(tool_calls=calls)), "tool_calls"):
         function = delta["function"]
@@ -99,9 +97,7 @@ def test_stamps_and_waits():
     assert [c["choices"][0]["delta"].get("content") for c in data[1:4]] == ["@42;"] * 3
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b'{"messages": []}', b'{"model": 1, "messages": []}', b'"\xff"']
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"messages": []}', b'{"model": 1, "messages": []}', b'"\xff"'])
 def test_what_is_no_request_is_refused(body):
     with pytest.raises(ValueError, match=r"."):
         decode_request(body)

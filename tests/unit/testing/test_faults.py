@@ -27,18 +27,14 @@ def test_every_fault_can_be_asked_for_by_model_name(fault):
 
 def test_settings_follow_the_name():
     assert parse_model("fault:429,retry_after=2.5") == Script(status=429, retry_after=2.5)
-    assert parse_model("vendor/fault:reset_mid_body,after_chunks=0") == Script(
-        fault="reset_mid_body", after_chunks=0
-    )
+    assert parse_model("vendor/fault:reset_mid_body,after_chunks=0") == Script(fault="reset_mid_body", after_chunks=0)
 
 
 def test_other_names_ask_for_nothing():
     assert parse_model("gpt-4o-mini") is None
 
 
-@pytest.mark.parametrize(
-    "model", ["fault:no_such", "fault:", "fault:stall,speed=3", "fault:429,retry_after=soon"]
-)
+@pytest.mark.parametrize("model", ["fault:no_such", "fault:", "fault:stall,speed=3", "fault:429,retry_after=soon"])
 def test_what_nobody_knows_is_an_error(model):
     with pytest.raises(ValueError, match="model"):
         parse_model(model)

@@ -143,9 +143,7 @@ def test_faults_that_end_the_connection(up, fault, end, begins, stream):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_where_a_fault_strikes_can_be_chosen(up, stream):
-    sizes = [
-        len(converse(up, body(f"fault:truncated,after_chunks={n}", stream=stream))[0]) for n in (0, 1, 3)
-    ]
+    sizes = [len(converse(up, body(f"fault:truncated,after_chunks={n}", stream=stream))[0]) for n in (0, 1, 3)]
     assert sizes == sorted(set(sizes))
     nothing, _ = converse(up, body("fault:reset_mid_body,after_chunks=0", stream=stream))
     assert nothing.endswith(b"\r\n\r\n")
@@ -234,9 +232,7 @@ def test_another_process_can_script_and_read_over_http(up):
     assert [ask(up, body("x"))[0] for _ in range(2)] == [503, 200]
     report = msgspec.json.decode(ask(up, b"", "/__requests", "GET")[2])
     assert report["requests"] == 2
-    assert [c["connection"] for c in report["captured"]] == sorted(
-        c["connection"] for c in report["captured"]
-    )
+    assert [c["connection"] for c in report["captured"]] == sorted(c["connection"] for c in report["captured"])
     assert dict(report["captured"][0]["headers"])["authorization"] == "Bearer key"
     assert ask(up, b'{"defualt": {}}', "/__script")[0] == 400
 

@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types import Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -7,7 +8,7 @@ from calibrant.base.errors import BadAnswer, InvalidRequest, NotImplementedYet
 from calibrant.types.answer import Answered, Head
 from calibrant.types.content import File, RawText, Template, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message
-from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta, Usage
+from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta, Usage, fold
 from calibrant.types.request import InferenceRequest, Params
 from calibrant.types.tool import Specific, Tool
 from calibrant.wire import openai_chat
@@ -525,7 +526,7 @@ def test_a_stream():
             Chunk((ThoughtDelta("0", "hm"), UnknownDelta("z", 1), ThoughtDelta("0", None, "s"))),
             (
                 '{"tensorzero_extra_content":[{"type":"thought","index":0,"insert_index":3,"text":"hm"},'
-                '{"type":"unknown","insert_index":4,"data":1},{"type":"thought","insert_index":3,"signature":"s"}]}'
+                '{"type":"unknown","index":1,"insert_index":4,"data":1},{"type":"thought","index":0,"signature":"s"}]}'
             ),
         ),
     ]
@@ -545,6 +546,24 @@ def test_a_stream():
     chunk_of(usage + b"\n\n")
     assert events.error(BadAnswer("no")) == b'data: {"error":{"message":"no"}}\n\n'
     assert events.done() == b"data: [DONE]\n\n"
+
+
+def test_the_sdk_adds_a_stream_up_and_its_message_can_be_sent_back():
+    asked = head()
+    stream = [
+        Chunk((ThoughtDelta("0", "h", provider_type="p"),)),
+        Chunk((ThoughtDelta("0", "m", "s", "p"), TextDelta("0", "a"))),
+        Chunk((ToolCallDelta("1", "{", "n"), UnknownDelta("u", {"a": 1}))),
+        Chunk((ToolCallDelta("1", "}"), TextDelta("0", "b"), ThoughtDelta("1", "x"))),
+    ]
+    events = openai_chat.Events(asked)
+    state = ChatCompletionStreamState()
+    for chunk in stream:
+        state.handle_chunk(chunk_of(events.chunk(chunk)))
+    state.handle_chunk(chunk_of(events.final(Usage(), "tool_call", None)))
+    message = state.get_final_completion().choices[0].message.to_dict()
+    [replayed] = read({key: value for key, value in message.items() if key != "parsed"}).messages
+    assert replayed.content == fold(stream).content
 
 
 def test_the_role_comes_once_even_without_content():

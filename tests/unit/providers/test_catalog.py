@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from tests.contract.providers.calls import PLAIN, make
+
+from calibrant.base.errors import ConfigError
+from calibrant.config.schema import Provider
+from calibrant.providers.catalog import adapter
+
+
+def test_the_configured_address_wins() -> None:
+    for base in ("http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"):
+        assert make("openai", api_base=base).encode(PLAIN).url == "http://127.0.0.1:9/v1/chat/completions"
+
+
+@pytest.mark.parametrize("kind", ["vllm", "sglang", "tgi"])
+def test_a_server_of_one_s_own_needs_an_address(kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{kind}' needs api_base"):
+        adapter(Provider(name="p", type=kind, model_name="m"))
+
+
+def test_a_type_that_is_not_built() -> None:
+    with pytest.raises(ConfigError, match=r"provider 'p': the type 'anthropic' is not built.*openai"):
+        adapter(Provider(name="p", type="anthropic", model_name="m"))
+
+
+def test_an_api_that_is_not_built() -> None:
+    with pytest.raises(ConfigError, match="api_type 'responses'"):
+        make("openai", options={"api_type": "responses"})
+    make("openai", options={"api_type": "chat_completions"})
