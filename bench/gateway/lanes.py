@@ -149,7 +149,7 @@ def _turn(lane: Lane, target: Target, number: int, seconds: float) -> Turn:
         recorder_us=0.0,
         rss=max((rss_bytes(pid) for pid in pids), default=0),
     )
-    if measured.requests == 0:
+    if not (measured.requests or measured.chunks):
         raise RuntimeError(f"no answer with status 200, {measured.errors} errors")
     if not recorder:
         return turn

@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from calibrant.store.spool import Spool
 from calibrant.telemetry.metrics import Metrics
 from calibrant.testing.completion import completion, decode_request
 from calibrant.testing.faults import Answer
-from calibrant.types.call import Deadline, Headers, HttpCall
+from calibrant.types.call import Deadline, Headers, HttpCall, Response
 from calibrant.types.request import InferenceRequest
 from calibrant.wire import native, openai_chat
 
@@ -63,14 +63,16 @@ class Timing:
 class _Canned:
     """A response that is there already."""
 
-    status = 200
-    headers = _HEADERS
-
     def __init__(self, body: bytes) -> None:
+        self.status = 200
+        self.headers = _HEADERS
         self.body = body
 
     async def read(self) -> bytes:
         return self.body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.body
 
     def close(self) -> None: ...
 
@@ -81,7 +83,7 @@ class _Sender:
     def __init__(self, body: bytes) -> None:
         self.response = _Canned(body)
 
-    async def send(self, _call: HttpCall, _deadline: Deadline) -> _Canned:
+    async def send(self, call: HttpCall, deadline: Deadline) -> Response:
         return self.response
 
 

@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from functools import partial
+from types import FrameType
 
 from calibrant.app.options import Options
 from calibrant.app.process import read_options, say_ready
@@ -33,7 +35,7 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
     config = load(options.config, environ=read_environment())
     stop = stop or threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, partial(_stop, stop))
     events = SqliteEvents(options.database_path, durability=config.spool.durability)
     recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention)
     recorder.open()
@@ -59,6 +61,10 @@ def main() -> None:
         record(options, stop=stop)
     except ConfigError as error:
         raise SystemExit(f"calibrant: {error.message}") from None
+
+
+def _stop(stop: threading.Event, _number: int, _frame: FrameType | None) -> None:
+    stop.set()
 
 
 def _watch(stop: threading.Event) -> None:

@@ -113,7 +113,8 @@ class Supervisor:
         for child in dead:
             if child.retiring:
                 continue
-            _log.error("%s (pid %d) ended with status %s; starting another", child.name, child.process.pid, child.process.returncode)
+            status = child.process.returncode
+            _log.error("%s (pid %d) ended with status %s; starting another", child.name, child.process.pid, status)
             await self._pause(child)
             if child is self._recorder:
                 self._recorder = await self._spawn("recorder", self.options)

@@ -7,6 +7,7 @@ import gc
 import importlib
 import logging
 import socket
+from typing import cast
 
 import uvloop
 
@@ -28,8 +29,8 @@ from calibrant.net.settings import ClientSettings, ProxySettings
 from calibrant.server.api import routes
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
-from calibrant.server.serve import Server
 from calibrant.server.routes import Router
+from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
 from calibrant.store.spool import Spool
@@ -178,10 +179,13 @@ def _redact(name: str | None) -> Redact | None:
     try:
         hook = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"record.redact: {name!r} cannot be imported: {error}; write `package.module:function`") from None
+        raise ConfigError(
+            f"record.redact: {name!r} cannot be imported: {error}; write `package.module:function`"
+        ) from None
     if not callable(hook):
         raise ConfigError(f"record.redact: {name!r} is no function")
-    return hook
+    # What it returns is checked where it is called: it is the user's code.
+    return cast("Redact", hook)
 
 
 if __name__ == "__main__":

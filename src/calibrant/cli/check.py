@@ -26,5 +26,6 @@ def check(config: flags.ConfigFile = None) -> None:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)
     typer.echo(
         f"{where or 'the built-in configuration'} is fine: {len(loaded.functions)} functions, "
-        f"{len(loaded.models)} models, {len(loaded.metrics)} metrics, {len(loaded.tools)} tools; hash {loaded.hash[:12]}"
+        f"{len(loaded.models)} models, {len(loaded.metrics)} metrics, {len(loaded.tools)} tools; "
+        f"hash {loaded.hash[:12]}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -33,7 +33,7 @@ def ner(
     inferences: Annotated[int, typer.Option("--inferences", "-n", min=1, help="How many to make.")] = 400,
     seed: Annotated[int, typer.Option("--seed", help="Of the choice of sentences.")] = 0,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Sentences as CSV in the layout of CoNLL++; without it, a small sample.")
+        Path | None, typer.Option("--data", help="Sentences, as CSV in the layout of CoNLL++; else a small sample.")
     ] = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
 ) -> None:
@@ -64,8 +64,8 @@ def ner(
             )
         _wait_for_record(gateway)
         console.print(
-            f"{len(summary.outcomes)} inferences in {summary.episodes} episodes, each with exact_match, entity_f1 and a "
-            f"demonstration; {len(summary.failures)} failed."
+            f"{len(summary.outcomes)} inferences in {summary.episodes} episodes, each with exact_match, entity_f1 "
+            f"and a demonstration; {len(summary.failures)} failed."
         )
         for failure in summary.failures[:5]:
             console.print(failure, style="red")
@@ -75,7 +75,7 @@ def ner(
 
 
 @contextmanager
-def _gateway(config: str, data_dir: Path) -> Iterator[str]:
+def _gateway(config: str, data_dir: Path) -> Generator[str]:
     """Run a gateway while the block lasts; yield its address."""
     import re
     import subprocess
@@ -102,13 +102,19 @@ def _gateway(config: str, data_dir: Path) -> Iterator[str]:
 def _wait_for_record(gateway: str) -> None:
     """Return once everything that was accepted is in the database."""
     import time
+    from urllib.error import HTTPError
     from urllib.request import urlopen
 
     import msgspec
 
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        with urlopen(f"{gateway}/internal/accounting", timeout=_PATIENCE_S) as answer:  # noqa: S310 - a gateway's own URL
-            if msgspec.json.decode(answer.read())["spooled"] == 0:
-                return
+        try:
+            with urlopen(f"{gateway}/internal/accounting", timeout=_PATIENCE_S) as answer:  # noqa: S310 - a gateway's own
+                if msgspec.json.decode(answer.read())["spooled"] == 0:
+                    return
+        except HTTPError as error:
+            # The recorder has not made the database yet.
+            if error.code != 503:
+                raise
         time.sleep(0.1)

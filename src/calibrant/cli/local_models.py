@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _WRITTEN = "http://127.0.0.1:3001/v1"
 
 
 @contextmanager
-def local_models(data_dir: Path, data: Path | None = None) -> Iterator[str]:
+def local_models(data_dir: Path, data: Path | None = None) -> Generator[str]:
     """Run the local models while the block lasts; yield the configuration that uses them.
 
     Args:

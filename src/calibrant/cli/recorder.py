@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from calibrant.cli import flags
-from calibrant.cli.context import context, log_format as checked
+from calibrant.cli.context import context
+from calibrant.cli.context import log_format as checked
 
 __all__ = ["recorder"]
 

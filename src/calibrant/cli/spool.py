@@ -10,7 +10,7 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 
 if TYPE_CHECKING:
-    from calibrant.store.base import Quarantined, Reader
+    from calibrant.store.base import EntryState, Quarantined, Reader
 
 __all__ = ["app", "quarantine", "status"]
 
@@ -75,10 +75,11 @@ def quarantine(
 
     events = SqliteEvents(context(None, data_dir, database).database_path)
     try:
-        for ids, state in ((retry, "waiting"), (drop, "dropped")):
-            for id_ in ids or []:
-                if not events.mark(id_, state):
-                    raise NotFound(f"there is no entry {id_} in quarantine")
+        marks: list[tuple[int, EntryState]] = [(id_, "waiting") for id_ in retry or []]
+        marks += [(id_, "dropped") for id_ in drop or []]
+        for id_, state in marks:
+            if not events.mark(id_, state):
+                raise NotFound(f"there is no entry {id_} in quarantine")
         entries = _all(events)
     finally:
         events.close()

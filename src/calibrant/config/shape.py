@@ -139,7 +139,9 @@ def _fit_list(value: list[Any], kind: inspect.VarTupleType, path: Path, faults: 
         faults.append(Fault(path, "is empty", f"name at least {kind.min_length}"))
         return _GONE
     fitted = [_fit(item, kind.item_type, (*path, i), faults) for i, item in enumerate(value)]
-    return [item for item in fitted if item is not _GONE]
+    kept = [item for item in fitted if item is not _GONE]
+    # Its faults are noted; what is left of it may be too short to stand.
+    return _GONE if len(kept) < (kind.min_length or 0) else kept
 
 
 def _fit_leaf(value: Any, kind: Kind, mark: Mark | None, path: Path, faults: list[Fault]) -> Any:

@@ -16,7 +16,20 @@ from msgspec import Struct
 
 from calibrant.base.errors import InvalidRequest
 
-__all__ = ["Completion", "Request", "complete", "decode", "encode", "encode_error", "encode_models", "stream"]
+__all__ = [
+    "Completion",
+    "Message",
+    "Part",
+    "Request",
+    "ResponseFormat",
+    "StreamOptions",
+    "complete",
+    "decode",
+    "encode",
+    "encode_error",
+    "encode_models",
+    "stream",
+]
 
 MAX_TEXT = 20_000
 """Characters of a user message; more is refused, as a model refuses more than its context."""

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from calibrant.demo.corpus import KINDS, Entities, Kind, Row, normal_text
 
-__all__ = ["Words", "compose", "encode", "read_words"]
+__all__ = ["Story", "Words", "compose", "encode", "read_words"]
 
 _KIND_OF: dict[str, Kind] = {
     "person": "person",

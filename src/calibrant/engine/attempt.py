@@ -33,7 +33,7 @@ from calibrant.providers.base import StreamDecoder
 from calibrant.types.call import ModelCall, Response
 from calibrant.types.reply import Chunk, Reply
 
-__all__ = ["OpenStream", "open_model", "call_model"]
+__all__ = ["OpenStream", "call_model", "open_model"]
 
 T = TypeVar("T")
 _One = Callable[[CompiledProvider, ProviderCall, Limit], Awaitable[T]]
@@ -63,9 +63,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         body = await response.read()
         if response.status >= 300:
             raise provider.adapter.error(response.status, response.headers, body)
-        reply = provider.adapter.decode(
-            response.status, response.headers, body, json_tool=call.json_mode == "tool"
-        )
+        reply = provider.adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
         journal.succeeded(noted, reply, monotonic())
         return reply
 
@@ -126,9 +124,7 @@ async def _send(
     return await engine.sender.send(adapter.sign(http, secret), limit.deadline(call.stream))
 
 
-async def _with_retries(
-    engine: Engine, variant: Variant, call: ModelCall, journal: Journal, one: _One[T]
-) -> T:
+async def _with_retries(engine: Engine, variant: Variant, call: ModelCall, journal: Journal, one: _One[T]) -> T:
     model = engine.compiler.model(variant.model)
     if model is None:
         raise InvalidRequest(f"the variant {variant.name!r} names the model {variant.model!r}, which does not exist")
@@ -146,7 +142,10 @@ async def _with_retries(
                 raise
             asked = error.retry_after if isinstance(error, _Exhausted) else None
             pause = delay(
-                retry, max_delay_s=variant.retries.max_delay_s, jitter=random.random(), retry_after=asked  # noqa: S311
+                retry,
+                max_delay_s=variant.retries.max_delay_s,
+                jitter=random.random(),  # noqa: S311 - jitter, not cryptography
+                retry_after=asked,
             )
             await asyncio.sleep(min(pause, max(0.0, limit.total - monotonic())))
             limit.check(monotonic())

@@ -8,7 +8,7 @@ this request has been stored, and only then refused.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -163,7 +163,7 @@ def _linked(row: FeedbackRow, target: TargetView | None) -> FeedbackRow:
     return linked
 
 
-def _demonstration(value: Any, target: TargetView) -> bytes:  # noqa: ANN401 - any JSON value
+def _demonstration(value: Any, target: TargetView) -> bytes:
     """Return a demonstration as an output of the target's function is stored.
 
     Raises:
@@ -190,12 +190,13 @@ def _tool_schemas(target: TargetView) -> dict[str, Schema]:
     return {tool.name: Schema(tool.parameters) for tool in config.tools}
 
 
-def _demonstrated(block: Any, index: int, schemas: dict[str, Schema]) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def _demonstrated(block: Any, index: int, schemas: dict[str, Schema]) -> dict[str, Any]:
     where = f"value[{index}]"
     match block:
         case {"type": "text", "text": str(text)}:
             return {"type": "text", "text": text}
-        case {"type": "tool_call", "name": str(name), "arguments": dict() as arguments}:
+        case {"type": "tool_call", "name": str(name), "arguments": dict() as given}:
+            arguments = cast("dict[str, Any]", given)
             schema = schemas.get(name)
             if schema is None:
                 raise InvalidRequest(f"{where}.name: the inference had no tool {name!r}; it had {sorted(schemas)}")

@@ -1,6 +1,6 @@
 """The straight line: one inference from request to answer. Streams walk the same line in `stream.py`.
 
-    resolve -> for each variant: render -> encode, sign, send, decode (attempt.py) -> record -> spool
+resolve, then for each variant: render; encode, sign, send, decode (`attempt.py`); then record and spool.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from calibrant.types.answer import Answered
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["all_failed", "infer", "model_call", "note_failure"]
+__all__ = ["all_failed", "count", "infer", "model_call", "note_failure", "record"]
 
 
 async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:

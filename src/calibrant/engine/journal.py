@@ -86,7 +86,7 @@ class Journal:
             }
         self._note(call, ended, **fields)
 
-    def _note(self, call: ProviderCall, ended: float, *, status: RowStatus, **fields: Any) -> None:  # noqa: ANN401
+    def _note(self, call: ProviderCall, ended: float, *, status: RowStatus, **fields: Any) -> None:
         self.upstream_s += ended - call.started
         ttft = call.first_chunk
         self.rows.append(
@@ -105,5 +105,3 @@ class Journal:
                 **fields,
             )
         )
-
-

@@ -17,9 +17,7 @@ class Limit:
 
     __slots__ = ("first", "first_whose", "total", "total_whose")
 
-    def __init__(
-        self, total: float, total_whose: str, first: float | None = None, first_whose: str = ""
-    ) -> None:
+    def __init__(self, total: float, total_whose: str, first: float | None = None, first_whose: str = "") -> None:
         """Set the limits.
 
         Args:

@@ -36,13 +36,13 @@ def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
 def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
     """Return the function's answer. Output that breaks its schema is marked, never an error."""
     if head.function_type == "json":
-        raw = "".join(block.text for block in reply.content if isinstance(block, Text))
-        has_text = any(isinstance(block, Text) for block in reply.content)
+        # The last one: a model that talks before it answers does so in a block of its own.
+        raw = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), None)
         return Answered(
             head=head,
             content=reply.content,
-            raw=raw if has_text else None,
-            parsed=parse_json(raw, plan.output_schema),
+            raw=raw,
+            parsed=None if raw is None else parse_json(raw, plan.output_schema),
             usage=reply.usage,
             finish_reason=reply.finish_reason,
         )
@@ -54,7 +54,7 @@ def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
     )
 
 
-def parse_json(raw: str, schema: Schema | None) -> Any:  # noqa: ANN401 - any JSON value
+def parse_json(raw: str, schema: Schema | None) -> Any:
     """Return the value that the text is, or null where it is no JSON or breaks the schema."""
     try:
         value = _decode(raw)

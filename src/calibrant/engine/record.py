@@ -51,9 +51,7 @@ def inferred(
         first_chunk: Monotonic seconds of a stream's first chunk.
     """
     status: RowStatus = "ok" if error is None else "error"
-    row = _inference(
-        engine, plan, journal, now, status=status, answered=answered, error=error, first_chunk=first_chunk
-    )
+    row = _inference(engine, plan, journal, now, status=status, answered=answered, error=error, first_chunk=first_chunk)
     policy = plan.function.function.payloads
     rows = journal.rows
     if policy != "full" or engine.redact is not None:
@@ -150,7 +148,7 @@ def _redacted(engine: Engine, payload: bytes | None, what: str) -> bytes | None:
         return payload
     try:
         return engine.redact(payload, what)
-    except Exception:  # a named edge: the hook is the user's code: what it cannot redact is not kept
+    except Exception:  # noqa: BLE001 - a named edge: the hook is the user's code: what it cannot redact is not kept
         _log.exception("the redaction hook failed on %s; the payload is not recorded", what)
         engine.metrics.count("internal_errors", ("redact",))
         return None

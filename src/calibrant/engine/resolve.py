@@ -107,7 +107,8 @@ def _pinned(function: CompiledFunction, name: str) -> CompiledVariant:
         return function.variants[name]
     except KeyError:
         raise NotFound(
-            f"Unknown variant: {name!r}; the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
+            f"Unknown variant: {name!r}; "
+            f"the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
         ) from None
 
 

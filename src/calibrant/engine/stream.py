@@ -96,7 +96,7 @@ class Stream:
                 yield chunks
         except (ProviderError, InferenceTimeout) as error:
             self.error = error
-        except Exception as error:  # a named edge: what was sent must be recorded, whatever broke
+        except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
             _log.exception("a stream broke on a fault of the gateway")
             self.engine.metrics.count("internal_errors", ("stream",))
             self.error = InternalError(f"a fault of the gateway: {type(error).__name__}")

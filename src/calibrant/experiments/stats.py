@@ -79,9 +79,7 @@ def function_stats(
     mixed = {episode for episode, variants in of_episode.items() if len(variants) > 1}
     return FunctionStats(
         function_name=function_name,
-        variants=tuple(
-            _variant(name, by_variant[name], metrics, feedback, mixed) for name in sorted(by_variant)
-        ),
+        variants=tuple(_variant(name, by_variant[name], metrics, feedback, mixed) for name in sorted(by_variant)),
         mixed_episodes=len(mixed),
     )
 

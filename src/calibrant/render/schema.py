@@ -26,11 +26,11 @@ class Schema:
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
             raise ValueError(str(error).split("\n", 1)[0]) from None
 
-    def accepts(self, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    def accepts(self, value: Any) -> bool:
         """Return whether the value satisfies the schema."""
         return self._validator.is_valid(value)
 
-    def fault(self, value: Any) -> str | None:  # noqa: ANN401 - any JSON value
+    def fault(self, value: Any) -> str | None:
         """Return the first fault as `path: what is wrong`, or null where there is none."""
         if self._validator.is_valid(value):
             return None
@@ -39,6 +39,6 @@ class Schema:
         return f"{path}: {error.message}"
 
 
-def _refuse(uri: str) -> Any:  # noqa: ANN401 - the signature is the library's
+def _refuse(uri: str) -> Any:
     # A schema must not make the gateway fetch what it names.
     raise ValueError(f"the schema refers to {uri}, which is not part of it")

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
+from calibrant.base.errors import CalibrantError
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.engine.stream import Stream, open_stream
-from calibrant.base.errors import CalibrantError
 from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk, FinishReason, Usage
 from calibrant.types.request import InferenceRequest
 from calibrant.wire import native, openai_chat
 
-__all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "inference_handler", "caller_of"]
+__all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "Events", "caller_of", "inference_handler"]
 
 
 class Events(Protocol):

@@ -110,7 +110,7 @@ class SqliteEvents(SqliteReader):
         with self._transaction() as connection:
             row = connection.execute(
                 "SELECT incarnation, segment, at_ms, frames FROM quarantine WHERE id = ? AND state <> 'dropped'",
-                (id,),
+                (entry_id,),
             ).fetchone()
             if row is None:
                 return None

@@ -1,1 +1,4 @@
-"""Our data model: frozen values that pass between layers. Reading order: content, message, tool, request, call, reply, rows."""
+"""Our data model: frozen values that pass between layers.
+
+Reading order: content, message, tool, request, call, reply, answer, rows.
+"""

@@ -1,1 +1,1 @@
-"""wire"""
+"""Inbound dialects: bytes to `InferenceRequest`, answers and chunks to bytes. Pure."""

@@ -4,11 +4,11 @@ import asyncio
 
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.unit.server.edge import GET, close, edge, parse, post, run
 
 from calibrant.base.errors import RequestError
 from calibrant.server.reader import RequestReader
 from calibrant.server.settings import ServerSettings
-from tests.unit.server.edge import GET, close, edge, parse, post, run
 
 TOKEN = st.text("abcXYZ09-_", min_size=1, max_size=12)
 VALUE = st.text("abc 0;=,\"'\xe9", max_size=20)

@@ -1,6 +1,8 @@
 """Workers, recorder and store are killed and broken in any order: nothing is lost, nothing comes twice, the books add up."""
 
 import asyncio
+import functools
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -15,9 +17,20 @@ from calibrant.config.schema import SpoolPolicy
 from calibrant.store.accounting import accounting
 from calibrant.store.segments import survey
 from calibrant.store.spool import Spool
+from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
 from tests.support.records import begun, feedback, inferred
 from tests.support.stores import FullDisk, ShakyEvents, crash, crash_recorder, opened
+
+
+@functools.cache
+def empty_database():
+    """A database with tables, as bytes: migrating one for each example would take most of the time."""
+    with tempfile.TemporaryDirectory() as folder:
+        events = SqliteEvents(Path(folder) / "events.db")
+        events.used_bytes()
+        events.close()
+        return (Path(folder) / "events.db").read_bytes()
 
 
 class Machine(RuleBasedStateMachine):
@@ -31,6 +44,9 @@ class Machine(RuleBasedStateMachine):
         self.path = self.folder / "events.db"
         self.loop = asyncio.new_event_loop()
         self.policy = SpoolPolicy(min_free_bytes=0, segment_bytes=6_000, when_full=self.when_full)
+        # Processes are killed here, not machines: waiting for the disk would prove nothing and take minutes.
+        self.real_sync, os.fsync = os.fsync, lambda descriptor: None
+        self.path.write_bytes(empty_database())
         self.workers = []
         self.open_streams = []
         self.expected = {}
@@ -65,7 +81,7 @@ class Machine(RuleBasedStateMachine):
         worker = self.worker(number)
         record = inferred(worker=worker.incarnation, output=b"x" * size)
         shed = worker.figures.pending
-        if self.append(worker, record) and worker.figures.pending == shed:
+        if self.append(worker, record) and worker.figures.pending <= shed:
             self.expected[record.inference.id] = "ok"
             self.seen.append(record.inference.id)
 
@@ -74,7 +90,7 @@ class Machine(RuleBasedStateMachine):
         worker = self.worker(number)
         record = begun(worker=worker.incarnation)
         shed = worker.figures.pending
-        if self.append(worker, record) and worker.figures.pending == shed:
+        if self.append(worker, record) and worker.figures.pending <= shed:
             self.expected[record.inference.id] = "running"
             self.open_streams.append((worker, record.inference.id))
             self.seen.append(record.inference.id)
@@ -84,9 +100,9 @@ class Machine(RuleBasedStateMachine):
     def end(self):
         worker, stream = self.open_streams.pop()
         shed = worker.figures.pending
-        if self.append(worker, inferred(id=stream, worker=worker.incarnation, stream=True)):
-            if worker.figures.pending == shed:
-                self.expected[stream] = "ok"
+        went = self.append(worker, inferred(id=stream, worker=worker.incarnation, stream=True))
+        # Where the end could not be recorded, the stream is found interrupted when its worker is gone.
+        self.expected[stream] = "ok" if went and worker.figures.pending <= shed else "interrupted"
 
     @precondition(lambda self: self.seen)
     @rule(number=st.integers(0, 1), which=st.integers(0, 99))
@@ -94,7 +110,7 @@ class Machine(RuleBasedStateMachine):
         worker = self.worker(number)
         record = feedback(self.seen[which % len(self.seen)], linked=False)
         shed = worker.figures.pending
-        if self.append(worker, record) and worker.figures.pending == shed:
+        if self.append(worker, record) and worker.figures.pending <= shed:
             self.feedback.add(record.feedback.id)
 
     @rule(number=st.integers(0, 1), room=st.integers(0, 4_000), can_truncate=st.booleans())
@@ -163,6 +179,7 @@ class Machine(RuleBasedStateMachine):
             self.reader.close()
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
+            os.fsync = self.real_sync
             shutil.rmtree(self.folder)
 
     def check(self):
@@ -186,15 +203,9 @@ class Machine(RuleBasedStateMachine):
 class SheddingMachine(Machine):
     when_full = "shed"
 
-    @rule(number=st.integers(0, 1), room=st.integers(0, 4_000), can_truncate=st.booleans())
-    def fill_disk(self, number, room, can_truncate):
-        # A final row that was shed leaves its stream to be interrupted; the model above does not follow that far.
-        if not self.open_streams:
-            super().fill_disk(number, room, can_truncate)
-
 
 _settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestReject = Machine.TestCase
 TestReject.settings = _settings

@@ -7,12 +7,14 @@ import socket
 from typing import Any
 
 import pytest
+import uvloop
 
 from calibrant.base.errors import BadAnswer, ConfigError, Disconnected, Unreachable
 from calibrant.net.client import Client
 from calibrant.net.settings import ClientSettings
 from calibrant.types.call import HttpCall
 
+pytestmark = pytest.mark.parametrize("kit", [pytest.param(uvloop.run, id="uvloop")], indirect=True)
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
 
 
@@ -321,7 +323,7 @@ def test_a_call_under_way_outlives_close(kit: Any) -> None:
     kit.run(main())
 
 
-def test_a_missing_ca_bundle_is_a_configuration_error() -> None:
+def test_a_missing_ca_bundle_is_a_configuration_error(kit: Any) -> None:
     with pytest.raises(ConfigError, match="no-such"):
         Client(settings=ClientSettings(ca_bundle="/no-such/file.pem"))
 

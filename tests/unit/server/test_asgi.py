@@ -5,10 +5,10 @@ import gzip
 
 import msgspec
 import pytest
+from tests.unit.server.edge import GET, VERSIONS, World, edge, parse, post, run
 
 from calibrant.server.asgi import asgi_app
 from calibrant.server.settings import ServerSettings
-from tests.unit.server.edge import GET, VERSIONS, World, edge, parse, post, run
 
 
 class Call:
@@ -214,4 +214,6 @@ def test_both_ways_give_the_same_answers():
     transport = {"date", "content-length", "transfer-encoding", "connection"}
     for reply, call in zip(replies, calls, strict=False):
         assert (reply.status, reply.body) == (call.status, call.body)
-        assert reply.headers.items() - call.headers.items() <= {(n, v) for n, v in reply.headers.items() if n in transport}
+        assert reply.headers.items() - call.headers.items() <= {
+            (n, v) for n, v in reply.headers.items() if n in transport
+        }

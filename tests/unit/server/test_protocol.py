@@ -6,7 +6,6 @@ import socket
 import struct
 
 import pytest
-
 from tests.unit.server.edge import GET, answers, close, edge, parse, post, run
 
 
@@ -139,9 +138,9 @@ def test_the_absolute_form_replaces_the_host(target):
 def test_an_upgrade_is_ignored_and_its_body_is_read():
     upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAE")
     chunked = (
-        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
-        "3\r\nxyz\r\n0\r\n\r\n"
-    ).encode()
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+        b"3\r\nxyz\r\n0\r\n\r\n"
+    )
     bodyless = b"GET /plain HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     data = post("/echo", b"one", *upgrade) + chunked + bodyless * 3000 + post("/echo", b"", *upgrade) + GET
     replies, _ = talk(data)

@@ -21,11 +21,15 @@ def test_a_whole_answer_to_the_byte():
 def test_answers_of_one_kind_share_a_head_and_others_do_not():
     renderer = Renderer(())
     first = renderer.whole(Answer(200, b"a"), KEEP)
-    assert renderer.whole(Answer(200, b"bb"), KEEP).endswith(b"content-length: 2\r\n\r\nbb") and first.endswith(b"\r\na")
+    assert renderer.whole(Answer(200, b"bb"), KEEP).endswith(b"content-length: 2\r\n\r\nbb") and first.endswith(
+        b"\r\na"
+    )
     assert b"404 Not Found" in renderer.whole(Answer(404, b""), KEEP)
     assert b"text/plain" in renderer.whole(Answer(200, b"", "text/plain"), KEEP)
     for number in range(2000):
-        assert f"x-id: {number}\r\n".encode() in renderer.whole(Answer(200, b"", headers=(("x-id", str(number)),)), KEEP)
+        assert f"x-id: {number}\r\n".encode() in renderer.whole(
+            Answer(200, b"", headers=(("x-id", str(number)),)), KEEP
+        )
 
 
 def test_an_answer_may_override_what_each_answer_carries():

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from tests.unit.server.edge import GET, answers, close, edge, run
 
 HOLD = b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"

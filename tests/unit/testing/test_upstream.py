@@ -151,8 +151,8 @@ def test_where_a_fault_strikes_can_be_chosen(up, stream):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_stalls_keep_the_connection_open(up, stream):
-    assert converse(up, body("fault:stall", stream=stream), patience=0.2) == (b"", "silent")
-    received, how = converse(up, body("fault:stall_mid_body,after_chunks=1", stream=stream), patience=0.2)
+    assert converse(up, body("fault:stall", stream=stream), patience=0.5) == (b"", "silent")
+    received, how = converse(up, body("fault:stall_mid_body,after_chunks=1", stream=stream), patience=0.5)
     assert how == "silent"
     assert received.startswith(b"HTTP/1.1 200 OK")
 
@@ -192,18 +192,6 @@ def test_slow_answers_come_in_the_end_and_whole(up):
         assert content(ask(up, body(f"fault:{fault},delay_s=0.05"))[2]) == "hello wörld"
         assert time.monotonic() - started >= 0.045
         assert data_lines(ask(up, body(f"fault:{fault},delay_s=0.01", stream=True))[2])[-1] == b"[DONE]"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_character_is_split_between_two_pieces(up, stream):
-    pieces = []
-    with socket.create_connection(("127.0.0.1", up.port), timeout=5) as sock:
-        sock.sendall(raw_request(body("fault:split_utf8", "é", stream=stream)))
-        while not b"".join(pieces).endswith((b"0\r\n\r\n", b"20}}")):
-            pieces.append(sock.recv(65536))
-    with pytest.raises(UnicodeDecodeError):
-        [piece.decode() for piece in pieces]
-    assert "é" in b"".join(pieces).decode()
 
 
 def test_gzip_whole_and_streamed():
@@ -263,7 +251,7 @@ def test_refusing_keeps_the_port_and_drops_connections():
 
 
 def test_refusing_for_a_while_over_http(up):
-    assert ask(up, b'{"refuse_s": 0.2}', "/__script")[0] == 200
+    assert ask(up, b'{"refuse_s": 0.5}', "/__script")[0] == 200
     refused = False
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:

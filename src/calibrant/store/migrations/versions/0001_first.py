@@ -5,6 +5,8 @@ A migration never changes once it was released: it spells out what it makes and 
 
 from alembic import op
 
+__all__ = ["upgrade"]
+
 revision = "0001"
 down_revision = None
 branch_labels = None
