@@ -10,7 +10,7 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 
 if TYPE_CHECKING:
-    from calibrant.store.base import EntryState, Quarantined, Reader
+    from calibrant.store.base import EntryState, Events, Quarantined, Reader
 
 __all__ = ["app", "quarantine", "status"]
 
@@ -70,16 +70,12 @@ def quarantine(
     from rich.console import Console
     from rich.table import Table
 
-    from calibrant.base.errors import NotFound
     from calibrant.store.sqlite import SqliteEvents
 
     events = SqliteEvents(context(None, data_dir, database).database_path)
     try:
-        marks: list[tuple[int, EntryState]] = [(id_, "waiting") for id_ in retry or []]
-        marks += [(id_, "dropped") for id_ in drop or []]
-        for id_, state in marks:
-            if not events.mark(id_, state):
-                raise NotFound(f"there is no entry {id_} in quarantine")
+        _mark(events, retry or [], "waiting")
+        _mark(events, drop or [], "dropped")
         entries = _all(events)
     finally:
         events.close()
@@ -92,6 +88,14 @@ def quarantine(
     for entry in entries:
         table.add_row(str(entry.id), entry.state, str(entry.frames), entry.segment, entry.reason)
     Console().print(table if entries else "The quarantine is empty.")
+
+
+def _mark(events: Events, ids: list[int], state: EntryState) -> None:
+    from calibrant.base.errors import NotFound
+
+    for id_ in ids:
+        if not events.mark(id_, state):
+            raise NotFound(f"there is no entry {id_} in quarantine")
 
 
 def _all(reader: Reader) -> list[Quarantined]:

@@ -18,6 +18,7 @@ from calibrant.engine.engine import Caller, Engine
 from calibrant.render.schema import Schema
 from calibrant.store.base import TargetView
 from calibrant.store.linking import Refusal
+from calibrant.types.content import Text, ToolCall
 from calibrant.types.request import Feedback
 from calibrant.types.rows import FeedbackKind, FeedbackRecord, FeedbackRow, Level
 from calibrant.types.tool import ToolConfig
@@ -176,11 +177,12 @@ def _demonstration(value: Any, target: TargetView) -> bytes:
             raise InvalidRequest(f"value: the demonstration breaks the inference's output schema at {fault}")
         return _encode({"raw": raw, "parsed": value})
     if isinstance(value, str):
-        return _encode([{"type": "text", "text": value}])
+        return _encode([Text(value)])
     if not isinstance(value, list) or not value:
         raise InvalidRequest("value: the demonstration of a chat function is a string or a list of content blocks")
     schemas = _tool_schemas(target)
-    return _encode([_demonstrated(block, i, schemas) for i, block in enumerate(value)])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    blocks = cast("list[object]", value)
+    return _encode([_demonstrated(block, i, schemas) for i, block in enumerate(blocks)])
 
 
 def _tool_schemas(target: TargetView) -> dict[str, Schema]:
@@ -190,30 +192,35 @@ def _tool_schemas(target: TargetView) -> dict[str, Schema]:
     return {tool.name: Schema(tool.parameters) for tool in config.tools}
 
 
-def _demonstrated(block: Any, index: int, schemas: dict[str, Schema]) -> dict[str, Any]:
+class _DemonstratedText(msgspec.Struct, frozen=True, tag="text"):
+    text: str
+
+
+class _DemonstratedCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    name: str
+    arguments: dict[str, Any]
+    id: str = ""
+
+
+_Demonstrated = _DemonstratedText | _DemonstratedCall
+
+
+def _demonstrated(block: object, index: int, schemas: dict[str, Schema]) -> Text | ToolCall:
     where = f"value[{index}]"
-    match block:
-        case {"type": "text", "text": str(text)}:
-            return {"type": "text", "text": text}
-        case {"type": "tool_call", "name": str(name), "arguments": dict() as given}:
-            arguments = cast("dict[str, Any]", given)
-            schema = schemas.get(name)
-            if schema is None:
-                raise InvalidRequest(f"{where}.name: the inference had no tool {name!r}; it had {sorted(schemas)}")
-            fault = schema.fault(arguments)
-            if fault is not None:
-                raise InvalidRequest(f"{where}.arguments break the tool's schema at {fault}")
-            raw = _encode(arguments).decode()
-            return {
-                "type": "tool_call",
-                "id": str(block.get("id", "")),
-                "raw_name": name,
-                "raw_arguments": raw,
-                "name": name,
-                "arguments": arguments,
-            }
-        case _:
-            raise InvalidRequest(
-                f'{where}: expected {{"type": "text", "text": ...}} or '
-                f'{{"type": "tool_call", "id": ..., "name": ..., "arguments": {{...}}}}'
-            )
+    try:
+        given = msgspec.convert(block, _Demonstrated)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(
+            f'{where}: expected {{"type": "text", "text": ...}} or '
+            f'{{"type": "tool_call", "id": ..., "name": ..., "arguments": {{...}}}}: {error}'
+        ) from None
+    if isinstance(given, _DemonstratedText):
+        return Text(given.text)
+    schema = schemas.get(given.name)
+    if schema is None:
+        raise InvalidRequest(f"{where}.name: the inference had no tool {given.name!r}; it had {sorted(schemas)}")
+    fault = schema.fault(given.arguments)
+    if fault is not None:
+        raise InvalidRequest(f"{where}.arguments break the tool's schema at {fault}")
+    raw = _encode(given.arguments).decode()
+    return ToolCall(id=given.id, raw_name=given.name, raw_arguments=raw, name=given.name, arguments=given.arguments)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from scipy import special  # pyright: ignore[reportMissingTypeStubs]  # scipy ships none
+from scipy import special  # scipy ships none
 
 __all__ = ["binomial_quantile", "normal_two_sided", "student_two_sided"]
 

@@ -31,7 +31,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     drain_idle_s: float = 1.0
     """While draining, a connection idle for this long is closed; a busier one hears it with its next answer."""
     max_pipelined: int = 64
-    """Requests that may wait on one connection before it is no longer read."""
+    """Requests that may wait on one connection before it is no longer read; what one read brought is kept."""
     backlog: int = 2048
     """Connections that the kernel holds until they are accepted."""
     server_headers: Headers = ()

@@ -205,7 +205,7 @@ class SheddingMachine(Machine):
 
 
 _settings = settings(
-    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestReject = Machine.TestCase
 TestReject.settings = _settings

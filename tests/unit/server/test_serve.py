@@ -83,6 +83,26 @@ def test_drain_serves_a_request_that_is_half_here():
     run(main())
 
 
+def test_drain_serves_a_request_that_is_half_here_behind_one_that_runs():
+    async def main():
+        async with edge() as served:
+            reader, writer = await served.connect()
+            writer.write(HOLD + GET[:20])
+            await served.world.started.wait()
+            draining = asyncio.create_task(served.server.drain(5))
+            await asyncio.sleep(0)
+            served.world.release.set()
+            (held,) = await answers(reader, 1)
+            assert held.status == 200 and "connection" not in held.headers
+            writer.write(GET[20:])
+            (reply,) = await answers(reader, 1)
+            assert reply.status == 200 and reply.headers["connection"] == "close"
+            await close(writer)
+            assert await draining == 0
+
+    run(main())
+
+
 def test_drain_gives_up_at_the_timeout_and_says_on_how_many():
     async def main():
         async with edge() as served:
