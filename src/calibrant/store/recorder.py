@@ -137,7 +137,11 @@ class Recorder:
                 delay = _BUSY_S if done.frames else min(delay * 1.5, _IDLE_S)
             except StoreUnavailable as error:
                 failures += 1
-                self._note_trouble(error)
+                self._note_trouble(error.message)
+            except OSError as error:
+                failures += 1
+                self._note_trouble(f"spool folder {self._directory} cannot be read: {error}")
+            if failures:
                 delay = min(_BACK_OFF_S * 2 ** min(failures, 10), _BACK_OFF_MAX_S) * (0.5 + self._draw() / 2)
             self._publish()
             stop.wait(delay)
@@ -156,7 +160,7 @@ class Recorder:
                 if not done.frames and done == before:
                     break
         except StoreUnavailable as error:
-            self._note_trouble(error)
+            self._note_trouble(error.message)
             self._publish(force=True)
             raise
         self._publish(force=True)
@@ -259,6 +263,8 @@ class Recorder:
         self._warnings.extend(f"a row of {segment.name} went to quarantine: {why}" for why in appended.refused)
         self._recount = self._recount or bool(appended.refused or batched.batch.suspects)
         self._cursors[segment.name] = appended.cursor
+        self._store_error = ""
+        self._publish()
         return appended.cursor
 
     def _next_sequence(self, incarnation: Incarnation, segment: Segment) -> int | None:
@@ -311,8 +317,8 @@ class Recorder:
         if not swept.more:
             self._next_sweep = now + _SWEEP_S
 
-    def _note_trouble(self, error: StoreUnavailable) -> None:
-        self._store_error = error.message
+    def _note_trouble(self, why: str) -> None:
+        self._store_error = why
         # Whether the last batch was committed is not known now; the ledger will tell.
         self._trusted.clear()
 

@@ -246,6 +246,7 @@ class SqliteReader:
         if held is not None and held.generation == self._generation and held.file == self._file():
             return held.connection
         self._forget()
+        file = self._file()
         # `close` may come from another thread; each connection is otherwise used by its own thread only.
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=ro",
@@ -256,7 +257,7 @@ class SqliteReader:
         )
         with self._guard:
             self._open.append(connection)
-        self._local.held = _Held(self._generation, self._file(), connection)
+        self._local.held = _Held(self._generation, file, connection)
         return connection
 
     def _file(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Workers, recorder and store are killed and broken in any order: nothing is lost, nothing comes twice, the books add up."""
+"""Workers, recorder and store are killed and broken in any order: nothing is lost or doubled, the books add up."""
 
 import asyncio
 import functools
@@ -11,6 +11,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.support.records import begun, feedback, inferred
+from tests.support.stores import FullDisk, ShakyEvents, crash, crash_recorder, opened
 
 from calibrant.base.errors import SpoolFull, StoreUnavailable
 from calibrant.config.schema import SpoolPolicy
@@ -19,8 +21,6 @@ from calibrant.store.segments import survey
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
-from tests.support.records import begun, feedback, inferred
-from tests.support.stores import FullDisk, ShakyEvents, crash, crash_recorder, opened
 
 
 @functools.cache
@@ -158,7 +158,7 @@ class Machine(RuleBasedStateMachine):
         try:
             self.recorder.pass_once()
         except StoreUnavailable as error:
-            self.recorder._note_trouble(error)
+            self.recorder._note_trouble(error.message)
 
     @invariant()
     def books_add_up(self):
@@ -204,9 +204,7 @@ class SheddingMachine(Machine):
     when_full = "shed"
 
 
-_settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+_settings = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 TestReject = Machine.TestCase
 TestReject.settings = _settings
 TestShed = SheddingMachine.TestCase

@@ -50,6 +50,20 @@ def test_pipelined_answers_stay_in_order_around_a_refusal():
     assert replies[-1].headers["connection"] == "close"
 
 
+def test_a_pipeline_behind_a_slow_handler_is_not_read_without_end():
+    async def main():
+        async with edge(max_body_bytes=100_000) as served:
+            _, writer = await served.connect()
+            writer.write(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n")
+            await served.world.started.wait()
+            writer.write(post("/echo", bytes(100_000)) * 400)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(writer.drain(), 0.3)
+            writer.transport.abort()
+
+    run(main())
+
+
 @pytest.mark.parametrize("asked", ["Connection: close", "Connection: Close, x"])
 def test_a_connection_closes_when_asked(asked):
     replies, _ = talk(f"GET /plain HTTP/1.1\r\nHost: a\r\n{asked}\r\n\r\n".encode() + GET)
@@ -393,6 +407,34 @@ def test_a_half_closed_client_gets_its_answer():
     assert [reply.status for reply in replies] == [200, 200]
 
 
+def test_requests_that_wait_when_the_client_leaves_are_dropped():
+    async def main():
+        async with edge() as served:
+            _, writer = await served.connect()
+            writer.write(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+            await served.world.started.wait()
+            reset(writer)
+            await asyncio.sleep(0.02)
+            served.world.release.set()
+            await asyncio.sleep(0.02)
+            assert served.world.finished.is_set() and not served.world.requests
+
+    run(main())
+
+
+def test_a_client_that_half_closed_is_not_waited_for():
+    async def main():
+        async with edge(linger_s=15) as served:
+            assert (await served.talk(GET)).startswith(b"HTTP/1.1 200 ")
+            for _ in range(100):
+                await asyncio.sleep(0.01)
+                if not served.server.connections:
+                    break
+            assert not served.server.connections
+
+    run(main())
+
+
 def test_a_request_cut_off_by_the_client_is_dropped():
     replies, world = talk(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nabc")
     assert replies == [] and not world.requests
@@ -401,22 +443,24 @@ def test_a_request_cut_off_by_the_client_is_dropped():
 # Slow readers
 
 
+@pytest.mark.parametrize("asked", ["X-A: 1", "Connection: close"])
 @pytest.mark.parametrize("path", ["/big", "/huge"])
-def test_a_client_that_does_not_read_is_dropped(path):
+def test_a_client_that_does_not_read_is_dropped(path, asked):
     async def main():
-        async with edge(write_timeout_s=0.15) as served:
+        async with edge(write_timeout_s=0.15, linger_s=0.04) as served:
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.setblocking(False)
             loop = asyncio.get_running_loop()
             await loop.sock_connect(sock, ("127.0.0.1", served.port))
-            await loop.sock_sendall(sock, f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            await loop.sock_sendall(sock, f"GET {path} HTTP/1.1\r\nHost: a\r\n{asked}\r\n\r\n".encode())
             if path == "/big":
                 await served.world.started.wait()
                 await asyncio.sleep(0.05)
                 # The stream waits for its reader instead of filling the memory.
                 assert served.world.produced < 400
                 await asyncio.wait_for(served.world.finished.wait(), 5)
+            await asyncio.sleep(0.02)
             while served.server.connections:
                 await asyncio.sleep(0.01)
             sock.close()

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.records import inferred
 
 from calibrant.base import errors
 from calibrant.store import frame
 from calibrant.types.rows import FeedbackRecord, Inferred, Shed, SnapshotRecord
-from tests.support.records import inferred
 
 FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures" / "frames"
 

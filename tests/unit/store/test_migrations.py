@@ -8,6 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from tests.support.records import inferred
+from tests.support.stores import drained, spooled
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store import tables
@@ -16,8 +18,6 @@ from calibrant.store.migrations import settings
 from calibrant.store.schema import metadata
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
-from tests.support.records import inferred
-from tests.support.stores import drained, spooled
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "databases"
 

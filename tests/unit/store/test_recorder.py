@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.support.records import begun, feedback, inferred
+from tests.support.stores import POLICY, ShakyEvents, crash_recorder, drained, opened, spooled
 
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.store.accounting import accounting
@@ -14,8 +16,6 @@ from calibrant.store.segments import survey
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.status import read_status
 from calibrant.types.rows import SnapshotRecord
-from tests.support.records import begun, feedback, inferred
-from tests.support.stores import POLICY, ShakyEvents, crash_recorder, drained, opened, spooled
 
 
 @pytest.fixture
@@ -148,7 +148,6 @@ def test_damage_in_the_middle_goes_to_quarantine_with_its_numbers(spool, path, r
     data[size + 50] ^= 0xFF
     data[2 * size + 50] ^= 0xFF
     (spool / segment.name).write_bytes(data)
-    assert total(spool, SqliteReader(path)).missing == 0 if path.exists() else True
     drained(spool, path)
     (entry,) = reader.quarantined()
     assert (entry.frames, entry.sequence, len(entry.frame)) == (2, 2, 2 * size)

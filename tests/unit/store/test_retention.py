@@ -1,10 +1,11 @@
+from tests.support.records import inferred
+from tests.support.stores import drained, spooled
+
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Retention
 from calibrant.store.base import Filter
 from calibrant.store.retention import sweep
 from calibrant.store.sqlite import SqliteEvents
-from tests.support.records import inferred
-from tests.support.stores import drained, spooled
 
 DAY_MS = 86_400_000
 

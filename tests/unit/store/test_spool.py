@@ -5,6 +5,8 @@ import threading
 
 import pytest
 from msgspec.structs import replace
+from tests.support.records import inferred
+from tests.support.stores import POLICY, FullDisk, crash
 
 from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.store.disk import Disk
@@ -12,8 +14,6 @@ from calibrant.store.frame import decode_record, scan
 from calibrant.store.segments import Figures, is_free, lock_path, read_figures, survey
 from calibrant.store.spool import Spool
 from calibrant.types.rows import Shed
-from tests.support.records import inferred
-from tests.support.stores import POLICY, FullDisk, crash
 
 
 def frames(directory):
