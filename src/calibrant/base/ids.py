@@ -19,40 +19,49 @@ _EARLIEST_MS = 1_579_751_960_000
 class IdFactory:
     """Makes UUIDv7 strings that are strictly increasing within the process.
 
-    The 12 bits after the version are a counter within the millisecond; when they are spent,
-    the id borrows from the next millisecond.
+    The 12 bits after the version are a counter within the millisecond; when they are spent, the id borrows
+    from the next millisecond.
     """
 
-    __slots__ = ("_counter", "_millis", "_pool", "_used")
+    __slots__ = ("_counter", "_millis", "_prefix", "_tails")
 
     def __init__(self) -> None:
         """Start with nothing drawn."""
         self._millis = 0
         self._counter = 0
-        self._pool = ""
-        self._used = 0
+        self._prefix = ""
+        self._tails: list[str] = []
 
     def __call__(self) -> str:
         """Return the next id."""
         now = time.time_ns() // 1_000_000
         if now > self._millis:
-            self._millis = now
-            self._counter = 0
+            self._turn(now)
         elif self._counter < 0xFFF:
             self._counter += 1
         else:
-            self._millis += 1
-            self._counter = 0
-        # One system call pays for 64 ids.
-        if self._used == len(self._pool):
-            self._pool = os.urandom(512).hex()
-            self._used = 0
-        random = self._pool[self._used : self._used + 16]
-        self._used += 16
-        stamp = f"{self._millis:012x}"
-        variant = "89ab"[int(random[0], 16) & 3]
-        return f"{stamp[:8]}-{stamp[8:]}-7{self._counter:03x}-{variant}{random[1:4]}-{random[4:]}"
+            self._turn(self._millis + 1)
+        if not self._tails:
+            self._tails = _draw_tails()
+        return f"{self._prefix}{self._counter:03x}-{self._tails.pop()}"
 
+    def _turn(self, millis: int) -> None:
+        self._millis = millis
+        self._counter = 0
+        stamp = f"{millis:012x}"
+        self._prefix = f"{stamp[:8]}-{stamp[8:]}-7"
+
+
+def _draw_tails() -> list[str]:
+    # One system call, and one pass, pay for 64 ids.
+    drawn = os.urandom(512).hex()
+    return [
+        f"{_VARIANT[drawn[i]]}{drawn[i + 1 : i + 4]}-{drawn[i + 4 : i + 16]}" for i in range(0, len(drawn), 16)
+    ]
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The two bits that say RFC 9562, and two that are random."""
 
 uuid7 = IdFactory()
 """The process's own factory. A forked child must not share it; workers are started afresh instead."""

@@ -5,6 +5,7 @@ resolve, then for each variant: render; encode, sign, send, decode (`attempt.py`
 
 from __future__ import annotations
 
+from asyncio import Future
 from time import monotonic
 
 from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
@@ -20,7 +21,7 @@ from calibrant.types.answer import Answered
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["all_failed", "count", "infer", "model_call", "note_failure", "record"]
+__all__ = ["all_failed", "failed", "infer", "model_call", "note_failure", "record"]
 
 
 async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:
@@ -45,12 +46,14 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
     try:
         answered = await _serve(engine, plan, journal)
     except CalibrantError as error:
-        await record(engine, plan, journal, error=error)
+        await failed(engine, plan, journal, error)
         raise
     except Exception as error:
-        await record(engine, plan, journal, error=InternalError(f"a fault of the gateway: {type(error).__name__}"))
+        await failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
         raise
-    await record(engine, plan, journal, answered=answered)
+    done = record(engine, plan, journal, answered=answered)
+    if done is not None:
+        await done
     return answered
 
 
@@ -105,7 +108,14 @@ def all_failed(plan: Plan, journal: Journal) -> AllVariantsFailed:
     )
 
 
-async def record(
+async def failed(engine: Engine, plan: Plan, journal: Journal, error: CalibrantError) -> None:
+    """Record an inference that no variant could serve."""
+    done = record(engine, plan, journal, error=error)
+    if done is not None:
+        await done
+
+
+def record(
     engine: Engine,
     plan: Plan,
     journal: Journal,
@@ -113,29 +123,33 @@ async def record(
     answered: Answered | None = None,
     error: CalibrantError | None = None,
     first_chunk: float | None = None,
-) -> None:
-    """Count what happened, and return once its record is as durable as configured."""
+) -> Future[None] | None:
+    """Count what happened and hand its record to the spool.
+
+    Returns:
+        A future that is done once the record is as durable as configured; null where nothing is recorded.
+    """
     now = monotonic()
     journal.durations["upstream"] = journal.upstream_s * 1e3
-    count(engine, plan, journal, now, error)
+    _count(engine, plan, journal, now, error)
     if engine.spool is None or plan.request.dryrun:
-        return
-    await engine.spool.append(
+        return None
+    return engine.spool.append(
         inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
     )
 
 
-def count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
-    """Add one inference to the metrics."""
-    metrics = engine.metrics
-    function_name = plan.function.function.name
-    model_name = journal.rows[-1].model_name if journal.rows else ""
-    status = "ok" if error is None else error.code
-    metrics.count("inferences", (plan.caller.endpoint, function_name, model_name, status))
-    for row in journal.rows:
-        if row.input_tokens:
-            metrics.count("input_tokens", (row.model_name,), row.input_tokens)
-        if row.output_tokens:
-            metrics.count("output_tokens", (row.model_name,), row.output_tokens)
-    overhead = now - plan.started - journal.upstream_s - journal.backoff_s
-    metrics.observe_overhead(function_name, journal.variant_name, max(0.0, overhead))
+def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+    rows = journal.rows
+    engine.metrics.count_inference(
+        (
+            plan.caller.endpoint,
+            plan.function.function.name,
+            rows[-1].model_name if rows else "",
+            journal.variant_name,
+            "ok" if error is None else error.code,
+        ),
+        sum([row.input_tokens or 0 for row in rows]),
+        sum([row.output_tokens or 0 for row in rows]),
+        max(0.0, now - plan.started - journal.upstream_s - journal.backoff_s),
+    )

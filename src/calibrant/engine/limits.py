@@ -9,7 +9,10 @@ from calibrant.base.errors import InferenceTimeout
 from calibrant.config.schema import Timeouts
 from calibrant.types.call import Deadline
 
-__all__ = ["Limit", "tighter"]
+__all__ = ["TIMER_S", "Limit", "tighter"]
+
+TIMER_S = 0.002
+"""How much too early an event loop's timer may go off: what it ended counts as over."""
 
 
 class Limit:
@@ -41,10 +44,22 @@ class Limit:
         Raises:
             InferenceTimeout: there is none left; the message says whose limit it was.
         """
+        over = self.over(now)
+        if over is not None:
+            raise over
+
+    def over(self, now: float, *, begun: bool = False) -> InferenceTimeout | None:
+        """Return the error that says whose time is over, or null while there is time.
+
+        Args:
+            now: Monotonic seconds.
+            begun: The first chunk is there, so only the total counts.
+        """
         if now >= self.total:
-            raise InferenceTimeout(f"{self.total_whose} ran out of time")
-        if self.first is not None and now >= self.first:
-            raise InferenceTimeout(f"{self.first_whose} ran out of time for the first chunk")
+            return InferenceTimeout(f"{self.total_whose} ran out of time")
+        if not begun and self.first is not None and now >= self.first:
+            return InferenceTimeout(f"{self.first_whose} ran out of time for the first chunk")
+        return None
 
 
 def tighter(limit: Limit, timeouts: Timeouts, now: float, whose: str, *, stream: bool) -> Limit:

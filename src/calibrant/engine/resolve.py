@@ -6,7 +6,8 @@ Whatever is wrong with the request itself is found here, so that it is a 400 and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
@@ -22,8 +23,7 @@ from calibrant.types.tool import Specific, Tool, ToolConfig
 __all__ = ["Plan", "resolve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One inference, decided as far as it can be before a provider is called."""
 
     request: InferenceRequest

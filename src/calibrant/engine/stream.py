@@ -10,8 +10,9 @@ from time import monotonic
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError
 from calibrant.engine.attempt import OpenStream, open_model
 from calibrant.engine.engine import Caller, Engine
-from calibrant.engine.infer import all_failed, model_call, note_failure, record
+from calibrant.engine.infer import all_failed, failed, model_call, note_failure, record
 from calibrant.engine.journal import Journal
+from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import begun
 from calibrant.engine.resolve import Plan, resolve
@@ -40,10 +41,10 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
     try:
         upstream = await _open(engine, plan, journal)
     except CalibrantError as error:
-        await record(engine, plan, journal, error=error)
+        await failed(engine, plan, journal, error)
         raise
     except Exception as error:
-        await record(engine, plan, journal, error=InternalError(f"a fault of the gateway: {type(error).__name__}"))
+        await failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
         raise
     if engine.spool is not None and not request.dryrun:
         await engine.spool.append(begun(engine, plan, journal.variant_name, monotonic()))
@@ -94,7 +95,9 @@ class Stream:
             if chunks:
                 self._seen += chunks
                 yield chunks
-        except (ProviderError, InferenceTimeout) as error:
+        except InferenceTimeout as error:
+            self.error = upstream.call.limit.over(monotonic() + TIMER_S, begun=True) or error
+        except ProviderError as error:
             self.error = error
         except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
             _log.exception("a stream broke on a fault of the gateway")
@@ -112,10 +115,10 @@ class Stream:
             self.journal.succeeded(call, reply, now)
         else:
             self.journal.failed(call, self.error, now, partial=reply)
-            names = (call.model_name, call.provider.name, self.error.code)
+            names = (call.model_name, call.provider.provider.name, self.error.code)
             self.engine.metrics.count("provider_errors", names)
         self.answered = answer(self.head, self.plan, reply)
-        await record(
+        done = record(
             self.engine,
             self.plan,
             self.journal,
@@ -123,3 +126,5 @@ class Stream:
             error=self.error,
             first_chunk=call.first_chunk,
         )
+        if done is not None:
+            await done

@@ -17,7 +17,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-__all__ = ["COUNTERS", "OVERHEAD", "Figures", "Histogram", "Metrics", "exposition", "merge", "read_published"]
+__all__ = ["COUNTERS", "OVERHEAD", "Figures", "Histogram", "InferenceLabels", "Metrics", "exposition", "merge", "read_published"]
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("HTTP requests to inference and feedback routes.", ("endpoint", "status")),
@@ -30,6 +30,9 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "internal_errors": ("Faults of the gateway itself.", ("where",)),
 }
 """Every counter: what it counts, and by which labels."""
+
+InferenceLabels = tuple[str, str, str, str, str]
+"""Endpoint, function, model, variant, and `ok` or the error's code."""
 
 OVERHEAD = "inference_latency_overhead_seconds"
 _OVERHEAD_HELP = "Time of the gateway beyond the time of the provider."
@@ -51,10 +54,20 @@ class Figures(msgspec.Struct):
     overhead: list[tuple[tuple[str, ...], Histogram]] = []
 
 
+class _Inferences(msgspec.Struct):
+    """What is counted of inferences that share their labels: one look-up an inference, not five."""
+
+    n: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    overhead: list[int] = []
+    overhead_total: float = 0.0
+
+
 class Metrics:
     """The counters of this process."""
 
-    __slots__ = ("_buckets", "_counters", "_overhead")
+    __slots__ = ("_buckets", "_counters", "_inferences")
 
     def __init__(self, buckets: Sequence[float] = ()) -> None:
         """Start at zero.
@@ -63,31 +76,43 @@ class Metrics:
             buckets: Upper bounds in seconds of the overhead histogram; empty turns it off.
         """
         self._buckets = tuple(sorted(buckets))
-        self._counters: dict[str, dict[tuple[str, ...], float]] = {name: {} for name in COUNTERS}
-        self._overhead: dict[tuple[str, ...], Histogram] = {}
+        self._counters: dict[str, dict[tuple[str, ...], float]] = {}
+        self._inferences: dict[InferenceLabels, _Inferences] = {}
 
     def count(self, name: str, labels: tuple[str, ...] = (), amount: float = 1) -> None:
         """Add to a counter of `COUNTERS`; labels in the order given there."""
-        values = self._counters[name]
+        values = self._counters.setdefault(name, {})
         values[labels] = values.get(labels, 0) + amount
 
-    def observe_overhead(self, function_name: str, variant_name: str, seconds: float) -> None:
-        """Record the gateway's own share of one inference."""
-        if not self._buckets:
-            return
-        key = (function_name, variant_name)
-        histogram = self._overhead.get(key)
-        if histogram is None:
-            histogram = self._overhead[key] = Histogram([0] * (len(self._buckets) + 1))
-        histogram.counts[bisect_left(self._buckets, seconds)] += 1
-        histogram.total += seconds
+    def count_inference(
+        self, labels: InferenceLabels, input_tokens: int, output_tokens: int, overhead_s: float
+    ) -> None:
+        """Add one inference: to its counter, its tokens, and the histogram of the gateway's own time."""
+        entry = self._inferences.get(labels)
+        if entry is None:
+            entry = self._inferences[labels] = _Inferences(overhead=[0] * (len(self._buckets) + 1))
+        entry.n += 1
+        entry.input_tokens += input_tokens
+        entry.output_tokens += output_tokens
+        entry.overhead[bisect_left(self._buckets, overhead_s)] += 1
+        entry.overhead_total += overhead_s
 
     def figures(self) -> Figures:
         """Return a copy of everything counted so far."""
+        sums = Metrics()
+        overhead: dict[tuple[str, ...], Histogram] = {}
+        for name, values in self._counters.items():
+            for labels, amount in values.items():
+                sums.count(name, labels, amount)
+        for (endpoint, function_name, model_name, variant_name, status), entry in self._inferences.items():
+            sums.count("inferences", (endpoint, function_name, model_name, status), entry.n)
+            sums.count("input_tokens", (model_name,), entry.input_tokens)
+            sums.count("output_tokens", (model_name,), entry.output_tokens)
+            _add(overhead, (function_name, variant_name), Histogram(entry.overhead, entry.overhead_total))
         return Figures(
             buckets=self._buckets,
-            counters={name: list(values.items()) for name, values in self._counters.items()},
-            overhead=[(key, Histogram(list(h.counts), h.total)) for key, h in self._overhead.items()],
+            counters={name: list(values.items()) for name, values in sums._counters.items()},
+            overhead=list(overhead.items()) if self._buckets else [],
         )
 
     def publish(self, path: Path) -> None:
@@ -117,10 +142,14 @@ def merge(parts: Iterable[Figures]) -> Figures:
         if part.buckets != buckets:
             continue
         for labels, histogram in part.overhead:
-            into = overhead.setdefault(labels, Histogram([0] * len(histogram.counts)))
-            into.counts = [a + b for a, b in zip(into.counts, histogram.counts, strict=True)]
-            into.total += histogram.total
+            _add(overhead, labels, histogram)
     return Figures(buckets, {name: list(v.items()) for name, v in counters.items()}, list(overhead.items()))
+
+
+def _add(sums: dict[tuple[str, ...], Histogram], labels: tuple[str, ...], histogram: Histogram) -> None:
+    into = sums.setdefault(labels, Histogram([0] * len(histogram.counts)))
+    into.counts = [a + b for a, b in zip(into.counts, histogram.counts, strict=True)]
+    into.total += histogram.total
 
 
 def exposition(figures: Figures, gauges: Iterable[tuple[str, str, float]] = ()) -> bytes:

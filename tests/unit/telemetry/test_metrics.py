@@ -5,7 +5,7 @@ def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
     for name, latency in (("a", 0.0005), ("b", 0.5)):
         metrics = Metrics((0.001, 0.01))
         metrics.count("requests", ("inference", "200"), 2)
-        metrics.observe_overhead("f", "v", latency)
+        metrics.count_inference(("inference", "f", "m", "v", "ok"), 3, 4, latency)
         metrics.publish(tmp_path / f"{name}.metrics")
     text = exposition(merge(read_published(tmp_path)), [("spool_bytes", "Bytes waiting.", 7.0)]).decode()
     for prefix in ("calibrant", "tensorzero"):
@@ -15,12 +15,14 @@ def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
         assert f'{family}_bucket{{function_name="f",le="0.01",variant_name="v"}} 1.0' in text
         assert f'{family}_bucket{{function_name="f",le="+Inf",variant_name="v"}} 2.0' in text
         assert f'{family}_count{{function_name="f",variant_name="v"}} 2.0' in text
+        assert f'{prefix}_input_tokens_total{{model_name="m"}} 6.0' in text
+        assert f'{prefix}_inferences_total{{endpoint="inference",function_name="f",model_name="m",status="ok"}} 2.0' in text
     assert "calibrant_spool_bytes 7.0" in text
 
 
 def test_no_buckets_turn_the_histogram_off():
     metrics = Metrics(())
-    metrics.observe_overhead("f", "v", 1.0)
+    metrics.count_inference(("inference", "f", "m", "v", "ok"), 3, 4, 1.0)
     assert b"overhead" not in exposition(metrics.figures())
 
 
