@@ -28,14 +28,17 @@ class Gateway:
         folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(config)
         self.args = list(args)
+        self.command = ["gateway"]
         self.env = {**os.environ, **(env or {})}
         self.port = port
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> "Gateway":
-        command = [sys.executable, "-m", "calibrant", "gateway", "--config", str(self.config), "--port", str(self.port)]
+        command = [sys.executable, "-m", "calibrant", *self.command, "--port", str(self.port)]
         command += ["--data-dir", str(self.data_dir), *self.args]
+        if self.command == ["gateway"]:
+            command += ["--config", str(self.config)]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env, cwd=self.folder)
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)
