@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 
 import msgspec
@@ -189,6 +190,7 @@ def test_a_database_that_goes_away_and_comes_back(calm):
 def test_a_read_only_database(tmp_path, config):
     with gateway(tmp_path, _config(config)) as running:
         before = _use(running)
+        running.settled()
     path = tmp_path / "data" / "events.db"
     # The file's own word on who may write it: a later version of SQLite than any. Root cannot ignore that.
     _write_version(path, 9)
@@ -282,9 +284,11 @@ def test_a_gateway_without_a_recorder_and_one_that_comes_later(tmp_path, config)
 
 
 def test_feedback_on_what_never_was(calm):
-    _use(calm, 1)
-    calm.settled()
-    for target in (LONG_AGO, uuid7()):
+    stale = uuid7()
+    given = _use(calm, 1)
+    _all_stored(calm, given)
+    time.sleep(1.0)
+    for target in (LONG_AGO, stale):
         answer = calm.post("/feedback", {"metric_name": "good", "inference_id": target, "value": True})
         assert answer.status_code == 400
         assert target in message_of(answer)
@@ -316,7 +320,7 @@ def _fill(running, until_status=None, limit=200):
 
 
 def test_a_full_spool_rejects_before_the_provider_is_paid(tmp_path, config, upstream):
-    full = "max_bytes = 200000\n"
+    full = "max_bytes = 200000\nsegment_bytes = 50000\n"
     with gateway(tmp_path, _config(config, full), args=["--no-recorder"]) as running:
         upstream.playbook.forget()
         refused = _fill(running, until_status=503)
@@ -350,7 +354,7 @@ def test_a_full_spool_rejects_before_the_provider_is_paid(tmp_path, config, upst
 
 
 def test_a_full_spool_may_shed(tmp_path, config, upstream):
-    full = 'max_bytes = 100000\nwhen_full = "shed"\n'
+    full = 'max_bytes = 100000\nsegment_bytes = 50000\nwhen_full = "shed"\n'
     with gateway(tmp_path, _config(config, full), args=["--no-recorder"]) as running:
         upstream.playbook.forget()
         _fill(running, limit=60)

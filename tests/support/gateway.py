@@ -144,7 +144,8 @@ class Gateway:
 
         def done():
             books = self.accounting()
-            return books if books["spooled"] == 0 else None
+            # Until the recorder has made the database, there is an error in place of the books.
+            return books if books.get("spooled") == 0 else None
 
         return until(done, "the spool to be drained")
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import typer
-
 from calibrant.cli import flags
 from calibrant.cli.context import context
-from calibrant.cli.serve import serve
+from calibrant.cli.serve import announce, serve
 
 __all__ = ["gateway"]
 
@@ -35,5 +33,5 @@ def gateway(
         workers=workers,
         with_recorder=not no_recorder,
         log_format=log_format,
-        on_ready=lambda host, port: typer.echo(f"calibrant gateway on http://{host}:{port}", err=True),
+        on_ready=announce,
     )

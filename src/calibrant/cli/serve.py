@@ -13,7 +13,7 @@ from calibrant.base.errors import ConfigError
 if TYPE_CHECKING:
     from calibrant.config.schema import Config
 
-__all__ = ["serve"]
+__all__ = ["announce", "serve", "url_of"]
 
 
 def serve(
@@ -53,6 +53,16 @@ def serve(
     _ = options.database_path
     supervisor = Supervisor(options, config, read, with_recorder=with_recorder, on_ready=on_ready)
     raise typer.Exit(asyncio.run(supervisor.run()))
+
+
+def announce(host: str, port: int) -> None:
+    """Say where the gateway listens."""
+    typer.echo(f"calibrant gateway on {url_of(host, port)}", err=True)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address as a URL; an IPv6 host stands in brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _address(host: str | None, port: int | None, bind_address: str | None) -> tuple[str | None, int | None]:

@@ -24,7 +24,7 @@ def status(
     """Show the accounting of this host's records, and the recorder's state. Status 1 when any is missing."""
     import msgspec
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from calibrant.store.accounting import accounting
     from calibrant.store.sqlite_reader import SqliteReader
@@ -38,15 +38,12 @@ def status(
     if as_json:
         typer.echo(msgspec.json.encode({"accounting": books, "recorder": recorder}).decode())
         raise typer.Exit(1 if books.total.missing else 0)
-    table = Table(title="accepted = stored + spooled + quarantined + shed")
-    for heading in ("worker", *books.total.__struct_fields__):
-        table.add_column(heading, justify="left" if heading == "worker" else "right")
-    for name, account in sorted(books.incarnations.items()):
-        table.add_row(name, *(str(value) for value in msgspec.structs.astuple(account)))
-    table.add_section()
-    table.add_row("all", *(str(value) for value in msgspec.structs.astuple(books.total)), style="bold")
+    table = Table("records", Column("", justify="right"), title="accepted = stored + spooled + quarantined + shed")
+    for name, value in msgspec.structs.asdict(books.total).items():
+        table.add_row(name, str(value), style="bold red" if name == "missing" and value else None)
     console = Console()
     console.print(table)
+    console.print(f"by {len(books.incarnations)} runs of workers; --json has them one by one")
     if recorder is None:
         console.print("No recorder has run here yet.", style="yellow")
     else:

@@ -6,7 +6,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
-from calibrant.cli.serve import serve
+from calibrant.cli.serve import announce, serve, url_of
 
 __all__ = ["up"]
 
@@ -44,17 +44,14 @@ def up(
             workers=workers,
             with_recorder=True,
             log_format=log_format,
-            on_ready=_welcome_to_demo if demo else _welcome,
+            on_ready=_welcome if demo else announce,
         )
 
 
 def _welcome(host: str, port: int) -> None:
-    typer.echo(f"calibrant gateway on http://{host}:{port}", err=True)
-
-
-def _welcome_to_demo(host: str, port: int) -> None:
-    _welcome(host, port)
-    url = f"http://localhost:{port}" if host in ("127.0.0.1", "0.0.0.0", "::") else f"http://{host}:{port}"  # noqa: S104
+    announce(host, port)
+    everywhere = ("127.0.0.1", "0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+    url = f"http://localhost:{port}" if host in everywhere else url_of(host, port)
     typer.echo(
         f"""
 Three things to try, in another terminal:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from calibrant.base.clock import Clock
+from calibrant.base.errors import SpoolFull
 from calibrant.config.schema import Config
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
@@ -80,3 +81,17 @@ class Engine:
     """Null where the configuration turns the record off."""
     targets: Targets | None
     redact: Redact | None = None
+
+    def reserve(self) -> None:
+        """Make sure that there is room for one more record, before a provider is paid for it.
+
+        Raises:
+            SpoolFull: there is none, and the policy is to reject.
+        """
+        if self.spool is None:
+            return
+        try:
+            self.spool.reserve()
+        except SpoolFull:
+            self.metrics.count("rejected")
+            raise

@@ -47,7 +47,7 @@ async def give_feedback(engine: Engine, feedback: Feedback, caller: Caller) -> s
         row = _linked(row, target)
     if feedback.dryrun:
         return row.id
-    engine.spool.reserve()
+    engine.reserve()
     await engine.spool.append(FeedbackRecord(row))
     engine.metrics.count("feedback", (row.metric_name,))
     return row.id

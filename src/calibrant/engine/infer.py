@@ -39,8 +39,8 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
         SpoolFull: there is no room to record it.
     """
     plan = resolve(engine, request, caller, started)
-    if engine.spool is not None and not request.dryrun:
-        engine.spool.reserve()
+    if not request.dryrun:
+        engine.reserve()
     journal = Journal(plan.inference_id)
     journal.durations["resolve"] = (monotonic() - started) * 1e3
     try:
