@@ -38,7 +38,7 @@ def status(
     if as_json:
         typer.echo(msgspec.json.encode({"accounting": books, "recorder": recorder}).decode())
         raise typer.Exit(1 if books.total.missing else 0)
-    table = Table("records", Column("", justify="right"), title="accepted = stored + spooled + quarantined + shed")
+    table = Table("records", Column("", justify="right"), title="what became of every record")
     for name, value in msgspec.structs.asdict(books.total).items():
         table.add_row(name, str(value), style="bold red" if name == "missing" and value else None)
     console = Console()

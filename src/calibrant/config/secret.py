@@ -29,6 +29,10 @@ class Secret:
         """Return the value itself."""
         return self._value
 
+    def strike(self, body: bytes) -> bytes:
+        """Return what somebody else wrote, without the value: providers quote a key that they refuse."""
+        return body.replace(self._value.encode(), b"***") if self._value else body
+
     def __repr__(self) -> str:
         """Return a text that shows nothing of the value."""
         return "Secret(***)"

@@ -83,7 +83,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
                 raise adapter.error(response.status, response.headers, body)
             reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
         except (ProviderError, InferenceTimeout) as error:
-            step.error = error
+            step.error = _discreet(engine, plan, step, error)
             continue
         journal.succeeded(step, reply, monotonic())
         return reply
@@ -104,7 +104,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         try:
             return await _open_in_time(engine, _prepared(engine, plan, call, step), call, step)
         except (ProviderError, InferenceTimeout) as error:
-            step.error = error
+            step.error = _discreet(engine, plan, step, error)
     raise AssertionError("attempts end with an answer or an error")
 
 
@@ -174,6 +174,15 @@ def _prepared(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -
     http = adapter.encode(call)
     step.raw_request = http.body
     return adapter.sign(http, engine.secrets.get(step.provider.provider.credential, plan.request.credentials))
+
+
+def _discreet(engine: Engine, plan: Plan, step: ProviderCall, error: CalibrantError) -> CalibrantError:
+    """Return the error without the key, which some providers quote when they refuse it."""
+    secret = engine.secrets.get(step.provider.provider.credential, plan.request.credentials)
+    if secret is not None and isinstance(error, ProviderError):
+        error.message = secret.strike(error.message.encode()).decode()
+        error.raw_response = secret.strike(error.raw_response)
+    return error
 
 
 async def _open_in_time(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:

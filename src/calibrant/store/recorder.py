@@ -9,6 +9,7 @@ refuses for good goes to the quarantine, in the same transaction. Synchronous; t
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections import deque
@@ -44,6 +45,7 @@ from calibrant.store.status import RecorderStatus, write_status
 
 __all__ = ["Pass", "Recorder"]
 
+_log = logging.getLogger(__name__)
 _BUSY_S = 0.02
 _IDLE_S = 0.2
 _BACK_OFF_S = 0.1
@@ -184,7 +186,7 @@ class Recorder:
             self._quarantined = sum(books.quarantined for books in self._events.books())
             self._recount = False
         self._sweep()
-        self._store_error = ""
+        self._note_recovery()
         if complete:
             self._watermark_ms = began_ms
         return Pass(frames, complete, waiting)
@@ -217,7 +219,7 @@ class Recorder:
             try:
                 descriptor = os.open(self._directory / segment.name, os.O_RDONLY)
             except FileNotFoundError:
-                self._warnings.append(f"segment {segment.name} vanished before it was stored")
+                self._warn(f"segment {segment.name} vanished before it was stored")
                 return 0, True
             try:
                 while cursor.offset < segment.size:
@@ -259,11 +261,13 @@ class Recorder:
             following = self._next_sequence(incarnation, segment)
             batched = batch_of_damage(segment, cursor, piece.end, piece.damage, next_sequence=following, at_ms=now_ms)
         appended = self._events.append(batched.batch)
-        self._warnings.extend(batched.warnings)
-        self._warnings.extend(f"a row of {segment.name} went to quarantine: {why}" for why in appended.refused)
+        for text in batched.warnings:
+            self._warn(text)
+        for why in appended.refused:
+            self._warn(f"a row of {segment.name} went to quarantine: {why}")
         self._recount = self._recount or bool(appended.refused or batched.batch.suspects)
         self._cursors[segment.name] = appended.cursor
-        self._store_error = ""
+        self._note_recovery()
         self._publish()
         return appended.cursor
 
@@ -313,11 +317,20 @@ class Recorder:
             return
         swept = sweep(self._events, self._retention, now_ms=self._clock.wall_ms())
         self._database_bytes = swept.used_bytes
+        if swept.warning and not self._size_warning:
+            _log.warning("%s", swept.warning)
         self._size_warning = swept.warning
         if not swept.more:
             self._next_sweep = now + _SWEEP_S
 
+    def _note_recovery(self) -> None:
+        if self._store_error:
+            _log.info("the database can be written again")
+        self._store_error = ""
+
     def _note_trouble(self, why: str) -> None:
+        if not self._store_error:
+            _log.error("the database cannot be written, the spool keeps what comes: %s", why)
         self._store_error = why
         # Whether the last batch was committed is not known now; the ledger will tell.
         self._trusted.clear()
@@ -342,6 +355,11 @@ class Recorder:
             warnings=warnings,
         )
         write_status(self._directory, status)
+
+    def _warn(self, text: str) -> None:
+        """Say it in the log, and in the status for those who look later."""
+        _log.warning("%s", text)
+        self._warnings.append(text)
 
     def _lag(self) -> tuple[int, int]:
         size = frames = 0
