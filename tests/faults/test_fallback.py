@@ -3,9 +3,6 @@
 import time
 
 import pytest
-
-from calibrant.testing.faults import Script
-from calibrant.testing.upstream import run_upstream
 from tests.support.faults import (
     INPUT,
     TEXT,
@@ -20,6 +17,9 @@ from tests.support.faults import (
     no_traceback,
 )
 from tests.support.gateway import gateway
+
+from calibrant.testing.faults import Script
+from calibrant.testing.upstream import run_upstream
 
 TOTAL = "{ non_streaming = { total_ms = 200 }, streaming = { total_ms = 300 } }"
 FIRST = "{ streaming = { ttft_ms = 200 } }"
@@ -232,7 +232,8 @@ def test_whose_time_ran_out_is_named(running, upstream, name, pinned):
 
 
 @pytest.mark.parametrize(
-    ("name", "whose"), [("stalls", "the provider 'a' ran out of time"), ("variant_stalls", "the variant 'only' ran out")]
+    ("name", "whose"),
+    [("stalls", "the provider 'a' ran out of time"), ("variant_stalls", "the variant 'only' ran out")],
 )
 def test_whose_time_ran_out_in_the_middle_of_a_stream_is_named(running, name, whose):
     answer = _answer(running, {"function_name": name}, stream=True)

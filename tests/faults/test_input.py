@@ -13,11 +13,12 @@ try:
 except ImportError:
     from backports import zstd
 
-from calibrant.base.ids import uuid7
-from calibrant.testing.upstream import run_upstream
 from tests.support.faults import INPUT, function, message_in, model, no_traceback
 from tests.support.gateway import gateway, until
 from tests.support.raw import connect, read, request, talk
+
+from calibrant.base.ids import uuid7
+from calibrant.testing.upstream import run_upstream
 
 LIMIT = 100 * 2**20
 CONFIG = """
@@ -174,7 +175,9 @@ BODIES = [
     _native(
         "arguments",
         function_name="person",
-        input={"messages": [{"role": "user", "content": [{"type": "template", "name": "user", "arguments": {"age": "x"}}]}]},
+        input={
+            "messages": [{"role": "user", "content": [{"type": "template", "name": "user", "arguments": {"age": "x"}}]}]
+        },
         says="age",
     ),
     Bad("huge-integer", _params(b'{"max_tokens": %d}' % 10**400)),
@@ -196,7 +199,11 @@ BODIES = [
     _chat("episode", **{"tensorzero::episode_id": "nope"}),
     _chat("future-episode", **{"tensorzero::episode_id": FUTURE}),
     _chat("denied-unknown", surprise=1, **{"tensorzero::deny_unknown_fields": True}, says="surprise"),
-    Bad("lone-surrogate", b'{"model":"tensorzero::model_name::good","messages":[{"role":"user","content":"\\ud800"}]}', path=OPENAI),
+    Bad(
+        "lone-surrogate",
+        b'{"model":"tensorzero::model_name::good","messages":[{"role":"user","content":"\\ud800"}]}',
+        path=OPENAI,
+    ),
     Bad("huge-integer", b'{"model":"tensorzero::model_name::good","messages":[],"seed":%d}' % 10**400, path=OPENAI),
     _feedback("unknown-metric", 404, "nope", metric_name="nope"),
     _feedback("no-id", inference_id=...),
@@ -205,8 +212,16 @@ BODIES = [
     _feedback("value-type", value="yes", says="boolean"),
     _feedback("no-value", value=..., says="value"),
     _feedback("float-for-text", metric_name="stars", inference_id=..., episode_id=uuid7(), value="9"),
-    Bad("huge-value", b'{"metric_name":"stars","episode_id":"%b","value":%d}' % (uuid7().encode(), 10**400), path="/feedback"),
-    Bad("infinite-value", b'{"metric_name":"stars","episode_id":"%b","value":1e999}' % uuid7().encode(), path="/feedback"),
+    Bad(
+        "huge-value",
+        b'{"metric_name":"stars","episode_id":"%b","value":%d}' % (uuid7().encode(), 10**400),
+        path="/feedback",
+    ),
+    Bad(
+        "infinite-value",
+        b'{"metric_name":"stars","episode_id":"%b","value":1e999}' % uuid7().encode(),
+        path="/feedback",
+    ),
     _feedback("unknown-field", surprise=1, says="surprise"),
 ]
 
@@ -257,7 +272,7 @@ RAW = [
     _lines("many-fields", 431, *(f"X-{i}: 1" for i in range(200))),
     _lines("long-field", 431, "X-A: " + "a" * 70_000),
     _lines("long-target", 431, path="/" + "a" * 70_000),
-    Raw("bare-lf", b'POST /inference HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}', 400),
+    Raw("bare-lf", b"POST /inference HTTP/1.1\nHost: x\nContent-Length: 2\n\n{}", 400),
     Raw("no-host", b"POST /inference HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", 400, "Host"),
     Raw("not-http", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "HTTP/1.1"),
     Raw("http2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),

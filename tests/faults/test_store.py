@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 
 import msgspec
 import pytest
+from tests.support.faults import INPUT, events, function, message_of, metric, model, no_traceback
+from tests.support.gateway import Gateway, alive, gateway, until
 
 from calibrant.base.ids import uuid7
 from calibrant.testing.upstream import run_upstream
-from tests.support.faults import INPUT, events, function, message_of, metric, model, no_traceback
-from tests.support.gateway import Gateway, alive, gateway, until
 
 CONFIG = """
 [metrics.good]
@@ -129,6 +129,7 @@ def test_a_locked_database_is_waited_for(calm):
     _all_stored(calm, Given(before.inferences + meanwhile.inferences, before.feedback + meanwhile.feedback))
 
 
+@pytest.mark.slow
 def test_a_database_locked_for_longer_than_anybody_waits(calm):
     before = _use(calm)
     calm.settled()
@@ -196,7 +197,9 @@ def test_a_read_only_database(tmp_path, config):
     _write_version(path, 9)
     with gateway(tmp_path, _config(config)) as running:
         meanwhile = _use(running)
-        until(lambda: b"store_away" in (path.parent / "spool" / _status_name(path)).read_bytes(), "the recorder to say so")
+        until(
+            lambda: b"store_away" in (path.parent / "spool" / _status_name(path)).read_bytes(), "the recorder to say so"
+        )
         assert running.accounting()["spooled"] > 0
         _write_version(path, 2)
         _all_stored(running, Given(before.inferences + meanwhile.inferences, before.feedback + meanwhile.feedback))
@@ -345,7 +348,9 @@ def test_a_full_spool_rejects_before_the_provider_is_paid(tmp_path, config, upst
             books = running.settled()
         assert (books["missing"], books["shed"]) == (0, 0)
         assert books["rejected"] >= 5
-        assert running.rows("SELECT count(*) AS n FROM inferences WHERE status = 'ok'")[0]["n"] == len(upstream.captured)
+        assert running.rows("SELECT count(*) AS n FROM inferences WHERE status = 'ok'")[0]["n"] == len(
+            upstream.captured
+        )
         assert running.get("/health").status_code == 200
         text = running.get("/metrics").text
         assert metric(text, "calibrant_rejected_total") == books["rejected"]

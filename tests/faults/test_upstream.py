@@ -9,10 +9,6 @@ from dataclasses import dataclass
 
 import pytest
 import trustme
-
-from calibrant.base.ids import uuid7
-from calibrant.testing.faults import Answer, Script, Tokens
-from calibrant.testing.upstream import run_upstream
 from tests.support.faults import (
     INPUT,
     TEXT,
@@ -27,6 +23,10 @@ from tests.support.faults import (
     openai_text,
 )
 from tests.support.gateway import gateway, until
+
+from calibrant.base.ids import uuid7
+from calibrant.testing.faults import Answer, Script, Tokens
+from calibrant.testing.upstream import run_upstream
 
 SHORT = "{ non_streaming = { total_ms = 250 }, streaming = { ttft_ms = 250, total_ms = 600 } }"
 
@@ -119,7 +119,7 @@ FAULTS = [
     plain("stall_mid_body", LATE, short=True, says="the model 'stall_mid_body_plain' ran out of time"),
     stream("stall_mid_body", LATE, short=True, begun=True, says="the model 'stall_mid_body_stream' ran out of time"),
 ]
-# What was known of the usage before the stream broke stays in the record: role, three words, end, usage, then the error.
+# Role, three words, end, usage, and only then the error: what was known of the usage stays in the record.
 LATE_ERROR = stream("error_event,after_chunks=6", "provider_refused", begun=True, tokens=8)
 
 
@@ -152,8 +152,8 @@ def places():
         yield {
             "upstream": upstream.url,
             "tls": secure.url,
-            "refused": "http://127.0.0.1:%d/v1" % closed.getsockname()[1],
-            "deaf": "http://127.0.0.1:%d/v1" % deaf.getsockname()[1],
+            "refused": f"http://127.0.0.1:{closed.getsockname()[1]}/v1",
+            "deaf": f"http://127.0.0.1:{deaf.getsockname()[1]}/v1",
             "dns": "http://nobody.invalid/v1",
         }
 
@@ -310,5 +310,9 @@ def test_nothing_was_lost_and_the_requests_are_counted_by_status(running):
         for endpoint in ("inference", "openai_chat_completions")
     )
     assert asked == running.rows("SELECT count(*) AS n FROM inferences")[0]["n"]
-    statuses = {s for s in ("200", "401", "408", "429", "500", "502", "503") if metric(text, "calibrant_requests_total", status=s)}
+    statuses = {
+        s
+        for s in ("200", "401", "408", "429", "500", "502", "503")
+        if metric(text, "calibrant_requests_total", status=s)
+    }
     assert statuses == {"200", "408", "500", "502"}

@@ -54,9 +54,7 @@ def native_text(chunks):
 
 
 def openai_text(chunks):
-    return "".join(
-        choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", [])
-    )
+    return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk.get("choices", []))
 
 
 def message_of(answer, openai=False):

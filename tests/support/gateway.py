@@ -34,11 +34,12 @@ class Gateway:
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
+    def flags(self) -> list[str]:
+        flags = ["--port", str(self.port), "--data-dir", str(self.data_dir)]
+        return [*flags, "--config", str(self.config)] if self.command == ["gateway"] else flags
+
     def start(self) -> "Gateway":
-        command = [sys.executable, "-m", "calibrant", *self.command, "--port", str(self.port)]
-        command += ["--data-dir", str(self.data_dir), *self.args]
-        if self.command == ["gateway"]:
-            command += ["--config", str(self.config)]
+        command = [sys.executable, "-m", "calibrant", *self.command, *self.flags(), *self.args]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=self.env, cwd=self.folder)
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(self.process, ready), daemon=True)
@@ -168,9 +169,9 @@ def until(check, what: str, patience: float = PATIENCE_S):
 
 
 @contextmanager
-def gateway(folder: Path, config: str, **kwargs) -> Iterator[Gateway]:
+def gateway(folder: Path, config: str, *, kind: type[Gateway] = Gateway, **kwargs) -> Iterator[Gateway]:
     """A gateway that runs for the block and ends well."""
-    running = Gateway(folder, config, **kwargs).start()
+    running = kind(folder, config, **kwargs).start()
     try:
         yield running
     finally:

@@ -27,15 +27,14 @@ _NICENESS = 5
 
 
 def record(options: Options, *, stop: threading.Event | None = None) -> None:
-    """Record until SIGTERM, SIGINT or `stop`; then store what is left and return.
+    """Record until `stop` is set, without one until SIGTERM or SIGINT; then store what is left and return.
 
     Raises:
         ConfigError: the configuration, the database or the spool folder cannot be used.
     """
+    if stop is None:
+        stop = _stop_by_signal()
     config = load(options.config, environ=read_environment())
-    stop = stop or threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, partial(_stop, stop))
     events = SqliteEvents(options.database_path, durability=config.spool.durability)
     recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention)
     recorder.open()
@@ -54,13 +53,20 @@ def main() -> None:
     configure(options.log_format)
     with suppress(OSError):
         os.nice(_NICENESS)
-    stop = threading.Event()
+    stop = _stop_by_signal()
     threading.Thread(target=_watch, args=(stop,), daemon=True, name="parent").start()
     say_ready()
     try:
         record(options, stop=stop)
     except ConfigError as error:
         raise SystemExit(f"calibrant: {error.message}") from None
+
+
+def _stop_by_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, partial(_stop, stop))
+    return stop
 
 
 def _stop(stop: threading.Event, _number: int, _frame: FrameType | None) -> None:

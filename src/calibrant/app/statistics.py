@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
 from calibrant.config.schema import Config, Metric
 from calibrant.experiments.stats import FunctionStats, function_stats
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.types.rows import Level
 
 __all__ = ["read_stats"]
 
@@ -37,10 +40,17 @@ def read_stats(options: Options, config: Config, function_name: str) -> Function
 
 
 def _metrics(config: Config, reader: SqliteReader, function_name: str) -> list[Metric]:
-    found: list[Metric] = []
+    recorded: dict[str, dict[Level, Literal["boolean", "float"]]] = {}
     for seen in reader.metrics(function_name):
-        if seen.kind not in ("boolean", "float"):
-            continue
-        known = config.metrics.get(seen.metric_name)
-        found.append(known or Metric(seen.metric_name, seen.kind, "max", seen.level))
-    return found
+        if seen.kind == "boolean" or seen.kind == "float":
+            levels = recorded.setdefault(seen.metric_name, {})
+            # Zeros and ones are numbers too: a metric that was ever a float is read as one.
+            if levels.get(seen.level) != "float":
+                levels[seen.level] = seen.kind
+    return [_metric(name, levels, config.metrics.get(name)) for name, levels in recorded.items()]
+
+
+def _metric(name: str, levels: dict[Level, Literal["boolean", "float"]], known: Metric | None) -> Metric:
+    # The configuration may have changed its type or level since; what was measured has not.
+    level = known.level if known is not None and known.level in levels else next(iter(levels))
+    return Metric(name, levels[level], known.optimize if known is not None else "max", level)

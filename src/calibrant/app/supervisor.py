@@ -141,7 +141,7 @@ class Supervisor:
         old, self._workers, self.config = self._workers, fresh, config
         if self._recorder is not None:
             recorder, self._recorder = self._recorder, None
-            await self._end([recorder], grace=_GRACE_S)
+            await self._end_recorder(recorder, grace=_GRACE_S)
             self._recorder = await self._spawn("recorder", self.options)
         for child in old:
             child.retiring = True
@@ -183,7 +183,12 @@ class Supervisor:
         await self._end(self._workers, grace=drain + _GRACE_S)
         if self._recorder is not None:
             # Last, so that it stores what the workers flushed.
-            await self._end([self._recorder], grace=_GRACE_S + drain)
+            await self._end_recorder(self._recorder, grace=_GRACE_S + drain)
+
+    async def _end_recorder(self, recorder: _Child, *, grace: float) -> None:
+        # Before it is ready it does not know the signal, and would die of it with the spool undrained.
+        await self._all_ready([recorder])
+        await self._end([recorder], grace=grace)
 
     async def _end(self, children: list[_Child], *, grace: float) -> None:
         for child in children:

@@ -70,7 +70,9 @@ def _address(host: str | None, port: int | None, bind_address: str | None) -> tu
         return host, port
     if host is not None or port is not None:
         raise ConfigError("--bind-address says both host and port; give it alone")
-    before, separator, after = bind_address.rpartition(":")
-    if not separator or not after.isdecimal():
-        raise ConfigError(f"--bind-address: {bind_address!r} is not HOST:PORT")
-    return before.strip("[]") or "127.0.0.1", int(after)
+    from calibrant.config.marks import parse_address
+
+    try:
+        return parse_address(bind_address)
+    except ValueError as error:
+        raise ConfigError(f"--bind-address: {bind_address!r} {error}") from None

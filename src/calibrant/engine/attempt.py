@@ -18,6 +18,7 @@ from calibrant.base.errors import (
     CalibrantError,
     InferenceTimeout,
     InvalidRequest,
+    MissingCredential,
     ProviderError,
     ProvidersExhausted,
     Truncated,
@@ -82,7 +83,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             if response.status >= 300:
                 raise adapter.error(response.status, response.headers, body)
             reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
-        except (ProviderError, InferenceTimeout) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = _discreet(engine, plan, step, error)
             continue
         journal.succeeded(step, reply, monotonic())
@@ -103,7 +104,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             continue
         try:
             return await _open_in_time(engine, _prepared(engine, plan, call, step), call, step)
-        except (ProviderError, InferenceTimeout) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = _discreet(engine, plan, step, error)
     raise AssertionError("attempts end with an answer or an error")
 
@@ -122,7 +123,7 @@ def attempts(engine: Engine, variant: Variant, journal: Journal, *, stream: bool
         raise InvalidRequest(f"the variant {variant.name!r} names the model {variant.model!r}, which does not exist")
     now = monotonic()
     outer = Limit(now + engine.config.gateway.global_outbound_http_timeout_ms / 1e3, "the gateway")
-    limit = tighter(outer, variant.timeouts, now, f"the variant {variant.name!r}", stream=stream)
+    limit = tighter(outer, variant.timeouts, now, "variant", variant.name, stream=stream)
     retry = 0
     while True:
         try:
@@ -147,17 +148,17 @@ def _round(
 ) -> Iterator[ProviderCall]:
     """Yield a call of each provider, in routing order."""
     name = model.model.name
-    limit = tighter(outer, model.model.timeouts, monotonic(), f"the model {name!r}", stream=stream)
+    now = monotonic()
+    limit = tighter(outer, model.model.timeouts, now, "model", name, stream=stream)
     failures: list[tuple[str, CalibrantError]] = []
     for provider in model.providers:
         config = provider.provider
-        now = monotonic()
         limit.check(now)
-        mine = tighter(limit, config.timeouts, now, f"the provider {config.name!r}", stream=stream)
+        mine = tighter(limit, config.timeouts, now, "provider", config.name, stream=stream)
         call = ProviderCall(variant.name, name, provider, mine, now)
         yield call
         error = call.error or ProviderError("nobody said what became of the call")
-        ended = monotonic()
+        now = ended = monotonic()
         if isinstance(error, InferenceTimeout):
             # The network knows that time is over; the limit knows whose.
             error = mine.over(ended + TIMER_S) or error
@@ -165,6 +166,9 @@ def _round(
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
+    if all(isinstance(error, MissingCredential) for _, error in failures):
+        # Nobody was asked: the fault is the request's, not the providers'.
+        raise failures[-1][1]
     raise Exhausted(name, failures)
 
 
@@ -178,9 +182,12 @@ def _prepared(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -
 
 def _discreet(engine: Engine, plan: Plan, step: ProviderCall, error: CalibrantError) -> CalibrantError:
     """Return the error without the key, which some providers quote when they refuse it."""
+    if not isinstance(error, ProviderError):
+        return error
     secret = engine.secrets.get(step.provider.provider.credential, plan.request.credentials)
-    if secret is not None and isinstance(error, ProviderError):
-        error.message = secret.strike(error.message.encode()).decode()
+    if secret is not None:
+        message = error.message.encode("utf-8", "surrogatepass")
+        error.message = secret.strike(message).decode("utf-8", "surrogatepass")
         error.raw_response = secret.strike(error.raw_response)
     return error
 

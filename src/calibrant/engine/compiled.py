@@ -98,8 +98,9 @@ class Compiler:
     def default_function(self, model_name: str) -> CompiledFunction | None:
         """Return the built-in chat function whose only variant calls this model, or null for no such model."""
         found = self._defaults.get(model_name)
-        if found is None and self.model(model_name) is not None:
-            variant = Variant(name=model_name, model=model_name)
+        model = self.model(model_name) if found is None else None
+        if model is not None:
+            variant = Variant(name=model_name, model=model_name, namespace=model.model.namespace)
             function = Function(
                 name="tensorzero::default",
                 type="chat",

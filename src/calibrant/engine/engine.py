@@ -19,8 +19,11 @@ from calibrant.types.rows import Level, Record
 
 __all__ = ["Caller", "Engine", "Redact", "Spooling", "Targets"]
 
-Redact = Callable[[bytes, str], bytes]
-"""A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to what may be kept."""
+Redact = Callable[[bytes, str], object]
+"""A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to the bytes that may be kept.
+
+It is the user's code, so what it returns is checked.
+"""
 
 
 class Spooling(Protocol):

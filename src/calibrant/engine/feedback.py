@@ -15,6 +15,7 @@ import msgspec
 from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.record import redacted
 from calibrant.render.schema import Schema
 from calibrant.store.base import TargetView
 from calibrant.store.linking import Refusal
@@ -42,11 +43,14 @@ async def give_feedback(engine: Engine, feedback: Feedback, caller: Caller) -> s
     row = _row(engine, feedback, caller)
     if engine.spool is None or engine.targets is None:
         raise InvalidRequest("feedback needs the record, which the configuration turns off (observability.enabled)")
-    if not (engine.config.gateway.disable_feedback_target_validation and row.kind != "demonstration"):
-        target = await _target(engine, row)
-        row = _linked(row, target)
+    if engine.config.gateway.disable_feedback_target_validation and row.kind != "demonstration":
+        row = msgspec.structs.replace(row, linked=True)
+    else:
+        row = _linked(row, await _target(engine, row))
     if feedback.dryrun:
         return row.id
+    if engine.redact is not None:
+        row = msgspec.structs.replace(row, document=redacted(engine, row.document, row.kind))
     engine.reserve()
     await engine.spool.append(FeedbackRecord(row))
     engine.metrics.count("feedback", (row.metric_name,))
@@ -63,6 +67,8 @@ def link(row: FeedbackRow, target: TargetView | None) -> FeedbackRow | Refusal:
         document = _demonstration(msgspec.json.decode(row.document or b"null"), target)
     except InvalidRequest as error:
         return Refusal(error.message)
+    except msgspec.DecodeError as error:
+        return Refusal(f"the demonstration is no JSON, as the redaction hook left it: {error}")
     return msgspec.structs.replace(row, document=document, linked=True)
 
 
@@ -171,7 +177,7 @@ def _demonstration(value: Any, target: TargetView) -> bytes:
         InvalidRequest: the target could not have answered so.
     """
     if target.function_type == "json":
-        schema = Schema(msgspec.json.decode(target.output_schema)) if target.output_schema else None
+        schema = _output_schema(target)
         raw = _encode(value).decode()
         if schema is not None and (fault := schema.fault(value)) is not None:
             raise InvalidRequest(f"value: the demonstration breaks the inference's output schema at {fault}")
@@ -185,11 +191,20 @@ def _demonstration(value: Any, target: TargetView) -> bytes:
     return _encode([_demonstrated(block, i, schemas) for i, block in enumerate(blocks)])
 
 
+def _output_schema(target: TargetView) -> Schema | None:
+    # What a redaction hook made unreadable is as good as not kept; this runs in the recorder too, which must go on.
+    try:
+        return Schema(msgspec.json.decode(target.output_schema)) if target.output_schema else None
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
 def _tool_schemas(target: TargetView) -> dict[str, Schema]:
-    if not target.tool_params:
+    try:
+        config = msgspec.json.decode(target.tool_params, type=ToolConfig) if target.tool_params else ToolConfig()
+        return {tool.name: Schema(tool.parameters) for tool in config.tools}
+    except (msgspec.MsgspecError, ValueError):
         return {}
-    config = msgspec.json.decode(target.tool_params, type=ToolConfig)
-    return {tool.name: Schema(tool.parameters) for tool in config.tools}
 
 
 class _DemonstratedText(msgspec.Struct, frozen=True, tag="text"):

@@ -84,10 +84,10 @@ def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelC
     schema = plan.output_schema
     journal.durations["render"] = (monotonic() - began) * 1e3
     return ModelCall(
-        system=system,
-        messages=messages,
-        params=params,
-        tools=plan.tools,
+        system,
+        messages,
+        params,
+        plan.tools,
         json_mode=params.json_mode or config.json_mode,
         output_schema=schema.source if schema is not None else None,
         stream=request.stream,
@@ -140,16 +140,16 @@ def record(
 
 
 def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
-    rows = journal.rows
+    sent = made = 0
+    model_name = ""
+    for row in journal.rows:
+        sent += row.input_tokens or 0
+        made += row.output_tokens or 0
+        model_name = row.model_name
+    status = "ok" if error is None else error.code
     engine.metrics.count_inference(
-        (
-            plan.caller.endpoint,
-            plan.function.function.name,
-            rows[-1].model_name if rows else "",
-            journal.variant_name,
-            "ok" if error is None else error.code,
-        ),
-        sum([row.input_tokens or 0 for row in rows]),
-        sum([row.output_tokens or 0 for row in rows]),
+        (plan.caller.endpoint, plan.function.function.name, model_name, journal.variant_name, status),
+        sent,
+        made,
         max(0.0, now - plan.started - journal.upstream_s - journal.backoff_s),
     )

@@ -62,10 +62,11 @@ class Limit:
         return None
 
 
-def tighter(limit: Limit, timeouts: Timeouts, now: float, whose: str, *, stream: bool) -> Limit:
-    """Return the limit with these timeouts folded in, counted from now."""
+def tighter(limit: Limit, timeouts: Timeouts, now: float, kind: str, name: str, *, stream: bool) -> Limit:
+    """Return the limit with the timeouts of a `kind` (such as "model") of this name folded in, counted from now."""
     if timeouts == _NONE:
         return limit
+    whose = f"the {kind} {name!r}"
     total_ms = timeouts.stream_total_ms if stream else timeouts.total_ms
     total, total_whose = limit.total, limit.total_whose
     if total_ms is not None and now + total_ms / 1e3 < total:

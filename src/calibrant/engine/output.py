@@ -47,8 +47,8 @@ def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
             finish_reason=reply.finish_reason,
         )
     content = reply.content
-    if any(isinstance(block, ToolCall) for block in content):
-        content = tuple(_checked(block, plan.tool_schemas) for block in content)
+    if plan.tool_schemas:
+        content = tuple([_checked(block, plan.tool_schemas) for block in content])
     return Answered(
         head=head, content=content, raw=None, parsed=None, usage=reply.usage, finish_reason=reply.finish_reason
     )

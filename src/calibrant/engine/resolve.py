@@ -66,17 +66,17 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         tags["tensorzero::internal"] = "true"
     order: Iterator[CompiledVariant]
     if request.variant_name is not None:
-        pinned = _pinned(function, request.variant_name)
+        pinned = _pinned(function, request)
         tags["tensorzero::variant_pinned"] = request.variant_name
         assigned, chance, order = request.variant_name, None, iter((pinned,))
     else:
         assigned, chance, order = _drawn(function, request.namespace, episode_id)
     return Plan(
-        request=request,
-        caller=caller,
-        function=function,
-        inference_id=inference_id,
-        episode_id=episode_id,
+        request,
+        caller,
+        function,
+        inference_id,
+        episode_id,
         pinned=request.variant_name is not None,
         assigned=assigned,
         probability=chance,
@@ -102,14 +102,25 @@ def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:
     return function
 
 
-def _pinned(function: CompiledFunction, name: str) -> CompiledVariant:
-    try:
-        return function.variants[name]
-    except KeyError:
+def _pinned(function: CompiledFunction, request: InferenceRequest) -> CompiledVariant:
+    name = request.variant_name or ""
+    found = function.variants.get(name)
+    if found is None:
         raise NotFound(
             f"Unknown variant: {name!r}; "
             f"the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
-        ) from None
+        )
+    _check_namespace(found, request.namespace)
+    return found
+
+
+def _check_namespace(variant: CompiledVariant, namespace: str | None) -> None:
+    home = variant.variant.namespace
+    if home not in (None, namespace):
+        raise InvalidRequest(
+            f"namespace: {variant.variant.name!r} serves only requests of the namespace {home!r}; "
+            + ("send `namespace`" if namespace is None else f"this one is of {namespace!r}")
+        )
 
 
 def _drawn(
@@ -117,8 +128,9 @@ def _drawn(
 ) -> tuple[str, float, Iterator[CompiledVariant]]:
     variants = function.variants
     if len(variants) == 1:
-        (name,) = variants
-        return name, 1.0, iter(variants.values())
+        ((name, only),) = variants.items()
+        _check_namespace(only, namespace)
+        return name, 1.0, iter((only,))
     experiment: Experiment = function.function.experiment
     if namespace is not None:
         experiment = function.function.namespaces.get(namespace, experiment)
@@ -127,7 +139,8 @@ def _drawn(
     first = next(order, None)
     if first is None:
         raise InvalidRequest(f"the function {function.function.name!r} has no variant that may serve this request")
-    chance = probability(first, experiment.candidates)
+    # With no candidates there is no draw: the first fallback serves for certain.
+    chance = probability(first, experiment.candidates) if first in experiment.candidates else 1.0
     return first, chance, _chain(variants, first, order)
 
 

@@ -47,7 +47,11 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
         await failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
         raise
     if engine.spool is not None and not request.dryrun:
-        await engine.spool.append(begun(engine, plan, journal.variant_name, monotonic()))
+        try:
+            await engine.spool.append(begun(engine, plan, journal, monotonic()))
+        except BaseException:
+            upstream.response.close()
+            raise
     return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name))
 
 
@@ -84,8 +88,8 @@ class Stream:
         upstream = self.upstream
         decoder = upstream.decoder
         self._seen += upstream.first
-        yield upstream.first
         try:
+            yield upstream.first
             async for data in upstream.rest:
                 chunks = decoder.feed(data)
                 if chunks:

@@ -7,7 +7,6 @@ It follows no redirect, keeps no cookie, retries nothing that was sent, and read
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TypeVar
 
@@ -87,7 +86,7 @@ class Client:
             prepared.label,
             stream=call.stream,
             bodiless=prepared.bodiless,
-            settled=asyncio.get_running_loop().create_future(),
+            settled=connection.loop.create_future(),
             settings=self._settings,
         )
         connection.start(head, body, answer, deadline)

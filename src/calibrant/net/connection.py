@@ -72,7 +72,6 @@ class Connection(asyncio.Protocol):
         "_headed",
         "_headers",
         "_keep",
-        "_loop",
         "_max_bytes",
         "_max_head",
         "_owner",
@@ -86,6 +85,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "alive",
         "idle_since",
+        "loop",
         "on_body",
     )
 
@@ -93,7 +93,8 @@ class Connection(asyncio.Protocol):
         """Make a connection that is not connected yet."""
         self._owner = owner
         self._settings = settings
-        self._loop = loop
+        self.loop = loop
+        """The one it lives on; kept, because asking asyncio for it costs a system call."""
         self._max_head = settings.max_head_bytes
         self._max_bytes = settings.max_response_bytes
         self.alive = True
@@ -321,7 +322,7 @@ class Connection(asyncio.Protocol):
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm_at = due
-        self._alarm = self._loop.call_later(max(due - monotonic(), _TICK_S), self._on_alarm)
+        self._alarm = self.loop.call_later(max(due - monotonic(), _TICK_S), self._on_alarm)
 
     def _on_alarm(self) -> None:
         self._alarm = None

@@ -32,6 +32,9 @@ _decoder = msgspec.json.Decoder(ChatAnswer)
 _usage_decoder = msgspec.json.Decoder(ChatUsage)
 _encode = msgspec.json.Encoder().encode
 
+_ABSENT = msgspec.Raw()
+_NULL = msgspec.Raw(b"null")
+
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",  # Together
@@ -100,14 +103,14 @@ def settled_finish(finish: FinishReason | None, *, refused: bool, only_json: boo
 
 def present(raw: msgspec.Raw) -> bool:
     """Return whether the field was there and not null."""
-    return bytes(raw) not in (b"", b"null")
+    return raw != _ABSENT and raw != _NULL
 
 
 def usage(raw: msgspec.Raw) -> Usage | None:
     """Return the usage, or null where there is none. A usage that cannot be read is kept as it came."""
-    text = bytes(raw)
-    if text in (b"", b"null"):
+    if not present(raw):
         return None
+    text = bytes(raw)
     try:
         found = _usage_decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

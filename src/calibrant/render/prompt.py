@@ -24,8 +24,8 @@ def render_input(
         RenderError: a template is missing or cannot be rendered.
     """
     if templates is None or not templates.names:
-        return _plain_system(input), tuple(_plain(message) for message in input.messages)
-    messages = tuple(_message(message, templates, legacy_roles) for message in input.messages)
+        return _plain_system(input), tuple([_plain(message) for message in input.messages])
+    messages = tuple([_message(message, templates, legacy_roles) for message in input.messages])
     return _system(input, templates), messages
 
 
@@ -63,7 +63,7 @@ def _plain_block(block: InputBlock) -> InputBlock:
 
 def _message(message: Message, templates: Templates, legacy_roles: frozenset[str]) -> Message:
     legacy = message.role if message.role in legacy_roles else None
-    return Message(message.role, tuple(_block(block, templates, legacy) for block in message.content))
+    return Message(message.role, tuple([_block(block, templates, legacy) for block in message.content]))
 
 
 def _block(block: InputBlock, templates: Templates, legacy_role: str | None) -> InputBlock:

@@ -66,11 +66,12 @@ OPENAI_CHAT = Codec("openai_chat_completions", _openai_chat, openai_chat.encode,
 def inference_handler(engine: Engine, codec: Codec) -> Handler:
     """Return the handler of a dialect's inference route."""
     wall_ms = engine.clock.wall_ms
+    untraced = Caller(codec.endpoint)
 
     async def handle(http: HttpRequest) -> Answer | StreamAnswer:
         started = monotonic()
         request = codec.decode(http.body, wall_ms())
-        caller = caller_of(http, codec.endpoint)
+        caller = caller_of(http, codec.endpoint) if "traceparent" in http.headers else untraced
         if request.stream:
             stream = await open_stream(engine, request, caller, started)
             return StreamAnswer(_events(stream, codec.events(stream.head)))

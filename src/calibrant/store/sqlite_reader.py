@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, local
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from calibrant.base.errors import StoreUnavailable
@@ -42,6 +43,7 @@ from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenc
 __all__ = ["SqliteReader"]
 
 _PAGE = 500
+_REOPEN_S = 0.005
 
 
 def _columns(table: str, names: Sequence[str]) -> str:
@@ -247,18 +249,35 @@ class SqliteReader:
             return held.connection
         self._forget()
         file = self._file()
-        # `close` may come from another thread; each connection is otherwise used by its own thread only.
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=self._busy_timeout_s,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        connection = self._opened()
         with self._guard:
             self._open.append(connection)
         self._local.held = _Held(self._generation, file, connection)
         return connection
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open the file; try again while its log comes or goes, which SQLite takes for a file that cannot be opened."""
+        patience = monotonic() + self._busy_timeout_s
+        while True:
+            # `close` may come from another thread; each connection is otherwise used by its own thread only.
+            connection = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro",
+                uri=True,
+                timeout=self._busy_timeout_s,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            try:
+                # The log is first looked for when something is read.
+                connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+            except sqlite3.Error as error:
+                connection.close()
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code != sqlite3.SQLITE_CANTOPEN or not self.path.is_file() or monotonic() >= patience:
+                    raise
+                sleep(_REOPEN_S)
+            else:
+                return connection
 
     def _file(self) -> tuple[int, int]:
         # A file that was moved away or replaced must not be read on.

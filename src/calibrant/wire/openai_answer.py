@@ -112,6 +112,7 @@ def usage_body(usage: Usage, cost: str | None, head: Head) -> answer.CompletionU
     sent, made = usage.input_tokens, usage.output_tokens
     if sent is None and made is None:
         return None
+    total = None if sent is None or made is None else sent + made
     ours = head.request.prefix == "calibrant"
     written = UNSET if usage.cache_write_tokens is None else usage.cache_write_tokens
     read = UNSET if usage.cache_read_tokens is None else usage.cache_read_tokens
@@ -119,7 +120,7 @@ def usage_body(usage: Usage, cost: str | None, head: Head) -> answer.CompletionU
     return answer.CompletionUsage(
         prompt_tokens=sent,
         completion_tokens=made,
-        total_tokens=None if sent is None or made is None else sent + made,
+        total_tokens=total,
         prompt_tokens_details=UNSET if written is UNSET and read is UNSET else answer.PromptDetails(read, written),
         completion_tokens_details=(
             UNSET if usage.reasoning_tokens is None else answer.CompletionDetails(usage.reasoning_tokens)

@@ -6,10 +6,11 @@ that the model's name had. What OpenAI knows and we have no use for is ignored, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from calibrant.apischema import openai_answer as answer
 from calibrant.apischema import openai_request as shape
@@ -38,6 +39,29 @@ __all__ = ["Events", "decode", "encode", "encode_models"]
 
 _LENIENT = msgspec.json.Decoder(shape.ChatBody)
 _STRICT = msgspec.json.Decoder(shape.StrictChatBody)
+_OWN = tuple(
+    name for name in shape.ChatBody.__struct_fields__ if name.startswith(("calibrant_", "tensorzero_"))
+)
+_own_fields: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*_OWN)
+_UNSENT = (None,) * len(_OWN)
+_PARAMS = (
+    "max_tokens",
+    "max_completion_tokens",
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "stop",
+    "stop_sequences",
+    "reasoning_effort",
+    "service_tier",
+    "verbosity",
+    "response_format",
+)
+_param_fields: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*_PARAMS)
+_NO_PARAMS = (None,) * len(_PARAMS)
+_DEFAULTS = Params()
 _JSON_MODE: dict[str, JsonMode] = {"text": "off", "json_object": "on", "json_schema": "strict"}
 _json = msgspec.json.Encoder().encode
 
@@ -50,44 +74,37 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         NotImplementedYet: it asks for something that this version does not have.
     """
     asked = checks.parse(_LENIENT, body)
-    if asked.tensorzero_deny_unknown_fields or asked.calibrant_deny_unknown_fields:
-        checks.parse(_STRICT, body)
     if asked.n is not None and asked.n != 1:
         raise invalid("only one choice can be asked for; send 1 or leave it out", "$.n")
     prefix, function, model = _target(asked.model)
-    _check_options(asked, prefix)
-    variant = asked.calibrant_variant_name or asked.tensorzero_variant_name
-    if model is not None and variant is not None:
+    # Most requests have none of the many fields of ours: one comparison instead of a look at each.
+    own = _NOTHING_OWN if _own_fields(asked) == _UNSENT else _own(asked, body, prefix, now_ms)
+    if model is not None and own.variant_name is not None:
         raise InvalidRequest(f"`{prefix}::variant_name` goes with a function; a model has no variants")
-    namespace = asked.tensorzero_namespace if asked.calibrant_namespace is None else asked.calibrant_namespace
-    if namespace == "":
-        raise invalid("must not be empty; leave it out for no namespace", f"$.{prefix}::namespace")
-    episode = asked.calibrant_episode_id or asked.tensorzero_episode_id
-    tags = asked.calibrant_tags or asked.tensorzero_tags
-    choice, allowed = to_tool_choice(asked.tool_choice)
+    choice, allowed = (None, None) if asked.tool_choice is None else to_tool_choice(asked.tool_choice)
     form = asked.response_format
+    params = _params(asked)
+    options = asked.stream_options
     request = InferenceRequest(
-        input=to_input(asked.messages),
-        function_name=function,
-        model_name=model,
-        episode_id=(
-            None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
-        ),
-        variant_name=variant,
-        namespace=namespace,
-        stream=asked.stream or False,
-        params=_params(asked),
-        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
-        dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
+        to_input(asked.messages),
+        function,
+        model,
+        own.episode_id,
+        own.variant_name,
+        own.namespace,
+        asked.stream or False,
+        params if own.params is None else own.params.over(params),
+        own.tags,
+        own.dryrun,
         tools=tuple([to_tool(tool, i) for i, tool in enumerate(asked.tools)]) if asked.tools else (),
         allowed_tools=allowed,
         tool_choice=choice,
         parallel_tool_calls=asked.parallel_tool_calls,
         output_schema=form.json_schema.schema if form is not None and form.json_schema is not None else None,
-        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
+        credentials=own.credentials,
         dialect="openai_chat",
         prefix=prefix,
-        include_usage=asked.stream_options is not None and asked.stream_options.include_usage is True,
+        include_usage=options is not None and options.include_usage is True,
     )
     checks.check_documents(body, request)
     return request
@@ -233,8 +250,8 @@ class Events:
 
 def _target(name: str) -> tuple[str, str | None, str | None]:
     """Return the prefix, and the function or the model, that the field `model` names."""
-    prefix, _, rest = name.partition("::")
-    kind, _, target = rest.partition("::")
+    # Split at most twice: a model's name may have colons of its own.
+    prefix, kind, target = parts if len(parts := name.split("::", 2)) == 3 else ("", "", "")
     if prefix in ("tensorzero", "calibrant") and target:
         if kind == "function_name":
             return prefix, checks.stored_name(target), None
@@ -248,11 +265,13 @@ def _target(name: str) -> tuple[str, str | None, str | None]:
 
 
 def _params(asked: shape.ChatBody) -> Params:
+    if _param_fields(asked) == _NO_PARAMS:
+        return _DEFAULTS
     limit = asked.max_tokens
     if asked.max_completion_tokens is not None:
         limit = min(asked.max_completion_tokens, asked.max_completion_tokens if limit is None else limit)
     stop = asked.stop_sequences if asked.stop is None else asked.stop
-    top = Params(
+    return Params(
         temperature=asked.temperature,
         max_tokens=limit,
         seed=asked.seed,
@@ -265,8 +284,44 @@ def _params(asked: shape.ChatBody) -> Params:
         service_tier=asked.service_tier,
         verbosity=asked.verbosity,
     )
-    own = asked.calibrant_params or asked.tensorzero_params
-    return top if own is None else checks.to_params(own).over(top)
+
+
+class _Own(Struct, frozen=True, kw_only=True):
+    """What a request says in fields of ours, under either prefix."""
+
+    episode_id: str | None = None
+    variant_name: str | None = None
+    namespace: str | None = None
+    tags: dict[str, str] = {}
+    dryrun: bool = False
+    credentials: dict[str, str] = {}
+    params: Params | None = None
+
+
+_NOTHING_OWN = _Own()
+
+
+def _own(asked: shape.ChatBody, body: bytes, prefix: str, now_ms: int) -> _Own:
+    if asked.tensorzero_deny_unknown_fields or asked.calibrant_deny_unknown_fields:
+        checks.parse(_STRICT, body)
+    _check_options(asked, prefix)
+    namespace = asked.tensorzero_namespace if asked.calibrant_namespace is None else asked.calibrant_namespace
+    if namespace == "":
+        raise invalid("must not be empty; leave it out for no namespace", f"$.{prefix}::namespace")
+    episode = asked.calibrant_episode_id or asked.tensorzero_episode_id
+    tags = asked.calibrant_tags or asked.tensorzero_tags
+    params = asked.calibrant_params or asked.tensorzero_params
+    return _Own(
+        episode_id=(
+            None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
+        ),
+        variant_name=asked.calibrant_variant_name or asked.tensorzero_variant_name,
+        namespace=namespace,
+        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
+        dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
+        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
+        params=None if params is None else checks.to_params(params),
+    )
 
 
 def _check_options(asked: shape.ChatBody, prefix: str) -> None:

@@ -58,12 +58,10 @@ def to_input(messages: Sequence[shape.OpenAIMessage]) -> Input:
                 turns.append(_assistant(message, names, index))
     if results:
         turns.append(Message("user", tuple(results)))
-    return Input(messages=tuple(turns), system=_system(system))
+    return Input(tuple(turns), _system(system) if system else None)
 
 
-def _system(pieces: list[str | dict[str, Any]]) -> str | dict[str, Any] | None:
-    if not pieces:
-        return None
+def _system(pieces: list[str | dict[str, Any]]) -> str | dict[str, Any]:
     texts = [piece for piece in pieces if isinstance(piece, str)]
     if len(texts) == len(pieces):
         return texts[0] if len(texts) == 1 else "\n".join(texts)
