@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.gateway.endurance import Flat, Soak, flat_rate, soak
 from bench.gateway.lanes import LANES, Lane, Turn, calibration, run_lane
 from bench.gateway.machine import Run, machine
-from bench.gateway.peers import ROOT, Place, Target, lay_out, targets, upstream
+from bench.gateway.peers import ROOT, Place, Program, Target, lay_out, targets, upstream
 from bench.gateway.report import figures, markdown, table
 from bench.gateway.results import Results
 
@@ -32,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stack.callback(provider.stop)
         lay_out(folder, port)
         there: list[Target] = []
-        programs = {"calibrant": options.calibrant}
+        programs = {"calibrant": Program(options.calibrant)}
+        if options.workers > 1:
+            programs[f"calibrant x{options.workers}"] = Program(options.calibrant, options.workers)
         if options.previous is not None:
-            programs["previous"] = options.previous
+            programs["previous"] = Program(options.previous)
         place = Place(folder, port)
         for target in targets(place, programs, litellm=not options.no_litellm, say=say):
             if target.child is not None:
@@ -121,6 +123,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path(sys.executable).with_name("calibrant"),
         help="its command; this environment's by default",
     )
+    parser.add_argument("--workers", type=int, default=1, help="a further column with so many workers")
     parser.add_argument("--previous", type=Path, help="another Calibrant's, in turn with it: for regressions")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0, help="of each turn, after its warm-up")

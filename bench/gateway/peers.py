@@ -75,6 +75,14 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A Calibrant to measure."""
+
+    path: Path
+    workers: int = 1
+
+
+@dataclass(frozen=True)
 class Target:
     """Something that answers."""
 
@@ -97,17 +105,19 @@ class Target:
         return (self.child.pid, *(pid for pid in descendants(self.child.pid) if pid != skip))
 
 
-def targets(place: Place, programs: dict[str, Path], *, litellm: bool, say: Callable[[str], None]) -> Generator[Target]:
+def targets(
+    place: Place, programs: dict[str, Program], *, litellm: bool, say: Callable[[str], None]
+) -> Generator[Target]:
     """Yield each target that can be started, `direct` first; the caller stops their children.
 
     Args:
         place: Where the run works.
-        programs: Calibrant's command, by the name to give its column.
+        programs: How to start Calibrant, by the name to give its column.
         litellm: Whether to run LiteLLM's proxy.
         say: Takes progress, and who is left out and why.
     """
     yield direct(place)
-    ours = [(name, partial(_calibrant, name=name, program=path)) for name, path in programs.items()]
+    ours = [(name, partial(_calibrant, name=name, program=program)) for name, program in programs.items()]
     for name, make in (*ours, ("tensorzero", _tensorzero), ("nginx", _nginx)):
         try:
             yield make(place)
@@ -179,11 +189,11 @@ def gateway_shots() -> dict[str, Shot]:
     }
 
 
-def _calibrant(place: Place, *, name: str, program: Path) -> Target:
+def _calibrant(place: Place, *, name: str, program: Program) -> Target:
     port, data = free_port(), place.folder / f"data-{name}"
     config = place.config / "bench.toml"
-    command = [str(program), "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--data-dir", str(data)]
+    command = [str(program.path), "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", str(program.workers), "--data-dir", str(data)]
     child = Child(name, command, log=place.folder / f"{name}.log")
     _ready(child, port)
 
