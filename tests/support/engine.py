@@ -232,4 +232,4 @@ def request(**fields):
 
 def content(answered):
     """What was answered, as plain values."""
-    return msgspec.to_builtins(answered.content)
+    return list(msgspec.to_builtins(answered.content))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from functools import partial
@@ -22,8 +23,9 @@ from calibrant.telemetry.log import configure
 __all__ = ["main", "record"]
 
 _log = logging.getLogger(__name__)
-_NICENESS = 5
-"""Answers come first: the recorder takes what the workers leave of the processor."""
+_NICENESS = 19
+"""Answers come first: the recorder takes what the workers leave of the processor. What it cannot do while they are
+busy waits in the spool, which has room for that and says so when it has not."""
 
 
 def record(options: Options, *, stop: threading.Event | None = None) -> None:
@@ -51,8 +53,7 @@ def main() -> None:
     """Run as the supervisor's child."""
     options = read_options()
     configure(options.log_format)
-    with suppress(OSError):
-        os.nice(_NICENESS)
+    _yield_to_workers()
     stop = _stop_by_signal()
     threading.Thread(target=_watch, args=(stop,), daemon=True, name="parent").start()
     say_ready()
@@ -60,6 +61,15 @@ def main() -> None:
         record(options, stop=stop)
     except ConfigError as error:
         raise SystemExit(f"calibrant: {error.message}") from None
+
+
+def _yield_to_workers() -> None:
+    with suppress(OSError):
+        os.nice(_NICENESS)
+    if sys.platform == "linux":
+        # A batch process that wakes up does not take the processor from one that is running.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _stop_by_signal() -> threading.Event:

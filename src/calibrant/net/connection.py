@@ -15,6 +15,7 @@ from typing import Protocol, cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from calibrant.base.errors import BadAnswer, CalibrantError, Disconnected, InferenceTimeout
+from calibrant.net.outbox import Outbox
 from calibrant.net.response import Answer
 from calibrant.net.settings import ClientSettings
 from calibrant.types.call import Deadline
@@ -74,6 +75,7 @@ class Connection(asyncio.Protocol):
         "_keep",
         "_max_bytes",
         "_max_head",
+        "_outbox",
         "_owner",
         "_parser",
         "_paused",
@@ -89,9 +91,19 @@ class Connection(asyncio.Protocol):
         "on_body",
     )
 
-    def __init__(self, owner: Owner, settings: ClientSettings, loop: asyncio.AbstractEventLoop) -> None:
-        """Make a connection that is not connected yet."""
+    def __init__(
+        self, owner: Owner, settings: ClientSettings, loop: asyncio.AbstractEventLoop, outbox: Outbox | None = None
+    ) -> None:
+        """Make a connection that is not connected yet.
+
+        Args:
+            owner: Who keeps it between calls.
+            settings: The limits.
+            loop: The event loop that it will live on.
+            outbox: Sends calls together with those of other connections; without one, each is written at once.
+        """
         self._owner = owner
+        self._outbox = outbox
         self._settings = settings
         self.loop = loop
         """The one it lives on; kept, because asking asyncio for it costs a system call."""
@@ -141,10 +153,12 @@ class Connection(asyncio.Protocol):
         self._due = due
         if due < self._alarm_at:
             self._set_alarm(due)
-        if len(body) < _JOIN_BELOW:
+        if len(body) >= _JOIN_BELOW:
+            transport.writelines((head, body))
+        elif self._outbox is None:
             transport.write(head + body)
         else:
-            transport.writelines((head, body))
+            self._outbox.send(transport, head + body)
 
     def resume(self) -> None:
         """Read on, after too much lay unread."""

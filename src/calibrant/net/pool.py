@@ -14,6 +14,7 @@ from time import monotonic
 
 from calibrant.base.errors import InferenceTimeout, Unreachable
 from calibrant.net.connection import Connection
+from calibrant.net.outbox import Outbox
 from calibrant.net.settings import ClientSettings
 from calibrant.types.call import Deadline
 
@@ -40,6 +41,7 @@ class Pool:
         self._name = name
         self._dial = dial
         self._settings = settings
+        self._outbox: Outbox | None = None
         self._idle: list[Connection] = []
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
         self._slots = 0
@@ -151,7 +153,10 @@ class Pool:
 
     async def _make(self) -> Connection:
         """Make a connection in a slot that is already ours."""
-        connection = Connection(self, self._settings, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        if self._outbox is None:
+            self._outbox = Outbox(loop)
+        connection = Connection(self, self._settings, loop, self._outbox)
         try:
             await self._dial(connection)
         except BaseException:

@@ -47,6 +47,9 @@ __all__ = ["Pass", "Recorder"]
 
 _log = logging.getLogger(__name__)
 _BUSY_S = 0.02
+_FLOOD_FRAMES = 64
+_FLOOD_S = 0.1
+"""When so many come in one pass, more are let come together: in large transactions a row costs a third less."""
 _IDLE_S = 0.2
 _BACK_OFF_S = 0.1
 _BACK_OFF_MAX_S = 5.0
@@ -136,7 +139,7 @@ class Recorder:
             try:
                 done = self.pass_once(stop)
                 failures = 0
-                delay = _BUSY_S if done.frames else min(delay * 1.5, _IDLE_S)
+                delay = _pause(done.frames, delay)
             except StoreUnavailable as error:
                 failures += 1
                 self._note_trouble(error.message)
@@ -374,3 +377,10 @@ class Recorder:
             if figures is not None and last is not None:
                 frames += max(figures.written - last, 0)
         return size, frames
+
+
+def _pause(frames: int, before: float) -> float:
+    """Return the seconds until the next pass, given what the last one did and the pause before it."""
+    if frames >= _FLOOD_FRAMES:
+        return _FLOOD_S
+    return _BUSY_S if frames else min(before * 1.5, _IDLE_S)

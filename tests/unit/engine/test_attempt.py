@@ -84,7 +84,7 @@ def test_a_pause_never_outlasts_the_variant(line, pauses):
     [
         ("variant", "the variant 'v' ran out of time", ["a.m"]),
         ("model", "the model 'm' ran out of time", ["a.m"]),
-        ("provider", "'a': the provider 'a' ran out of time.*'b': the deadline", ["a.m", "b.m"]),
+        ("provider", "a: the provider 'a' ran out of time; b: the deadline", ["a.m", "b.m"]),
     ],
 )
 def test_a_network_timeout_names_whose_time_it_was(line, where, says, asked):

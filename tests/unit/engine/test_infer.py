@@ -50,8 +50,7 @@ def test_variants_follow_one_another_after_all_retries(line, pauses):
 
 
 def test_the_next_candidate_is_drawn_before_the_fallbacks_come(line):
-    toml = THREE.replace("a = 1, b = 0", "a = 1, b = 1").replace("retries", "# ").replace("# ", "retries")
-    it = line(toml, refusal(400))
+    it = line(THREE.replace("a = 1, b = 0", "a = 1, b = 1"), refusal(400))
     with pytest.raises(AllVariantsFailed) as caught:
         it.infer()
     assert set(it.sender.asked[:2]) == {"p.first", "p.second"}

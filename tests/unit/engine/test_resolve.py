@@ -52,9 +52,9 @@ def test_an_episode_keeps_its_variant_and_episodes_are_spread(plan):
 
 
 def test_an_episode_is_made_where_none_is_given(plan):
-    made, given = plan(model() + TWO), plan(model() + TWO, episode_id="e")
-    assert made.episode_id != made.inference_id
-    assert given.episode_id == "e"
+    made, episode = plan(model() + TWO), uuid7()
+    assert made.episode_id not in ("", made.inference_id)
+    assert plan(model() + TWO, episode_id=episode).episode_id == episode
 
 
 def test_the_draw_comes_first_then_the_others_then_the_fallbacks(plan):
