@@ -1,4 +1,4 @@
-"""The line in this process: a configuration from text, a provider that follows a script, a spool and a store in memory."""
+"""The line in this process: a configuration from text, a scripted provider, a spool and a store in memory."""
 
 import asyncio
 from time import monotonic

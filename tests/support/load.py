@@ -13,6 +13,9 @@ from contextlib import contextmanager
 
 import msgspec
 import uvloop
+from tests.support.faults import function, message_in, model
+
+from calibrant.testing.faults import Latency, Pace, Script
 
 PATIENCE_S = 30.0
 PAUSE_S = 0.02
@@ -20,6 +23,32 @@ PAUSE_S = 0.02
 NATIVE = "/inference"
 OPENAI = "/openai/v1/chat/completions"
 FEEDBACK = "/feedback"
+
+SCRIPTS = {
+    "quick": Script(latency=Latency(0.003, 0.8)),
+    "paced": Script(latency=Latency(0.002), pace=Pace(interval_s=0.008)),
+}
+"""What the upstream plays."""
+_CONFIG = """
+[metrics.good]
+type = "boolean"
+optimize = "max"
+level = "inference"
+
+[metrics.stars]
+type = "float"
+optimize = "max"
+level = "episode"
+
+[spool]
+"""
+
+
+def config(upstream, spool):
+    """A gateway's configuration, with the functions and metrics that a `Load` asks for."""
+    models = [model(name, upstream.url, upstream=name) for name in SCRIPTS]
+    functions = [function("chat", ("only", "quick", "")), function("paced", ("only", "paced", ""))]
+    return _CONFIG + spool + "".join(models + functions)
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -33,7 +62,7 @@ class Asked(msgspec.Struct, kw_only=True):
     target: str = ""
     value: object = None
     outcome: str = "lost"
-    """`lost`, `partial` (a stream that broke off) or `whole`."""
+    """`lost`, `refused` (503), `partial` (a stream that broke off) or `whole`."""
     id: str = ""
     """Of the inference or the feedback, as told by the answer."""
     episode: str = ""
@@ -44,14 +73,17 @@ class Asked(msgspec.Struct, kw_only=True):
 class Load:
     """The clients; they run in a thread."""
 
-    def __init__(self, port, *, clients, seed):
+    def __init__(self, port, *, clients, seed, feedback=True):
         self.port = port
         self.asked = []
         self.surprises = []
         """Answers that should not have come; the reason why a test fails."""
+        self.refusals = []
+        """Messages of answers with status 503."""
         self.outcomes = Counter()
         self._clients = clients
         self._seed = seed
+        self._weights = (4, 3, 3 if feedback else 0)
         self._stop = threading.Event()
         self._answered = []
         """Inferences whose id a client has seen."""
@@ -59,6 +91,10 @@ class Load:
     @property
     def answers(self):
         return self.outcomes["whole"]
+
+    @property
+    def broken(self):
+        return self.outcomes["lost"] + self.outcomes["partial"]
 
     @contextmanager
     def running(self):
@@ -106,7 +142,7 @@ class Load:
                 writer.close()
 
     def _next(self, draw, marker):
-        kind = draw.choices(("plain", "stream", "feedback"), (4, 3, 3))[0]
+        kind = draw.choices(("plain", "stream", "feedback"), self._weights)[0]
         if kind == "feedback" and self._answered:
             return self._opinion(draw, marker)
         # Some are longer than a page, which a kill can cut in two.
@@ -144,9 +180,12 @@ class Load:
             return
         length = int(head.partition("content-length:")[2].split()[0])
         body = await reader.readexactly(length)
+        if status == 503:
+            self.refusals.append(message_in(msgspec.json.decode(body), asked.path == OPENAI))
+            asked.outcome = "refused"
+            return
         if status != 200:
             self.surprises.append(f"{status} {body.decode()}: {asked.path} {asked.metric} {asked.target}")
-            asked.outcome = "refused"
             return
         answer = msgspec.json.decode(body)
         if asked.path == FEEDBACK:

@@ -7,6 +7,8 @@ import gc
 import importlib
 import logging
 import socket
+from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -16,7 +18,7 @@ from calibrant.app.options import Options
 from calibrant.app.process import read_options, say_ready, stop_signal
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
-from calibrant.base.errors import ConfigError
+from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.config.environment import Proxies, settings_from_environ
 from calibrant.config.load import load, read_environment
 from calibrant.config.problem import complain
@@ -72,8 +74,7 @@ async def _serve(options: Options) -> None:
     reader = SqliteReader(options.database_path)
     targets = RecordTargets(reader, options.spool_dir)
     engine = _engine(config, secrets, _client(config, settings_from_environ(environ).proxies), spool, targets)
-    if spool is not None:
-        await spool.append(SnapshotRecord(config.hash, config.canonical, __version__))
+    noted = await _note(spool, config)
     host = Host(
         engine=engine,
         run_dir=options.run_dir,
@@ -95,16 +96,37 @@ async def _serve(options: Options) -> None:
             async with asyncio.timeout(_PUBLISH_S):
                 await stop.wait()
         except TimeoutError:
-            engine.metrics.publish(published)
+            _publish(engine, published)
+            noted = noted or await _note(spool, config)
     abandoned = await server.drain(config.gateway.drain_timeout_s)
     if abandoned:
         _log.warning("%d requests were still running after %g s", abandoned, config.gateway.drain_timeout_s)
     if spool is not None:
         await spool.close()
-    engine.metrics.publish(published)
+    _publish(engine, published)
     await _close(engine)
     targets.close()
     reader.close()
+
+
+async def _note(spool: Spool | None, config: Config) -> bool:
+    """Record the configuration that rows will refer to; return whether that is done with."""
+    if spool is None:
+        return True
+    if spool.trouble() is not None:
+        return False
+    try:
+        await spool.append(SnapshotRecord(config.hash, config.canonical, __version__))
+    except SpoolFull:
+        # No reason not to start: requests are answered as the policy says, and this is tried again.
+        return False
+    return True
+
+
+def _publish(engine: Engine, path: Path) -> None:
+    # Figures only inform. A disk without room for them must not end what answers requests.
+    with suppress(OSError):
+        engine.metrics.publish(path)
 
 
 async def _close(engine: Engine) -> None:

@@ -47,7 +47,7 @@ def ner(
     from calibrant.demo import corpus
     from calibrant.demo.ner import FUNCTION, run
 
-    console = Console()
+    console = Console(markup=False)
     rows = corpus.load(data).validation
     with ExitStack() as stack:
         if gateway is None:

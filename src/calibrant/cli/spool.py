@@ -10,7 +10,9 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 
 if TYPE_CHECKING:
-    from calibrant.store.base import EntryState, Events, Quarantined, Reader
+    from pathlib import Path
+
+    from calibrant.store.base import EntryState, Quarantined, Reader
 
 __all__ = ["app", "quarantine", "status"]
 
@@ -32,16 +34,18 @@ def status(
 
     options = context(None, data_dir, database)
     reader = SqliteReader(options.database_path)
-    books = accounting(options.spool_dir, reader)
+    try:
+        books = accounting(options.spool_dir, reader)
+    finally:
+        reader.close()
     recorder = read_status(options.spool_dir)
-    reader.close()
     if as_json:
         typer.echo(msgspec.json.encode({"accounting": books, "recorder": recorder}).decode())
         raise typer.Exit(1 if books.total.missing else 0)
     table = Table("records", Column("", justify="right"), title="what became of every record")
     for name, value in msgspec.structs.asdict(books.total).items():
         table.add_row(name, str(value), style="bold red" if name == "missing" and value else None)
-    console = Console()
+    console = Console(markup=False)
     console.print(table)
     console.print(f"by {len(books.incarnations)} runs of workers; --json has them one by one")
     if recorder is None:
@@ -67,15 +71,17 @@ def quarantine(
     from rich.console import Console
     from rich.table import Table
 
-    from calibrant.store.sqlite import SqliteEvents
+    from calibrant.store.sqlite_reader import SqliteReader
 
-    events = SqliteEvents(context(None, data_dir, database).database_path)
+    path = context(None, data_dir, database).database_path
+    reader = SqliteReader(path)
     try:
-        _mark(events, retry or [], "waiting")
-        _mark(events, drop or [], "dropped")
-        entries = _all(events)
+        entries = _all(reader)
+        if retry or drop:
+            _mark(path, {"waiting": retry or [], "dropped": drop or []})
+            entries = _all(reader)
     finally:
-        events.close()
+        reader.close()
     if as_json:
         typer.echo(msgspec.json.encode([_shown(entry) for entry in entries]).decode())
         return
@@ -84,15 +90,21 @@ def quarantine(
         table.add_column(heading)
     for entry in entries:
         table.add_row(str(entry.id), entry.state, str(entry.frames), entry.segment, entry.reason)
-    Console().print(table if entries else "The quarantine is empty.")
+    Console(markup=False).print(table if entries else "The quarantine is empty.")
 
 
-def _mark(events: Events, ids: list[int], state: EntryState) -> None:
+def _mark(path: Path, wanted: dict[EntryState, list[int]]) -> None:
     from calibrant.base.errors import NotFound
+    from calibrant.store.sqlite import SqliteEvents
 
-    for id_ in ids:
-        if not events.mark(id_, state):
-            raise NotFound(f"there is no entry {id_} in quarantine")
+    events = SqliteEvents(path)
+    try:
+        for state, ids in wanted.items():
+            for id_ in ids:
+                if not events.mark(id_, state):
+                    raise NotFound(f"there is no entry {id_} in quarantine")
+    finally:
+        events.close()
 
 
 def _all(reader: Reader) -> list[Quarantined]:

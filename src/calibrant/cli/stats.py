@@ -41,7 +41,7 @@ def stats(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
-    show(found, Console())
+    show(found, Console(markup=False))
 
 
 def show(found: FunctionStats, console: Console) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from time import monotonic
 
-from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError
+from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
 from calibrant.engine.attempt import OpenStream, open_model
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import all_failed, failed, model_call, note_failure, record
@@ -83,7 +83,7 @@ class Stream:
     async def chunks(self) -> AsyncIterator[list[Chunk]]:
         """Yield what comes, as many chunks at a time as came at once; then record the inference.
 
-        A stream that breaks ends the iteration too: `error` says why.
+        A stream that breaks, or that cannot be recorded, ends the iteration too: `error` says why.
         """
         upstream = self.upstream
         decoder = upstream.decoder
@@ -109,7 +109,11 @@ class Stream:
             self.error = InternalError(f"a fault of the gateway: {type(error).__name__}")
         finally:
             upstream.response.close()
-        await self._finish()
+        try:
+            await self._finish()
+        except SpoolFull as error:
+            # What is not in the record has not been answered: the reader must hear of it before the end marker.
+            self.error = error
 
     async def _finish(self) -> None:
         reply = fold(self._seen)

@@ -71,6 +71,8 @@ class RequestReader:
         "_headers",
         "_http11",
         "_keep",
+        "_max_head_bytes",
+        "_max_headers",
         "_more",
         "_parser",
         "_path",
@@ -88,6 +90,8 @@ class RequestReader:
     def __init__(self, settings: ServerSettings, deliver: Deliver) -> None:
         """Start before the first byte of a connection."""
         self._settings = settings
+        self._max_head_bytes = settings.max_head_bytes
+        self._max_headers = settings.max_headers
         self._deliver = deliver
         self._parser = httptools.HttpRequestParser(self)
         self.phase: Phase = "idle"
@@ -149,15 +153,20 @@ class RequestReader:
         if self._framing:
             return
         self._target += url
-        self._count(len(url))
+        self._head_bytes += len(url)
+        if self._head_bytes > self._max_head_bytes:
+            raise self._head_too_large()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header field, or one trailer, which counts but is dropped."""
         if self._framing:
             return
         self._fields += 1
-        self._count(len(name) + len(value) + 4)
-        if self._fields > self._settings.max_headers:
+        self._head_bytes += len(name) + len(value) + 4
+        # Written out, not called: this runs for each field of each request.
+        if self._head_bytes > self._max_head_bytes:
+            raise self._head_too_large()
+        if self._fields > self._max_headers:
             raise HeadersTooLarge(f"The request has more than {self._settings.max_headers} header fields")
         if self.phase == "body":
             return
@@ -245,7 +254,7 @@ class RequestReader:
                 raise InvalidRequest(
                     f"Transfer-Encoding {coding[:80]!r} is not understood; send `chunked` over HTTP/1.1"
                 )
-        elif int(headers.get("content-length", 0)) > self._settings.max_body_bytes:
+        elif "content-length" in headers and int(headers["content-length"]) > self._settings.max_body_bytes:
             raise self._too_large()
 
     def _check_expect(self, expect: str) -> None:
@@ -277,11 +286,6 @@ class RequestReader:
         if "transfer-encoding" in self._headers:
             return None
         return int(self._headers.get("content-length", 0))
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._settings.max_head_bytes:
-            raise self._head_too_large()
 
     def _weigh(self, size: int) -> None:
         """Bound what the parser holds back or throws away: half a header field, chunk sizes, blanks."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from calibrant.base.errors import InvalidRequest
@@ -12,6 +13,7 @@ __all__ = ["decode_segment", "split_target"]
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
+@lru_cache(maxsize=64)
 def split_target(raw: bytes) -> tuple[str, str, str | None]:
     """Return path, query and, for the absolute form, the authority that takes the place of `Host`.
 

@@ -17,6 +17,7 @@ import asyncio
 import os
 from asyncio import AbstractEventLoop, Future, TimerHandle
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from calibrant.base.errors import ConfigError, SpoolFull
@@ -90,7 +91,9 @@ class Spool:
             lock = hold(fresh)
             if lock is None:
                 raise ConfigError(f"spool folder {directory}: somebody else holds {fresh.name}")
-            os.pwrite(lock, encode_figures(Figures()), 0)
+            with suppress(OSError):
+                # A disk without room: requests will be refused or shed, as the policy says, until there is some.
+                os.pwrite(lock, encode_figures(Figures()), 0)
             fresh.rename(lock_path(directory, incarnation))
         except OSError as error:
             raise ConfigError(
@@ -185,7 +188,8 @@ class Spool:
 
     def _room(self) -> bool:
         within = self._own + self._others < self.policy.max_bytes
-        return within and self._free - self._own >= self.policy.min_free_bytes
+        # Of a disk with nothing free no write can be promised, even where nothing is to be kept free.
+        return within and self._free - self._own >= max(self.policy.min_free_bytes, 1)
 
     def _give_up(self, count: int) -> Future[None]:
         # Frames of this turn have lower numbers and go first.
@@ -286,8 +290,10 @@ class Spool:
     def _publish(self) -> None:
         figures = self.figures
         if figures != self._published:
-            os.pwrite(self._lock, encode_figures(figures), 0)
-            self._published = figures
+            # Where even this needs room that there is none of, the next look tries again.
+            with suppress(OSError):
+                os.pwrite(self._lock, encode_figures(figures), 0)
+                self._published = figures
 
     def _no_room(self) -> str:
         used = self._own + self._others

@@ -17,7 +17,17 @@ from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-__all__ = ["COUNTERS", "OVERHEAD", "Figures", "Histogram", "InferenceLabels", "Metrics", "exposition", "merge", "read_published"]
+__all__ = [
+    "COUNTERS",
+    "OVERHEAD",
+    "Figures",
+    "Histogram",
+    "InferenceLabels",
+    "Metrics",
+    "exposition",
+    "merge",
+    "read_published",
+]
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("HTTP requests to inference and feedback routes.", ("endpoint", "status")),

@@ -39,9 +39,7 @@ __all__ = ["Events", "decode", "encode", "encode_models"]
 
 _LENIENT = msgspec.json.Decoder(shape.ChatBody)
 _STRICT = msgspec.json.Decoder(shape.StrictChatBody)
-_OWN = tuple(
-    name for name in shape.ChatBody.__struct_fields__ if name.startswith(("calibrant_", "tensorzero_"))
-)
+_OWN = tuple(name for name in shape.ChatBody.__struct_fields__ if name.startswith(("calibrant_", "tensorzero_")))
 _own_fields: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*_OWN)
 _UNSENT = (None,) * len(_OWN)
 _PARAMS = (

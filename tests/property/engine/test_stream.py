@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.engine import Answer, Line, Script, event, function, model, said, variant
+from tests.support.engine import Answer, Line, event, function, model, said, variant
 
 from calibrant.types.reply import fold
 from calibrant.types.tool import Tool
@@ -57,7 +57,7 @@ def test_folded_chunks_are_the_whole_answer(lines, data, kind, thought, text, ca
     stream = events(data.draw, thought, text, calls, finish, whole["usage"])
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     cut = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    line.sender.__init__(whole, Answer(*cut))
+    line.sender.steps = [whole, Answer(*cut)]
 
     answered = line.infer(**fields)
     streamed, chunks = line.stream(**fields)
@@ -69,5 +69,4 @@ def test_folded_chunks_are_the_whole_answer(lines, data, kind, thought, text, ca
     assert line.records[-3].inference.output == line.row.output
     if kind == "json":
         assert fold(chunks).content == streamed.answered.content
-    assert isinstance(line.sender, Script)
     line.records.clear()

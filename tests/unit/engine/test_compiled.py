@@ -56,7 +56,7 @@ def test_what_is_no_shorthand_is_no_model(compiler, name):
 
 
 def test_a_configured_model_wins_over_a_shorthand(compiler):
-    toml = model('"openai::mine"').replace("http://p.\"openai::mine\"", "http://here")
+    toml = model('"openai::mine"').replace('http://p."openai::mine"', "http://here")
     assert compiler(toml).model("openai::mine").providers[0].provider.api_base == "http://here/v1"
 
 

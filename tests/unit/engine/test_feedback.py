@@ -26,7 +26,7 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 TOOLS = msgspec.json.encode(ToolConfig((Tool("weather", "", CITY),)))
 CHAT = TargetView(uuid7(), uuid7(), "f", "chat", "v", "ok", None, TOOLS)
 JSON = replace(CHAT, inference_id=uuid7(), function_type="json", output_schema=msgspec.json.encode(CITY))
-I, E = {"inference_id": CHAT.inference_id}, {"episode_id": CHAT.episode_id}
+OF_ONE, OF_EPISODE = {"inference_id": CHAT.inference_id}, {"episode_id": CHAT.episode_id}
 
 
 class Clock:
@@ -52,14 +52,14 @@ def judged(line):
 @pytest.mark.parametrize(
     ("name", "value", "target", "kind", "level", "number", "document"),
     [
-        ("good", True, I, "boolean", "inference", 1.0, None),
-        ("good", False, I, "boolean", "inference", 0.0, None),
-        ("score", 0.25, I, "float", "inference", 0.25, None),
-        ("score", 3, I, "float", "inference", 3.0, None),
-        ("happy", -1, E, "float", "episode", -1.0, None),
-        ("comment", "Fine.", I, "comment", "inference", None, b'"Fine."'),
-        ("comment", "Fine.", E, "comment", "episode", None, b'"Fine."'),
-        ("demonstration", "So.", I, "demonstration", "inference", None, b'[{"type":"text","text":"So."}]'),
+        ("good", True, OF_ONE, "boolean", "inference", 1.0, None),
+        ("good", False, OF_ONE, "boolean", "inference", 0.0, None),
+        ("score", 0.25, OF_ONE, "float", "inference", 0.25, None),
+        ("score", 3, OF_ONE, "float", "inference", 3.0, None),
+        ("happy", -1, OF_EPISODE, "float", "episode", -1.0, None),
+        ("comment", "Fine.", OF_ONE, "comment", "inference", None, b'"Fine."'),
+        ("comment", "Fine.", OF_EPISODE, "comment", "episode", None, b'"Fine."'),
+        ("demonstration", "So.", OF_ONE, "demonstration", "inference", None, b'[{"type":"text","text":"So."}]'),
     ],
 )
 def test_every_kind_of_feedback_is_recorded_with_its_target(judged, name, value, target, kind, level, number, document):
@@ -99,11 +99,11 @@ def test_every_kind_of_feedback_is_recorded_with_its_target(judged, name, value,
 def test_a_value_of_the_wrong_type_is_refused_in_words(judged, name, value, says):
     it = judged()
     with pytest.raises(InvalidRequest, match=says):
-        it.feedback(name, value, **I)
+        it.feedback(name, value, **OF_ONE)
     assert it.records == []
 
 
-@pytest.mark.parametrize(("name", "target"), [("good", E), ("happy", I), ("demonstration", E)])
+@pytest.mark.parametrize(("name", "target"), [("good", OF_EPISODE), ("happy", OF_ONE), ("demonstration", OF_EPISODE)])
 def test_feedback_at_the_wrong_level_is_refused(judged, name, target):
     with pytest.raises(InvalidRequest, match="Correct ID was not provided for feedback level"):
         judged().feedback(name, True if name == "good" else 1, **target)
@@ -111,28 +111,28 @@ def test_feedback_at_the_wrong_level_is_refused(judged, name, target):
 
 def test_an_unknown_metric_is_named_with_those_that_there_are(judged):
     with pytest.raises(NotFound, match="'nope'.*good, happy, score"):
-        judged().feedback("nope", 1, **I)
+        judged().feedback("nope", 1, **OF_ONE)
 
 
 def test_feedback_wants_the_record(line):
     with pytest.raises(InvalidRequest, match="observability"):
-        line(TOML, spool=False).feedback("good", True, **I)
+        line(TOML, spool=False).feedback("good", True, **OF_ONE)
 
 
 def test_feedback_wants_room(judged):
     it = judged()
     it.spool.full = True
     with pytest.raises(SpoolFull):
-        it.feedback("good", True, **I)
+        it.feedback("good", True, **OF_ONE)
     assert it.counted("rejected") == {(): 1}
     assert it.counted("feedback") == {}
 
 
 def test_a_dry_run_is_checked_and_not_recorded(judged):
     it = judged()
-    assert it.feedback("good", True, dryrun=True, **I)
+    assert it.feedback("good", True, dryrun=True, **OF_ONE)
     with pytest.raises(InvalidRequest):
-        it.feedback("good", 1, dryrun=True, **I)
+        it.feedback("good", 1, dryrun=True, **OF_ONE)
     assert it.records == []
     assert it.counted("feedback") == {}
 
@@ -168,7 +168,7 @@ def test_an_older_target_that_turns_up_meanwhile_is_linked(judged, pauses):
 
     clock = Clock()
     it = judged(Late(watermarks=[clock.wall_ms() - 1] * 3 + [clock.wall_ms()]), clock=clock)
-    it.feedback("good", True, **I)
+    it.feedback("good", True, **OF_ONE)
     assert it.records[0].feedback.linked is True
 
 
@@ -212,7 +212,7 @@ CALL = {"type": "tool_call", "id": "1", "name": "weather", "arguments": {"city":
 
 def test_a_demonstration_of_a_chat_function_is_stored_as_an_answer(judged):
     it = judged()
-    it.feedback("demonstration", [{"type": "text", "text": "So."}, CALL], **I)
+    it.feedback("demonstration", [{"type": "text", "text": "So."}, CALL], **OF_ONE)
     assert msgspec.json.decode(it.records[0].feedback.document) == [
         {"type": "text", "text": "So."},
         CALL | {"raw_name": "weather", "raw_arguments": '{"city":"Rome"}'},
@@ -236,7 +236,7 @@ def test_a_demonstration_of_a_chat_function_is_stored_as_an_answer(judged):
 )
 def test_a_demonstration_that_a_chat_function_could_not_have_answered_is_refused(judged, value, says):
     with pytest.raises(InvalidRequest, match=says):
-        judged().feedback("demonstration", value, **I)
+        judged().feedback("demonstration", value, **OF_ONE)
 
 
 def test_a_demonstration_of_a_json_function_is_its_value(judged):
@@ -281,7 +281,7 @@ def test_linking_never_fails_on_what_a_redaction_hook_left(tools):
 
 def test_comments_and_demonstrations_pass_the_redaction_hook(judged):
     it = judged(redact=lambda payload, what: b"<" + what.encode() + b">")
-    it.feedback("comment", "private", **I)
-    it.feedback("demonstration", "private", **I)
-    it.feedback("good", True, **I)
+    it.feedback("comment", "private", **OF_ONE)
+    it.feedback("demonstration", "private", **OF_ONE)
+    it.feedback("good", True, **OF_ONE)
     assert [record.feedback.document for record in it.records] == [b"<comment>", b"<demonstration>", None]

@@ -186,7 +186,7 @@ def test_what_happened_is_counted(line, pauses):
     assert it.counted("inferences") == {("openai_chat_completions", "f", "first", "ok"): 1}
     assert it.counted("input_tokens") == {("first",): 7}
     assert it.counted("output_tokens") == {("first",): 3}
-    (labels, histogram), = it.engine.metrics.figures().overhead
+    ((labels, histogram),) = it.engine.metrics.figures().overhead
     assert labels == ("f", "a")
     assert sum(histogram.counts) == 1
 

@@ -187,9 +187,7 @@ def test_a_json_function_takes_no_tools(plan, fields):
 
 
 def test_an_output_schema_of_the_request_replaces_the_functions(plan):
-    toml = model() + function(
-        variant(extra='json_mode = "off"'), kind="json", extra='output_schema = "weather.json"'
-    )
+    toml = model() + function(variant(extra='json_mode = "off"'), kind="json", extra='output_schema = "weather.json"')
     assert plan(toml).output_schema.source["required"] == ["city"]
     assert plan(toml, output_schema={"type": "string"}).output_schema.source == {"type": "string"}
     with pytest.raises(InputInvalid, match="output_schema is no JSON Schema"):

@@ -5,7 +5,19 @@ from time import monotonic
 
 import msgspec
 import pytest
-from tests.support.engine import USAGE, Answer, content, event, function, model, refusal, request, said, streamed, variant
+from tests.support.engine import (
+    USAGE,
+    Answer,
+    content,
+    event,
+    function,
+    model,
+    refusal,
+    request,
+    said,
+    streamed,
+    variant,
+)
 
 from calibrant.base.errors import AllVariantsFailed, Disconnected, InferenceTimeout, InternalError, SpoolFull, Truncated
 from calibrant.engine.engine import Caller
@@ -82,6 +94,30 @@ def test_a_stream_out_of_time_says_whose(line):
     it = line(model(extra="timeouts = { streaming = { total_ms = 50 } }") + function(), Slow())
     stream, _ = it.stream()
     assert stream.error.message == "the model 'm' ran out of time"
+
+
+def test_after_the_first_chunk_its_limit_says_nothing_any_more(line):
+    class Idle(Answer):
+        async def chunks(self):
+            yield event({"content": "x"})
+            await asyncio.sleep(0.03)
+            raise InferenceTimeout("the deadline passed")
+
+    it = line(model(extra="timeouts = { streaming = { ttft_ms = 20 } }") + function(), Idle())
+    assert it.stream()[0].error.message == "the deadline passed"
+
+
+def test_a_stream_whose_end_cannot_be_recorded_says_so_before_the_end(line):
+    it = line(model() + function(), streamed("x"))
+
+    async def go():
+        stream = await open_stream(it.engine, request(stream=True), Caller(), monotonic())
+        it.spool.broken = True
+        return stream, [chunks async for chunks in stream.chunks()]
+
+    stream, chunks = asyncio.run(go())
+    assert len(chunks) == 3
+    assert isinstance(stream.error, SpoolFull)
 
 
 def test_a_stream_that_no_variant_could_open_is_recorded_without_a_beginning(line):

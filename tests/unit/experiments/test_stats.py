@@ -22,7 +22,7 @@ def stats(rows, *metrics, **feedback):
 
 def only(rows, metric, values):
     """The figures of a metric of the only variant."""
-    ((variant,), ) = (stats(rows, metric, **{metric.name: values}).variants,)
+    (variant,) = stats(rows, metric, **{metric.name: values}).variants
     return variant.metrics[0]
 
 

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from calibrant.app.options import Options
+from calibrant.base.errors import ConfigError
+
+
+def test_options_travel_as_one_line():
+    options = Options("/d", "sqlite:////x.db", "a\nb*.toml", listen_fd=3, log_format="json")
+    line = options.encode()
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"\n")
+    assert Options.decode(line) == options
+
+
+def test_everything_stands_in_the_data_folder():
+    options = Options("/d")
+    assert (options.spool_dir, options.run_dir) == (Path("/d/spool"), Path("/d/run"))
+    assert options.database_path == Path("/d/events.db")
+
+
+@pytest.mark.parametrize(("address", "path"), [("sqlite:///x.db", "x.db"), ("sqlite:////d/x.db", "/d/x.db")])
+def test_a_database_is_named_by_its_address(address, path):
+    assert Options("/d", address).database_path == Path(path)
+
+
+@pytest.mark.parametrize("address", ["postgres://user:s3cret@h/d", "clickhouse://s3cret@h"])
+def test_a_database_that_is_not_built_is_refused_without_its_password(address):
+    with pytest.raises(ConfigError, match="not built yet") as caught:
+        _ = Options("/d", address).database_path
+    assert "s3cret" not in caught.value.message

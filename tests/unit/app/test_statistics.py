@@ -1,0 +1,84 @@
+"""From the record to the statistics of a function."""
+
+import pytest
+from tests.support.engine import function, model
+from tests.support.records import feedback, inferred
+from tests.support.stores import drained, spooled
+
+from calibrant.app.options import Options
+from calibrant.app.statistics import read_stats
+from calibrant.base.errors import NotFound, StoreUnavailable
+from calibrant.config.load import load
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Store records and read the statistics of `extract` under a configuration."""
+
+    def _read(*records, toml="", name="extract"):
+        file = tmp_path / "calibrant.toml"
+        file.write_text(toml)
+        spooled(tmp_path / "spool", *records)
+        drained(tmp_path / "spool", tmp_path / "events.db")
+        return read_stats(Options(str(tmp_path)), load(str(file), environ={}), name)
+
+    return _read
+
+
+def metric(name, kind, level="inference", optimize="max"):
+    return f'metrics.{name} = {{ type = "{kind}", optimize = "{optimize}", level = "{level}" }}\n'
+
+
+def test_a_metric_is_as_the_configuration_has_it(read):
+    one = inferred()
+    judged = (
+        feedback(one.inference.id, metric_name="good"),
+        feedback(one.inference.id, metric_name="comment", kind="comment"),
+    )
+    (variant,) = read(one, *judged, toml=metric("good", "boolean", optimize="min") + metric("unused", "float")).variants
+    (found,) = variant.metrics
+    assert (found.metric_name, found.type, found.optimize, found.estimate.estimate) == ("good", "boolean", "min", 1.0)
+
+
+def test_a_metric_that_only_the_record_knows_is_taken_as_it_holds_it(read):
+    one = inferred()
+    (variant,) = read(one, feedback(one.inference.episode_id, kind="float", level="episode", number=0.5)).variants
+    (found,) = variant.metrics
+    assert (found.type, found.level, found.optimize, found.estimate.estimate) == ("float", "episode", "max", 0.5)
+
+
+@pytest.mark.parametrize("now", [metric("correct", "boolean"), metric("correct", "float", "episode")])
+def test_feedback_is_read_as_it_was_given_whatever_the_metric_has_become(read, now):
+    one = inferred()
+    (variant,) = read(one, feedback(one.inference.id, kind="float", number=0.5), toml=now).variants
+    (found,) = variant.metrics
+    assert (found.type, found.level, found.estimate.estimate) == ("float", "inference", 0.5)
+
+
+def test_a_metric_of_both_types_is_read_as_numbers(read):
+    one, other = inferred(), inferred()
+    judged = feedback(one.inference.id), feedback(other.inference.id, kind="float", number=0.5)
+    (variant,) = read(one, other, *judged, toml=metric("correct", "boolean")).variants
+    assert [(found.type, found.estimate.estimate) for found in variant.metrics] == [("float", 0.75)]
+
+
+def test_the_latest_feedback_counts(read):
+    one = inferred()
+    (variant,) = read(one, feedback(one.inference.id, number=0.0), feedback(one.inference.id, number=1.0)).variants
+    assert (variant.metrics[0].estimate.estimate, variant.metrics[0].estimate.n) == (1.0, 1)
+
+
+def test_a_function_without_inferences_is_empty_and_an_unknown_one_an_error(read):
+    toml = model() + function(name="extract")
+    assert read(toml=toml).variants == ()
+    with pytest.raises(NotFound, match=r"'nope', in the configuration \(extract\)"):
+        read(toml=toml, name="nope")
+
+
+def test_a_function_that_is_no_longer_configured_is_still_in_the_record(read):
+    assert read(inferred()).variants[0].n == 1
+
+
+def test_without_a_database_the_store_is_away(tmp_path):
+    with pytest.raises(StoreUnavailable):
+        read_stats(Options(str(tmp_path)), load(None, environ={}), "f")
