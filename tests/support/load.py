@@ -66,6 +66,8 @@ class Asked(msgspec.Struct, kw_only=True):
     id: str = ""
     """Of the inference or the feedback, as told by the answer."""
     episode: str = ""
+    failed: bool = False
+    """The stream said that something went wrong."""
     said: str = ""
     """The text that came."""
 
@@ -176,7 +178,7 @@ class Load:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         status = int(head.split()[1])
         if "transfer-encoding: chunked" in head:
-            await _hear_stream(reader, asked, self._seen)
+            await self._hear_stream(reader, asked)
             return
         length = int(head.partition("content-length:")[2].split()[0])
         body = await reader.readexactly(length)
@@ -200,26 +202,32 @@ class Load:
         if asked.path != FEEDBACK:
             self._seen(asked)
 
+    async def _hear_stream(self, reader, asked):
+        """Read chunk by chunk, so that a stream that breaks leaves behind what came of it."""
+        rest = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            rest += (await reader.readexactly(size + 2))[:-2]
+            *events, rest = rest.split(b"\n\n")
+            for event in events:
+                self._event(asked, event.removeprefix(b"data: "))
+        await reader.readexactly(2)
+
+    def _event(self, asked, data):
+        if data == b"[DONE]":
+            asked.outcome = "partial" if asked.failed else "whole"
+            return
+        chunk = msgspec.json.decode(data)
+        if "error" in chunk:
+            asked.failed = True
+            self.refusals.append(message_in(chunk, asked.path == OPENAI))
+            return
+        _add(asked, chunk)
+        if asked.outcome == "lost":
+            asked.outcome = "partial"
+            self._seen(asked)
+
     def _seen(self, asked):
         self._answered.append(asked)
-
-
-async def _hear_stream(reader, asked, seen):
-    """Read a stream chunk by chunk, so that a broken one leaves behind what came of it."""
-    rest = b""
-    while size := int(await reader.readuntil(b"\r\n"), 16):
-        rest += (await reader.readexactly(size + 2))[:-2]
-        *events, rest = rest.split(b"\n\n")
-        for event in events:
-            data = event.removeprefix(b"data: ")
-            if data == b"[DONE]":
-                asked.outcome = "whole"
-                continue
-            _add(asked, msgspec.json.decode(data))
-            if asked.outcome == "lost":
-                asked.outcome = "partial"
-                seen(asked)
-    await reader.readexactly(2)
 
 
 def _add(asked, chunk):
