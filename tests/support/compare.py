@@ -5,11 +5,11 @@ from collections import Counter
 from contextlib import closing
 
 import msgspec
+from tests.support.load import OPENAI
 
 from calibrant.store.accounting import accounting
 from calibrant.store.payload import unpack
 from calibrant.store.sqlite_reader import SqliteReader
-from tests.support.load import OPENAI
 
 
 def nothing_is_left_of_the_spool(running):

@@ -155,7 +155,12 @@ class Load:
     def _opinion(self, draw, marker):
         of = draw.choice(self._answered[-50:])
         metric, value = draw.choice(
-            (("good", draw.random() < 0.5), ("stars", draw.randint(1, 5)), ("comment", marker), ("demonstration", marker))
+            (
+                ("good", draw.random() < 0.5),
+                ("stars", draw.randint(1, 5)),
+                ("comment", marker),
+                ("demonstration", marker),
+            )
         )
         target = of.episode if metric == "stars" else of.id
         return Asked(marker=marker, path=FEEDBACK, metric=metric, target=target, value=value)

@@ -6,9 +6,12 @@ resolve, then for each variant: render; encode, sign, send, decode (`attempt.py`
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import TypeVar
 
 from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
+from calibrant.config.schema import Variant
 from calibrant.engine.attempt import call_model
 from calibrant.engine.compiled import CompiledVariant
 from calibrant.engine.engine import Caller, Engine
@@ -21,7 +24,11 @@ from calibrant.types.answer import Answered
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["all_failed", "failed", "infer", "model_call", "note_failure", "record"]
+__all__ = ["Make", "begin", "infer", "model_call", "record", "serve"]
+
+T = TypeVar("T")
+Make = Callable[[Engine, Plan, Variant, ModelCall, Journal], Awaitable[T]]
+"""Has a variant's model called: for a whole answer, or for a stream that has begun."""
 
 
 async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:
@@ -38,35 +45,56 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
         InferenceError: no variant could serve it; recorded all the same.
         SpoolFull: there is no room to record it.
     """
-    plan = resolve(engine, request, caller, started)
-    if not request.dryrun:
-        engine.reserve()
-    journal = Journal(plan.inference_id)
-    journal.durations["resolve"] = (monotonic() - started) * 1e3
-    try:
-        answered = await _serve(engine, plan, journal)
-    except CalibrantError as error:
-        await failed(engine, plan, journal, error)
-        raise
-    except Exception as error:
-        await failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
-        raise
+    plan, journal = begin(engine, request, caller, started)
+    answered = await serve(engine, plan, journal, _answered)
     done = record(engine, plan, journal, answered=answered)
     if done is not None:
         await done
     return answered
 
 
-async def _serve(engine: Engine, plan: Plan, journal: Journal) -> Answered:
-    for variant in plan.order:
-        try:
-            call = model_call(plan, variant, journal)
-            reply = await call_model(engine, plan, variant.variant, call, journal)
-        except CalibrantError as error:
-            note_failure(plan, variant, journal, error)
-            continue
-        return answer(head(engine, plan, variant.variant.name), plan, reply)
-    raise all_failed(plan, journal)
+async def _answered(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, journal: Journal) -> Answered:
+    reply = await call_model(engine, plan, variant, call, journal)
+    return answer(head(engine, plan, variant.name), plan, reply)
+
+
+def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> tuple[Plan, Journal]:
+    """Decide what can be decided before a provider is called, and make sure that it can be recorded.
+
+    Raises:
+        RequestError: the request cannot be served as it stands.
+        SpoolFull: there is no room to record it.
+    """
+    plan = resolve(engine, request, caller, started)
+    if not request.dryrun:
+        engine.reserve()
+    journal = Journal(plan.inference_id)
+    journal.durations["resolve"] = (monotonic() - started) * 1e3
+    return plan, journal
+
+
+async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> T:
+    """Return what the first variant that can serve makes of the plan.
+
+    Raises:
+        CalibrantError: none can; the inference is recorded as failed.
+    """
+    try:
+        for variant in plan.order:
+            try:
+                call = model_call(plan, variant, journal)
+                return await make(engine, plan, variant.variant, call, journal)
+            except CalibrantError as error:
+                _give_up(plan, variant, journal, error)
+        raise AllVariantsFailed(
+            f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
+        )
+    except CalibrantError as error:
+        await _failed(engine, plan, journal, error)
+        raise
+    except Exception as error:
+        await _failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
+        raise
 
 
 def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelCall:
@@ -94,22 +122,14 @@ def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelC
     )
 
 
-def note_failure(plan: Plan, variant: CompiledVariant, journal: Journal, error: CalibrantError) -> None:
+def _give_up(plan: Plan, variant: CompiledVariant, journal: Journal, error: CalibrantError) -> None:
     """Note why a variant was given up; a pinned one has no other after it, so its error goes on."""
     journal.failures.append(f"{variant.variant.name}: {error.message}")
     if plan.pinned:
         raise error
 
 
-def all_failed(plan: Plan, journal: Journal) -> AllVariantsFailed:
-    """Return the error of a function none of whose variants could serve."""
-    return AllVariantsFailed(
-        f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
-    )
-
-
-async def failed(engine: Engine, plan: Plan, journal: Journal, error: CalibrantError) -> None:
-    """Record an inference that no variant could serve."""
+async def _failed(engine: Engine, plan: Plan, journal: Journal, error: CalibrantError) -> None:
     done = record(engine, plan, journal, error=error)
     if done is not None:
         await done

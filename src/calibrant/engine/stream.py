@@ -10,12 +10,12 @@ from time import monotonic
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
 from calibrant.engine.attempt import OpenStream, open_model
 from calibrant.engine.engine import Caller, Engine
-from calibrant.engine.infer import all_failed, failed, model_call, note_failure, record
+from calibrant.engine.infer import begin, record, serve
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import begun
-from calibrant.engine.resolve import Plan, resolve
+from calibrant.engine.resolve import Plan
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk, fold
 from calibrant.types.request import InferenceRequest
@@ -33,19 +33,8 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
         InferenceError: no variant could serve it; recorded all the same.
         SpoolFull: there is no room to record it.
     """
-    plan = resolve(engine, request, caller, started)
-    if not request.dryrun:
-        engine.reserve()
-    journal = Journal(plan.inference_id)
-    journal.durations["resolve"] = (monotonic() - started) * 1e3
-    try:
-        upstream = await _open(engine, plan, journal)
-    except CalibrantError as error:
-        await failed(engine, plan, journal, error)
-        raise
-    except Exception as error:
-        await failed(engine, plan, journal, InternalError(f"a fault of the gateway: {type(error).__name__}"))
-        raise
+    plan, journal = begin(engine, request, caller, started)
+    upstream = await serve(engine, plan, journal, open_model)
     if engine.spool is not None and not request.dryrun:
         try:
             await engine.spool.append(begun(engine, plan, journal, monotonic()))
@@ -53,16 +42,6 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
             upstream.response.close()
             raise
     return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name))
-
-
-async def _open(engine: Engine, plan: Plan, journal: Journal) -> OpenStream:
-    for variant in plan.order:
-        try:
-            call = model_call(plan, variant, journal)
-            return await open_model(engine, plan, variant.variant, call, journal)
-        except CalibrantError as error:
-            note_failure(plan, variant, journal, error)
-    raise all_failed(plan, journal)
 
 
 @dataclass(slots=True)
