@@ -4,12 +4,12 @@ import inspect
 from unittest.mock import MagicMock
 
 import typer
+from tests.architecture.tree import ROOT
 
 from calibrant.base import errors
 from calibrant.cli.main import app
 from calibrant.server.api import routes
 from calibrant.telemetry.metrics import COUNTERS, OVERHEAD
-from tests.architecture.tree import ROOT
 
 API = (ROOT / "docs" / "api.md").read_text()
 CLI = (ROOT / "docs" / "cli.md").read_text()

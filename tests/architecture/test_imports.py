@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from tests.architecture.tree import imports, modules
 
 PURE = ("providers", "wire", "render", "routing", "measure")
@@ -34,7 +33,17 @@ def test_help_loads_nothing_of_the_gateway():
         "from typer.testing import CliRunner\nfrom calibrant.cli.main import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
     )
-    heavy = {"numpy", "scipy", "sqlalchemy", "alembic", "uvloop", "httptools", "minijinja", "jsonschema_rs", "prometheus_client"}
+    heavy = {
+        "numpy",
+        "scipy",
+        "sqlalchemy",
+        "alembic",
+        "uvloop",
+        "httptools",
+        "minijinja",
+        "jsonschema_rs",
+        "prometheus_client",
+    }
     assert not loaded_by(code) & heavy
 
 
@@ -43,9 +52,7 @@ def test_a_worker_loads_nothing_heavy():
 
 
 def test_no_cycles():
-    graph = {
-        name: {i for i in imports(tree) if i in modules() and i != name} for name, tree in modules().items()
-    }
+    graph = {name: {i for i in imports(tree) if i in modules() and i != name} for name, tree in modules().items()}
     done: set[str] = set()
 
     def walk(name: str, path: tuple[str, ...]) -> None:

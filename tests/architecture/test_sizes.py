@@ -3,7 +3,6 @@
 import ast
 
 import pytest
-
 from tests.architecture.tree import modules, path_of
 
 MAX_FILE = 500

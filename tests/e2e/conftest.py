@@ -1,8 +1,8 @@
 import pytest
+from tests.support.gateway import gateway
 
 from calibrant.testing.faults import Answer, Script, Tokens, ToolUse, json_answer
 from calibrant.testing.upstream import run_upstream
-from tests.support.gateway import gateway
 
 CONFIG = """
 [gateway]

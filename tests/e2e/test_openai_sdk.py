@@ -46,7 +46,9 @@ def test_a_plain_call(client, running, prefix):
 def test_a_stream_with_and_without_usage(client, running):
     for include in (True, False):
         stream = client.chat.completions.create(
-            model="tensorzero::model_name::plain", messages=HELLO, stream=True,
+            model="tensorzero::model_name::plain",
+            messages=HELLO,
+            stream=True,
             **({"stream_options": {"include_usage": True}} if include else {}),
         )
         chunks = list(stream)
@@ -70,7 +72,11 @@ def test_parallel_tool_calls(client, running):
     ]
     assert answer.choices[0].finish_reason == "tool_calls"
     # The conversation goes on with the results.
-    turn = [*HELLO, answer.choices[0].message, *({"role": "tool", "tool_call_id": c.id, "content": "sun"} for c in calls)]
+    turn = [
+        *HELLO,
+        answer.choices[0].message,
+        *({"role": "tool", "tool_call_id": c.id, "content": "sun"} for c in calls),
+    ]
     again = client.chat.completions.create(model="tensorzero::model_name::plain", messages=turn, tools=[TOOL])
     assert again.choices[0].message.content is not None
 

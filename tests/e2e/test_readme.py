@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 import pytest
 import trustme
+from tests.support.gateway import Gateway
+from tests.support.tunnel import tunnel_to
 
 from calibrant.testing.faults import Answer, Script
 from calibrant.testing.upstream import run_upstream
-from tests.support.gateway import Gateway
-from tests.support.tunnel import tunnel_to
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -58,7 +58,11 @@ def run(command: list[str], running: Gateway, text: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [*command, text.replace("localhost:3000", f"127.0.0.1:{running.port}")],
-        capture_output=True, text=True, timeout=50, cwd=running.folder, env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=running.folder,
+        env={**os.environ, "PATH": path},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -100,7 +104,9 @@ def test_the_configuration_is_one(tmp_path):
     (tmp_path / "entities.json").write_text('{"type": "object"}')
     done = subprocess.run(
         [sys.executable, "-m", "calibrant", "check", "--config", "calibrant.toml"],
-        capture_output=True, text=True, cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     assert "1 functions, 2 models, 1 metrics" in done.stdout
@@ -110,7 +116,11 @@ def test_the_demonstration_shows_both_variants_with_intervals(up, tmp_path):
     assert blocks("bash", "calibrant demo ner") == ["calibrant demo ner\n"]
     done = subprocess.run(
         [sys.executable, "-m", "calibrant", "demo", "ner"],
-        capture_output=True, text=True, cwd=tmp_path, timeout=50, env={**os.environ, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=50,
+        env={**os.environ, "COLUMNS": "160"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if re.search(r"│ (gazetteer|perceptron) ", line)]

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2 as httpx
@@ -100,10 +100,8 @@ class Gateway:
         pids = [pid for kind in self.children().values() for pid in kind]
         self.process.kill()
         for pid in pids:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self._reap(10)
         for pid in pids:
             until(lambda pid=pid: not alive(pid), "a killed process to be gone")

@@ -21,7 +21,9 @@ def test_the_point_is_the_first_four_bytes_of_sha256_over_name_and_raw_id():
     assert point("extract_entities", episode) == int.from_bytes(digest[:4], "big") / 2**32
 
 
-@pytest.mark.parametrize(("u", "chosen"), [(0.0, "a"), (0.2499, "a"), (0.25, "b"), (0.7499, "b"), (0.75, "c"), (0.99, "c")])
+@pytest.mark.parametrize(
+    ("u", "chosen"), [(0.0, "a"), (0.2499, "a"), (0.25, "b"), (0.7499, "b"), (0.75, "c"), (0.99, "c")]
+)
 def test_the_draw_goes_through_the_names_in_their_order(u, chosen):
     assert draw(u, {"c": 1, "b": 2, "a": 1}) == chosen
 

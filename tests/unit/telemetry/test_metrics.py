@@ -16,7 +16,10 @@ def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
         assert f'{family}_bucket{{function_name="f",le="+Inf",variant_name="v"}} 2.0' in text
         assert f'{family}_count{{function_name="f",variant_name="v"}} 2.0' in text
         assert f'{prefix}_input_tokens_total{{model_name="m"}} 6.0' in text
-        assert f'{prefix}_inferences_total{{endpoint="inference",function_name="f",model_name="m",status="ok"}} 2.0' in text
+        assert (
+            f'{prefix}_inferences_total{{endpoint="inference",function_name="f",model_name="m",status="ok"}} 2.0'
+            in text
+        )
     assert "calibrant_spool_bytes 7.0" in text
 
 
