@@ -45,6 +45,7 @@ check: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python bench/gateway/run.py
+	$(BIN)/python -m bench.gateway.profile
 
 fmt: $(VENV)/test.stamp
 	$(BIN)/ruff format src tests bench
