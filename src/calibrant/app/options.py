@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from calibrant.base.errors import ConfigError
+from calibrant.config.load import load
+from calibrant.config.schema import Config
 
 __all__ = ["Options"]
 
@@ -25,6 +28,22 @@ class Options(msgspec.Struct, frozen=True):
     listen_fd: int | None = None
     """The listening socket that a worker inherits."""
     log_format: Literal["pretty", "json"] = "pretty"
+    settled: bytes | None = None
+    """The configuration itself, once it has been checked; null reads `config`."""
+
+    def settled_on(self, config: Config, listen_fd: int | None = None) -> Options:
+        """Return the options of a process that works with this configuration, whatever its files say by then."""
+        return msgspec.structs.replace(self, settled=msgspec.msgpack.encode(config), listen_fd=listen_fd)
+
+    def read_config(self, environ: Mapping[str, str]) -> Config:
+        """Return the configuration to work with.
+
+        Raises:
+            ConfigError: its files have mistakes.
+        """
+        if self.settled is not None:
+            return msgspec.msgpack.decode(self.settled, type=Config)
+        return load(self.config, environ=environ)
 
     @property
     def spool_dir(self) -> Path:

@@ -9,24 +9,40 @@ import sys
 
 from calibrant.app.options import Options
 
-__all__ = ["read_options", "say_ready", "stop_signal"]
+__all__ = ["claim_stdout", "read_options", "say_ready", "stop_signal"]
+
+_PIECE = 2**16
+
+
+def claim_stdout() -> int:
+    """Return a descriptor of the supervisor's end, and let standard output be standard error from now on.
+
+    What a user's hook or a library prints must neither be taken for our word nor fill a pipe that nobody empties.
+    """
+    ready = os.dup(1)
+    os.dup2(2, 1)
+    return ready
 
 
 def read_options() -> Options:
-    """Return the options that the supervisor sent as the first line of standard input."""
+    """Return the options that the supervisor sent as the one line on standard input."""
     line = b""
-    # Byte by byte: what comes after the line is not for a buffer to swallow.
     while not line.endswith(b"\n"):
-        piece = os.read(0, 1)
+        piece = os.read(0, _PIECE)
         if not piece:
             sys.exit("this process is started by `calibrant gateway`, which tells it what to do")
         line += piece
     return Options.decode(line)
 
 
-def say_ready() -> None:
-    """Tell the supervisor that this process does its work now."""
-    os.write(1, b"ready\n")
+def say_ready(descriptor: int) -> None:
+    """Tell the supervisor that this process does its work now. A supervisor that is gone shows on standard input."""
+    try:
+        os.write(descriptor, b"ready\n")
+    except BrokenPipeError:
+        return
+    finally:
+        os.close(descriptor)
 
 
 def stop_signal() -> asyncio.Event:

@@ -12,9 +12,9 @@ from functools import partial
 from types import FrameType
 
 from calibrant.app.options import Options
-from calibrant.app.process import read_options, say_ready
+from calibrant.app.process import claim_stdout, read_options, say_ready
 from calibrant.base.errors import ConfigError, StoreUnavailable
-from calibrant.config.load import load, read_environment
+from calibrant.config.load import read_environment
 from calibrant.engine.feedback import link
 from calibrant.store.recorder import Recorder
 from calibrant.store.sqlite import SqliteEvents
@@ -36,7 +36,7 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
     """
     if stop is None:
         stop = _stop_by_signal()
-    config = load(options.config, environ=read_environment())
+    config = options.read_config(read_environment())
     events = SqliteEvents(options.database_path, durability=config.spool.durability)
     recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention)
     recorder.open()
@@ -51,12 +51,13 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
 
 def main() -> None:
     """Run as the supervisor's child."""
+    ready = claim_stdout()
     options = read_options()
     configure(options.log_format)
     _yield_to_workers()
     stop = _stop_by_signal()
     threading.Thread(target=_watch, args=(stop,), daemon=True, name="parent").start()
-    say_ready()
+    say_ready(ready)
     try:
         record(options, stop=stop)
     except ConfigError as error:

@@ -15,12 +15,12 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.options import Options
-from calibrant.app.process import read_options, say_ready, stop_signal
+from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.config.environment import Proxies, settings_from_environ
-from calibrant.config.load import load, read_environment
+from calibrant.config.load import read_environment
 from calibrant.config.problem import complain
 from calibrant.config.schema import Config
 from calibrant.config.secret import Secrets
@@ -54,17 +54,18 @@ _OBSERVED = {
 
 def main() -> None:
     """Run a worker until it is told to stop."""
+    ready = claim_stdout()
     options = read_options()
     configure(options.log_format)
     try:
-        uvloop.run(_serve(options))
+        uvloop.run(_serve(options, ready))
     except ConfigError as error:
         raise SystemExit(f"calibrant: {error.message}") from None
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: Options, ready: int) -> None:
     environ = read_environment()
-    config = load(options.config, environ=environ)
+    config = options.read_config(environ)
     secrets, missing = Secrets.resolve(config, environ)
     complain(missing)
     spool = Spool.open(options.spool_dir, config.spool, "worker") if config.observability else None
@@ -90,7 +91,7 @@ async def _serve(options: Options) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-    say_ready()
+    say_ready(ready)
     while not stop.is_set():
         try:
             async with asyncio.timeout(_PUBLISH_S):

@@ -227,6 +227,37 @@ def test_room_is_asked_for_before_the_upstream_is_paid(tmp_path, policy, setting
     assert read_figures(tmp_path, name).rejected == 1
 
 
+def test_a_disk_with_nothing_free_has_no_room_even_if_nothing_is_to_be_kept_free(tmp_path):
+    class NothingFree(Disk):
+        def free(self, directory):
+            return 0
+
+    async def work(spool):
+        with pytest.raises(SpoolFull, match="0 bytes are free on the disk"):
+            spool.reserve()
+
+    run(tmp_path, work, POLICY, NothingFree())
+
+
+def test_a_spool_opens_on_a_full_disk_and_publishes_later(tmp_path, monkeypatch):
+    write, full = os.pwrite, [True]
+
+    def pwrite(descriptor, data, offset):
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, data, offset)
+
+    async def work(spool):
+        await spool.append(inferred())
+        spool._publish()
+        assert read_figures(tmp_path, spool.incarnation) == Figures()
+        full[0] = False
+        return spool.incarnation
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    assert read_figures(tmp_path, run(tmp_path, work)).written == 1
+
+
 def test_other_workers_count_towards_max_bytes(tmp_path):
     async def work(spool):
         await spool.append(inferred())
