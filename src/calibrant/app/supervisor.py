@@ -24,6 +24,7 @@ from calibrant.app.child import Child, Kind
 from calibrant.app.options import Options
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Config
+from calibrant.telemetry.metrics import forget_published
 
 __all__ = ["Supervisor"]
 
@@ -73,6 +74,8 @@ class Supervisor:
         listening = await self._listen()
         if listening is None:
             return 0
+        # With the port ours, no other gateway runs on this folder.
+        forget_published(self.options.run_dir)
         try:
             await self._prepare(self.config, listening)
             while not self._stopping:

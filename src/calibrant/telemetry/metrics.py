@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ __all__ = [
     "InferenceLabels",
     "Metrics",
     "exposition",
+    "forget_published",
     "merge",
     "read_published",
 ]
@@ -72,6 +74,9 @@ class _Inferences(msgspec.Struct):
     output_tokens: int = 0
     overhead: list[int] = []
     overhead_total: float = 0.0
+
+
+_decoder = msgspec.json.Decoder(Figures)
 
 
 class Metrics:
@@ -134,8 +139,19 @@ class Metrics:
 
 def read_published(folder: Path, *, but: Path | None = None) -> list[Figures]:
     """Return what the processes of this host have published, leaving out the file `but`."""
-    decoder = msgspec.json.Decoder(Figures)
-    return [decoder.decode(path.read_bytes()) for path in sorted(folder.glob("*.metrics")) if path != but]
+    found: list[Figures] = []
+    for path in sorted(folder.glob("*.metrics")):
+        # A file that a power cut left empty is no reason to show nothing.
+        with suppress(msgspec.MsgspecError, FileNotFoundError):
+            if path != but:
+                found.append(_decoder.decode(path.read_bytes()))
+    return found
+
+
+def forget_published(folder: Path) -> None:
+    """Remove what the processes of a gateway that has ended had published."""
+    for path in folder.glob("*.metrics"):
+        path.unlink(missing_ok=True)
 
 
 def merge(parts: Iterable[Figures]) -> Figures:

@@ -1,4 +1,4 @@
-from calibrant.telemetry.metrics import Metrics, exposition, merge, read_published
+from calibrant.telemetry.metrics import Metrics, exposition, forget_published, merge, read_published
 
 
 def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
@@ -33,3 +33,16 @@ def test_a_process_leaves_its_own_file_out(tmp_path):
     own = tmp_path / "own.metrics"
     Metrics().publish(own)
     assert read_published(tmp_path, but=own) == []
+
+
+def test_a_file_that_a_power_cut_left_is_passed_over(tmp_path):
+    (tmp_path / "empty.metrics").write_bytes(b"")
+    (tmp_path / "torn.metrics").write_bytes(b'{"buck')
+    Metrics().publish(tmp_path / "good.metrics")
+    assert len(read_published(tmp_path)) == 1
+
+
+def test_a_new_gateway_starts_at_zero(tmp_path):
+    Metrics().publish(tmp_path / "old.metrics")
+    forget_published(tmp_path)
+    assert read_published(tmp_path) == []
