@@ -25,6 +25,7 @@ from bench.gateway.peers import ROOT, Place, Shot, direct, gateway_shots, lay_ou
 from calibrant.base.clock import SystemClock
 from calibrant.config.load import load
 from calibrant.config.secret import Secrets
+from calibrant.engine.attempt import attempts
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer, model_call
@@ -149,7 +150,13 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
     http = adapter.encode(call)
     reply = adapter.decode(200, _HEADERS, reply_body, json_tool=False)
     answered = answer(head(engine, plan, variant.variant.name), plan, reply)
-    noted = ProviderCall(variant.variant.name, model.model.name, provider.provider, http.body, time.monotonic())
+    noted = next(attempts(engine, variant.variant, Journal(plan.inference_id), stream=False))
+    if not isinstance(noted, ProviderCall):
+        raise RuntimeError("the first step of an attempt is a call")
+    noted.raw_request = http.body
+
+    def attempt() -> object:
+        return next(attempts(engine, variant.variant, journal, stream=False))
 
     def note() -> Journal:
         journal = Journal(plan.inference_id, variant_name=variant.variant.name)
@@ -163,6 +170,7 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
         ("wire.decode", lambda: dialect.decode(body, now_ms=now_ms)),
         ("engine.resolve", lambda: resolve(engine, request, caller, 0.0)),
         ("render", lambda: model_call(plan, variant, journal)),
+        ("engine.attempt", attempt),
         ("providers.encode", lambda: adapter.encode(call)),
         ("providers.sign", lambda: adapter.sign(http, secrets.get(credential, request.credentials))),
         ("providers.decode", lambda: adapter.decode(200, _HEADERS, reply_body, json_tool=False)),
