@@ -172,7 +172,7 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
         ("render", lambda: model_call(plan, variant, journal)),
         ("engine.attempt", attempt),
         ("providers.encode", lambda: adapter.encode(call)),
-        ("providers.sign", lambda: adapter.sign(http, secrets.get(credential, request.credentials))),
+        ("providers.sign", lambda: adapter.sign(http, secrets.get(credential, request.credentials), 0.0)),
         ("providers.decode", lambda: adapter.decode(200, _HEADERS, reply_body, json_tool=False)),
         ("engine.output", lambda: answer(head(engine, plan, variant.variant.name), plan, reply)),
         ("engine.journal", note),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import fields
 
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
@@ -19,10 +20,11 @@ from calibrant.config.document_functions import (
     Uniform,
 )
 from calibrant.config.document_gateway import GatewayTable
-from calibrant.config.document_models import ModelTable, OpenAICompatible
+from calibrant.config.document_models import AnyProvider, ModelTable
 from calibrant.config.document_parts import LocationPair, TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
+    AwsLocations,
     Config,
     Credential,
     Experiment,
@@ -40,7 +42,7 @@ from calibrant.config.schema import (
     Variant,
 )
 from calibrant.config.sources import schema_sources, template_sources
-from calibrant.config.vendors import VENDORS
+from calibrant.config.vendors import VENDORS, Vendor
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolChoice
 
@@ -143,28 +145,37 @@ def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential]) -> 
     for key in table.routing:
         provider = table.providers[key]
         # A type that cannot be called has been refused in a routing.
-        if isinstance(provider, OpenAICompatible):
+        if VENDORS[str(provider.__struct_config__.tag)].built:
             providers.append(_provider(key, provider, defaults))
     return Model(name, tuple(providers), _timeouts(table.timeouts), table.namespace)
 
 
-def _provider(name: str, table: OpenAICompatible, defaults: Mapping[str, Credential]) -> Provider:
+def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential]) -> Provider:
     vendor = VENDORS[str(table.__struct_config__.tag)]
-    location = table.api_key_location
-    options = {key: getattr(table, key) for key in vendor.options}
+    options = {field.name: getattr(table, field.name) for field in fields(table) if field.name in vendor.options}
+    plain = {field.name: field.default for field in fields(table)}
     return Provider(
         name=name,
         type=vendor.type,
-        model_name=getattr(table, "model_name", ""),
-        api_base=table.api_base,
-        credential=defaults.get(vendor.type, Credential(vendor.credential))
-        if location is None
-        else _credential(location),
+        model_name=getattr(table, vendor.model_key, None) or "",
+        api_base=getattr(table, "api_base", None),
+        credential=_provider_credential(vendor, table, defaults),
         timeouts=_timeouts(table.timeouts),
-        parse_think_blocks=table.parse_think_blocks,
+        parse_think_blocks=getattr(table, "parse_think_blocks", None),
         discard_unknown_chunks=table.discard_unknown_chunks,
-        options={key: value for key, value in options.items() if value is not None},
+        options={key: value for key, value in options.items() if value and value != plain[key]},
     )
+
+
+def _provider_credential(vendor: Vendor, table: AnyProvider, defaults: Mapping[str, Credential]) -> Credential:
+    key_id, secret_key = getattr(table, "access_key_id", None), getattr(table, "secret_access_key", None)
+    if key_id is not None and secret_key is not None:
+        return Credential("none", aws=AwsLocations(key_id, secret_key, getattr(table, "session_token", None)))
+    for key in ("api_key_location", "credential_location", "api_key"):
+        location = getattr(table, key, None)
+        if location is not None:
+            return _credential(location)
+    return defaults.get(vendor.type, Credential(vendor.credential))
 
 
 def _tool(key: str, table: ToolTable) -> Tool:

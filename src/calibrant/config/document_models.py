@@ -142,6 +142,7 @@ class VertexAnthropic(ProviderTable, tag="gcp_vertex_anthropic", tag_field="type
     model_id: Name
     location: str
     project_id: str
+    api_base: Url | None = None
     credential_location: CredentialLocation | None = None
     provider_tools: tuple[Any, ...] = ()
 
@@ -153,6 +154,7 @@ class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", fro
     endpoint_id: str | None = None
     location: str
     project_id: str
+    api_base: Url | None = None
     credential_location: CredentialLocation | None = None
 
 
@@ -160,6 +162,7 @@ class AiStudioGemini(ProviderTable, tag="google_ai_studio_gemini", tag_field="ty
     """Gemini in Google AI Studio."""
 
     model_name: Name
+    api_base: Url | None = None
     api_key_location: CredentialLocation | None = None
 
 

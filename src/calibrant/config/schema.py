@@ -14,6 +14,7 @@ from calibrant.types.request import JsonMode, Params
 from calibrant.types.tool import Tool, ToolChoice
 
 __all__ = [
+    "AwsLocations",
     "Config",
     "Credential",
     "Durability",
@@ -36,11 +37,26 @@ Durability = Literal["memory", "kernel", "disk"]
 PayloadPolicy = Literal["full", "metadata", "none"]
 
 
+class AwsLocations(Struct, frozen=True):
+    """Where each part of AWS's keys is."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+
 class Credential(Struct, frozen=True):
-    """Where a secret comes from: `env::X`, `path::P`, `path_from_env::X`, `dynamic::name` or `none`."""
+    """Where a secret comes from.
+
+    A location is `env::X`, `path::P`, `path_from_env::X`, `dynamic::name` or `none`; or `sdk::aws`, the chain of
+    AWS's SDK; `sdk::gcp`, Google's application default credentials; `gcp::LOCATION`, a token for the service
+    account whose JSON key is at that location.
+    """
 
     default: str
     fallback: str | None = None
+    aws: AwsLocations | None = None
+    """AWS's keys one by one; the others do not count then."""
 
 
 class Timeouts(Struct, frozen=True):

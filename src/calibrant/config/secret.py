@@ -6,12 +6,14 @@ import hmac
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
+from msgspec import Struct
+
 from calibrant.base.errors import MissingCredential
 from calibrant.config.problem import Problem, dotted
 from calibrant.config.schema import Config, Credential
 from calibrant.config.vendors import VENDORS
 
-__all__ = ["Secret", "Secrets"]
+__all__ = ["AwsKeys", "Credentials", "Secret", "Secrets"]
 
 _NOTHING_NEEDED = ("none", "sdk")
 
@@ -48,6 +50,25 @@ class Secret:
     def __reduce__(self) -> str:
         """Refuse to be pickled or copied into anything that is stored."""
         raise TypeError("a Secret is not stored")
+
+
+class AwsKeys(Struct, frozen=True):
+    """A credential for AWS's signature version 4."""
+
+    access_key_id: Secret
+    secret_access_key: Secret
+    session_token: Secret | None = None
+
+    def strike(self, body: bytes) -> bytes:
+        """Return what somebody else wrote, without any of the values."""
+        for secret in (self.secret_access_key, self.session_token, self.access_key_id):
+            if secret is not None:
+                body = secret.strike(body)
+        return body
+
+
+Credentials = Secret | AwsKeys
+"""What `sign` gets: a key or token, or AWS's keys."""
 
 
 class Secrets:

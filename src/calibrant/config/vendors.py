@@ -22,6 +22,8 @@ class Vendor(Struct, frozen=True):
     """Whether `type::model` names a model that is not configured."""
     needs_api_base: bool = False
     needs_model_name: bool = True
+    model_key: str = "model_name"
+    """The key that holds the vendor's name of the model."""
     options: tuple[str, ...] = ()
     """Keys of its own that travel in `Provider.options`."""
 
@@ -31,19 +33,49 @@ _GCP = "path_from_env::GCP_VERTEX_CREDENTIALS_PATH"
 VENDORS: dict[str, Vendor] = {
     vendor.type: vendor
     for vendor in (
-        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True),
-        Vendor("aws_bedrock", "sdk", needs_model_name=False),
-        Vendor("aws_sagemaker", "sdk"),
-        Vendor("azure", "env::AZURE_API_KEY", needs_model_name=False),
+        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True, options=("provider_tools",)),
+        Vendor(
+            "aws_bedrock",
+            "sdk",
+            needs_model_name=False,
+            model_key="model_id",
+            options=("region", "allow_auto_detect_region", "endpoint_url"),
+        ),
+        Vendor(
+            "aws_sagemaker",
+            "sdk",
+            options=("endpoint_name", "hosted_provider", "region", "allow_auto_detect_region", "endpoint_url"),
+        ),
+        Vendor("azure", "env::AZURE_API_KEY", needs_model_name=False, model_key="deployment_id", options=("endpoint",)),
         Vendor("deepseek", "env::DEEPSEEK_API_KEY", built=True, shorthand=True),
         Vendor("fireworks", "env::FIREWORKS_API_KEY", built=True, shorthand=True),
-        Vendor("gcp_vertex_anthropic", _GCP, shorthand=True, needs_model_name=False),
-        Vendor("gcp_vertex_gemini", _GCP, shorthand=True, needs_model_name=False),
+        Vendor(
+            "gcp_vertex_anthropic",
+            _GCP,
+            shorthand=True,
+            needs_model_name=False,
+            model_key="model_id",
+            options=("location", "project_id", "provider_tools"),
+        ),
+        Vendor(
+            "gcp_vertex_gemini",
+            _GCP,
+            shorthand=True,
+            needs_model_name=False,
+            model_key="model_id",
+            options=("endpoint_id", "location", "project_id"),
+        ),
         Vendor("google_ai_studio_gemini", "env::GOOGLE_AI_STUDIO_API_KEY", shorthand=True),
         Vendor("groq", "env::GROQ_API_KEY", built=True, shorthand=True, options=("reasoning_format",)),
         Vendor("hyperbolic", "env::HYPERBOLIC_API_KEY", built=True, shorthand=True),
         Vendor("mistral", "env::MISTRAL_API_KEY", built=True, shorthand=True, options=("prompt_mode",)),
-        Vendor("openai", "env::OPENAI_API_KEY", built=True, shorthand=True),
+        Vendor(
+            "openai",
+            "env::OPENAI_API_KEY",
+            built=True,
+            shorthand=True,
+            options=("api_type", "include_encrypted_reasoning", "provider_tools", "content_type_overrides"),
+        ),
         Vendor("openrouter", "env::OPENROUTER_API_KEY", built=True, shorthand=True),
         Vendor("sglang", "env::SGLANG_API_KEY", built=True, needs_api_base=True),
         Vendor("tgi", "env::TGI_API_KEY", built=True, needs_api_base=True, needs_model_name=False),

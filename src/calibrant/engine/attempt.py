@@ -177,7 +177,8 @@ def _prepared(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -
     adapter = step.provider.adapter
     http = adapter.encode(call)
     step.raw_request = http.body
-    return adapter.sign(http, engine.secrets.get(step.provider.provider.credential, plan.request.credentials))
+    secret = engine.secrets.get(step.provider.provider.credential, plan.request.credentials)
+    return adapter.sign(http, secret, engine.clock.wall_ms() / 1e3)
 
 
 def _discreet(engine: Engine, plan: Plan, step: ProviderCall, error: CalibrantError) -> CalibrantError:

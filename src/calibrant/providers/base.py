@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from calibrant.base.errors import ProviderError
-from calibrant.config.secret import Secret
-from calibrant.types.call import Headers, HttpCall, ModelCall
+from calibrant.config.secret import Credentials
+from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, HttpCall, ModelCall
 from calibrant.types.reply import Chunk, Reply
 
-__all__ = ["JSON_TOOL", "Adapter", "StreamDecoder"]
+__all__ = ["JSON_TOOL", "Adapter", "Embedder", "StreamDecoder"]
 
 JSON_TOOL = "respond"
 """The tool that carries the output where `json_mode` is `tool`."""
@@ -54,8 +54,14 @@ class Adapter(Protocol):
         """
         ...
 
-    def sign(self, http: HttpCall, secret: Secret | None) -> HttpCall:
-        """Return the request with the credential in it; unchanged where the provider needs none."""
+    def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
+        """Return the request with the credential in it; unchanged where the provider needs none.
+
+        Args:
+            http: The request, as encoded.
+            secret: The credential.
+            now: Unix time in seconds, for signatures that hold for minutes.
+        """
         ...
 
     def decode(self, status: int, headers: Headers, body: bytes, *, json_tool: bool = True) -> Reply:
@@ -76,6 +82,35 @@ class Adapter(Protocol):
 
     def decoder(self, *, json_tool: bool = True) -> StreamDecoder:
         """Return a decoder for one streamed answer."""
+        ...
+
+    def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
+        """Return what an error status means."""
+        ...
+
+
+class Embedder(Protocol):
+    """One provider's dialect of embeddings. `sign` and `error` are those of `Adapter`."""
+
+    def encode_embedding(self, call: EmbeddingCall) -> HttpCall:
+        """Return the request.
+
+        Raises:
+            ProviderError: the call asks for what this provider does not have.
+        """
+        ...
+
+    def decode_embedding(self, status: int, headers: Headers, body: bytes) -> EmbeddingReply:
+        """Return the vectors.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: the body is not what the protocol promises.
+        """
+        ...
+
+    def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
+        """Return the request with the credential in it."""
         ...
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:

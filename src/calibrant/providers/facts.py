@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.types.request import Params
@@ -10,52 +11,83 @@ from calibrant.types.request import Params
 __all__ = ["Facts", "facts", "unsent"]
 
 
-class Facts(Struct, frozen=True):
+class Facts(Struct, frozen=True, kw_only=True):
     """The abilities of one provider type. A model of it may have fewer."""
 
-    tools: bool
-    json_mode: bool
+    docs: tuple[str, ...]
+    """The vendor's pages that say so."""
+    tools: bool = True
+    parallel_tools: bool = True
+    """Whether one answer may hold several calls."""
+    forced_tools: bool = True
+    """Whether a call of a tool, or of one tool, can be required."""
+    json_mode: bool = True
     """Whether the provider itself holds the output to JSON."""
-    json_schema: bool
+    json_schema: bool = True
     """Whether it holds the output to a schema."""
-    images: bool
-    documents: bool
-    audio: bool
-    thoughts_returned: bool
+    images: bool = False
+    documents: bool = False
+    audio: bool = False
+    reasoning: bool = True
+    """Whether models of it may show their reasoning."""
+    thoughts_returned: bool = False
     """Whether earlier reasoning is sent back to it."""
+    cache_points: bool = False
+    """Whether it is told what to keep in its prompt cache; else it decides by itself, or has none."""
+    cache_tokens: bool = True
+    """Whether its usage counts tokens read from a cache."""
+    provider_tools: bool = False
+    """Whether it is sent tools of its own, such as web search."""
+    embeddings: bool = False
+    params: frozenset[str] = frozenset()
+    """The parameters of `Params` that it is sent."""
+
+
+_OWN: dict[str, Facts] = {}
+"""The provider types with a dialect of their own."""
 
 
 def facts(type: str) -> Facts | None:  # noqa: A002 - the configuration's own word
-    """Return what the provider type can do, or null for a type that is not built."""
+    """Return what the provider type can do, or null for a type that there is not."""
     vendor = COMPATIBLE.get(type)
-    if vendor is None:
-        return None
+    return _OWN.get(type) if vendor is None else _compatible(vendor)
+
+
+def unsent(type: str, params: Params) -> tuple[str, ...]:  # noqa: A002
+    """Return the names of the parameters that are set and that this provider type is not sent."""
+    known = facts(type)
+    if known is None:
+        return ()
+    names = (field.name for field in fields(Params) if field.name != "json_mode")
+    return tuple(name for name in names if name not in known.params and getattr(params, name) is not None)
+
+
+def _compatible(vendor: Vendor) -> Facts:
     whole = vendor.files in ("openai", "openrouter", "mistral")
+    params = {*_ALWAYS, *(name for name, sent in _sometimes(vendor).items() if sent)}
     return Facts(
+        docs=vendor.docs,
         tools=vendor.tools,
+        parallel_tools=vendor.tools,
+        forced_tools=vendor.tools,
         json_mode=vendor.json_on,
         json_schema=vendor.json_strict in ("json_schema", "grammar"),
         images=vendor.files is not None,
         documents=whole,
         audio=whole,
         thoughts_returned=vendor.thoughts is not None,
+        params=frozenset(params),
     )
 
 
-def unsent(type: str, params: Params) -> tuple[str, ...]:  # noqa: A002
-    """Return the names of the parameters that are set and that this provider type is not sent."""
-    vendor = COMPATIBLE.get(type)
-    if vendor is None:
-        return ()
-    return tuple(name for name in _missing(vendor) if getattr(params, name) is not None)
+_ALWAYS = ("temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop_sequences")
 
 
-def _missing(vendor: Vendor) -> list[str]:
-    has = {
+def _sometimes(vendor: Vendor) -> dict[str, bool]:
+    return {
         "seed": vendor.seed is not None,
         "reasoning_effort": vendor.effort is not None,
         "thinking_budget_tokens": vendor.budget is not None,
         "service_tier": vendor.service_tier,
         "verbosity": vendor.verbosity,
     }
-    return [name for name, known in has.items() if not known]

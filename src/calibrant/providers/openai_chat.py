@@ -8,17 +8,16 @@ differs).
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
-from calibrant.config.secret import Secret
+from calibrant.config.secret import Credentials
 from calibrant.providers.base import StreamDecoder
 from calibrant.providers.chat_answer import decode_answer
 from calibrant.providers.chat_request import encode_request
 from calibrant.providers.chat_stream import ChatStreamDecoder
 from calibrant.providers.compatible import Vendor
 from calibrant.providers.refusal import refused
+from calibrant.providers.sign import bearer
 from calibrant.types.call import Headers, HttpCall, ModelCall
 from calibrant.types.reply import Reply
 
@@ -48,11 +47,9 @@ class OpenAIChat:
         """
         return HttpCall("POST", self._url, _HEADERS, encode_request(self._provider, self._vendor, call), call.stream)
 
-    def sign(self, http: HttpCall, secret: Secret | None) -> HttpCall:
+    def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
         """Return the request with the credential as a bearer token; unchanged where there is none."""
-        if secret is None:
-            return http
-        return replace(http, headers=(*http.headers, ("authorization", f"Bearer {secret.reveal()}")))
+        return bearer(http, secret)
 
     def decode(self, status: int, headers: Headers, body: bytes, *, json_tool: bool = True) -> Reply:
         """Return the whole answer.

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from calibrant.types.message import Message
+from calibrant.types.reply import Usage
 from calibrant.types.request import JsonMode, Params
 from calibrant.types.tool import ToolConfig
 
-__all__ = ["Deadline", "Headers", "HttpCall", "ModelCall", "Response", "Sender"]
+__all__ = [
+    "Deadline",
+    "EmbeddingCall",
+    "EmbeddingReply",
+    "Headers",
+    "HttpCall",
+    "ModelCall",
+    "Response",
+    "Sender",
+]
 
 Headers = tuple[tuple[str, str], ...]
 """Header fields in order; names in lower case."""
@@ -32,6 +42,29 @@ class ModelCall(Struct, frozen=True):
     """Null for a chat function."""
     output_schema: dict[str, Any] | None = None
     stream: bool = False
+    provider_tools: tuple[Any, ...] = ()
+    """Tools that the provider itself runs (web search and the like), in its own words."""
+
+
+class EmbeddingCall(Struct, frozen=True):
+    """One call of an embedding model, in no provider's dialect."""
+
+    input: tuple[str | tuple[int, ...], ...]
+    """Texts, or texts as token ids."""
+    dimensions: int | None = None
+    encoding_format: Literal["float", "base64"] | None = None
+    """How the caller wants the numbers; a codec may ask the provider for either form."""
+
+
+class EmbeddingReply(Struct, frozen=True):
+    """The vectors of an embedding model, in the order of the inputs."""
+
+    embeddings: tuple[tuple[float, ...] | str, ...]
+    """Numbers; or, where the call asked for `base64` and the provider speaks it, little-endian float32 as base64."""
+    usage: Usage
+    raw: bytes = b""
+    model: str | None = None
+    request_id: str | None = None
 
 
 class HttpCall(Struct, frozen=True):

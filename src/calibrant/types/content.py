@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 __all__ = [
+    "CachePoint",
     "File",
     "InputBlock",
     "OutputBlock",
@@ -92,5 +93,15 @@ class Unknown(Struct, frozen=True, tag="unknown"):
     provider_name: str | None = None
 
 
-InputBlock = Text | Template | RawText | ToolCall | ToolResult | File | Thought | Unknown
+class CachePoint(Struct, frozen=True, tag="cache_point", omit_defaults=True):
+    """Everything before this, tools and system prompt included, may be kept in the provider's prompt cache.
+
+    Providers that cache unasked are not told.
+    """
+
+    ttl: str | None = None
+    """How long, in the provider's words, such as `5m` or `1h`; null for its default."""
+
+
+InputBlock = CachePoint | Text | Template | RawText | ToolCall | ToolResult | File | Thought | Unknown
 OutputBlock = Text | ToolCall | Thought | Unknown

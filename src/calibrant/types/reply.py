@@ -52,6 +52,8 @@ class Reply(Struct, frozen=True):
     fingerprint: str | None = None
     request_id: str | None = None
     """The provider's own id of the answer."""
+    finish_detail: bytes = b""
+    """What the provider says about why it stopped, as JSON: safety ratings, the rule that was broken."""
 
 
 class TextDelta(Struct, frozen=True, tag="text"):
@@ -76,6 +78,11 @@ class ThoughtDelta(Struct, frozen=True, tag="thought", omit_defaults=True):
     text: str | None = None
     signature: str | None = None
     provider_type: str | None = None
+    summary_id: str | None = None
+    """Which paragraph of the summary `summary_text` belongs to."""
+    summary_text: str | None = None
+    extra_data: Any = None
+    """What the provider wants back beside the signature; the last one counts."""
 
 
 class UnknownDelta(Struct, frozen=True, tag="unknown"):
@@ -99,6 +106,7 @@ class Chunk(Struct, frozen=True):
     model: str | None = None
     fingerprint: str | None = None
     request_id: str | None = None
+    finish_detail: bytes = b""
 
 
 def fold(chunks: Iterable[Chunk]) -> Reply:
@@ -110,6 +118,7 @@ def fold(chunks: Iterable[Chunk]) -> Reply:
     usage = Usage()
     finish: FinishReason | None = None
     model = fingerprint = request_id = None
+    finish_detail = b""
     raw: list[bytes] = []
     for chunk in chunks:
         for delta in chunk.content:
@@ -120,6 +129,7 @@ def fold(chunks: Iterable[Chunk]) -> Reply:
         model = chunk.model or model
         fingerprint = chunk.fingerprint or fingerprint
         request_id = chunk.request_id or request_id
+        finish_detail = chunk.finish_detail or finish_detail
         if chunk.raw:
             raw.append(chunk.raw)
     return Reply(
@@ -130,6 +140,7 @@ def fold(chunks: Iterable[Chunk]) -> Reply:
         model=model,
         fingerprint=fingerprint,
         request_id=request_id,
+        finish_detail=finish_detail,
     )
 
 
@@ -156,14 +167,24 @@ def _block(deltas: list[Delta]) -> OutputBlock:
             calls = [d for d in deltas if isinstance(d, ToolCallDelta)]
             name = next((d.raw_name for d in calls if d.raw_name), "")
             return ToolCall(id=id, raw_name=name, raw_arguments="".join(d.raw_arguments for d in calls))
-        case ThoughtDelta(provider_type=provider_type):
-            thoughts = [d for d in deltas if isinstance(d, ThoughtDelta)]
-            texts = [d.text for d in thoughts if d.text is not None]
-            signatures = [d.signature for d in thoughts if d.signature]
-            return Thought(
-                text="".join(texts) if texts else None,
-                signature="".join(signatures) or None,
-                provider_type=provider_type,
-            )
+        case ThoughtDelta():
+            return _thought([d for d in deltas if isinstance(d, ThoughtDelta)])
         case UnknownDelta(data=data):
             return Unknown(data=data)
+
+
+def _thought(deltas: list[ThoughtDelta]) -> Thought:
+    texts = [delta.text for delta in deltas if delta.text is not None]
+    signatures = [delta.signature for delta in deltas if delta.signature]
+    summary: dict[str, list[str]] = {}
+    for delta in deltas:
+        if delta.summary_text is not None:
+            summary.setdefault(delta.summary_id or "", []).append(delta.summary_text)
+    extra = [delta.extra_data for delta in deltas if delta.extra_data is not None]
+    return Thought(
+        text="".join(texts) if texts else None,
+        signature="".join(signatures) or None,
+        summary=[{"type": "summary_text", "text": "".join(text)} for text in summary.values()] or None,
+        provider_type=next((delta.provider_type for delta in deltas if delta.provider_type), None),
+        extra_data=extra[-1] if extra else None,
+    )

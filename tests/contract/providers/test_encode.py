@@ -240,11 +240,11 @@ def test_images(kind: str) -> None:
 def test_the_secret_is_in_the_signed_request_alone(kind: str) -> None:
     made = make(kind)
     http = made.encode(calls.PLAIN)
-    signed = made.sign(http, Secret("sk-canary"))
+    signed = made.sign(http, Secret("sk-canary"), 0.0)
     assert signed.headers == (*http.headers, ("authorization", "Bearer sk-canary"))
     assert (signed.url, signed.body, signed.method, signed.stream) == (http.url, http.body, "POST", False)
     assert "sk-canary" not in repr(http)
-    assert made.sign(http, None) is http
+    assert made.sign(http, None, 0.0) is http
 
 
 def test_groq_and_mistral_options_are_sent() -> None:

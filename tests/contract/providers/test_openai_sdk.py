@@ -141,7 +141,7 @@ def test_the_sdk_sends_what_we_send() -> None:
             if call.stream:
                 list(answer)
             path, headers, body = seen[-1]
-            ours = made.sign(made.encode(call), Secret("sk-test"))
+            ours = made.sign(made.encode(call), Secret("sk-test"), 0.0)
             assert ours.url == base.removesuffix("/v1") + path, name
             assert msgspec.json.decode(ours.body) == msgspec.json.decode(body), name
             for field, value in ours.headers:

@@ -1,6 +1,6 @@
 from typing import get_args
 
-from calibrant.config.document_models import AnyProvider, OpenAICompatible, ProviderTypesTable
+from calibrant.config.document_models import AnyProvider, ProviderTypesTable
 from calibrant.config.vendors import VENDORS
 
 TABLES = {str(table.__struct_config__.tag): table for table in get_args(AnyProvider)}
@@ -17,12 +17,6 @@ def test_what_a_type_needs_is_what_its_table_requires():
         required = set(table.__struct_fields__[: len(table.__struct_fields__)]) - set(_optional(table))
         assert ("api_base" in required, "model_name" in required) == (vendor.needs_api_base, vendor.needs_model_name)
         assert set(vendor.options) <= set(table.__struct_fields__)
-
-
-def test_the_types_that_work_are_of_the_openai_family():
-    assert {n for n, v in VENDORS.items() if v.built} == {
-        n for n, t in TABLES.items() if issubclass(t, OpenAICompatible)
-    }
 
 
 def test_defaults_may_be_set_for_every_type_with_a_key():

@@ -19,9 +19,9 @@ def test_a_server_of_one_s_own_needs_an_address(kind: str) -> None:
         adapter(Provider(name="p", type=kind, model_name="m"))
 
 
-def test_a_type_that_is_not_built() -> None:
-    with pytest.raises(ConfigError, match=r"provider 'p': the type 'anthropic' is not built.*openai"):
-        adapter(Provider(name="p", type="anthropic", model_name="m"))
+def test_a_type_that_there_is_not() -> None:
+    with pytest.raises(ConfigError, match=r"provider 'p': there is no provider type 'nobody'.*openai"):
+        adapter(Provider(name="p", type="nobody", model_name="m"))
 
 
 def test_an_api_that_is_not_built() -> None:

@@ -10,9 +10,9 @@ from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 
 
-def test_what_is_not_built_has_no_facts() -> None:
-    assert facts("anthropic") is None
-    assert unsent("anthropic", EVERY_PARAM) == ()
+def test_what_there_is_not_has_no_facts() -> None:
+    assert facts("nobody") is None
+    assert unsent("nobody", EVERY_PARAM) == ()
 
 
 def test_what_the_vendors_can_do() -> None:

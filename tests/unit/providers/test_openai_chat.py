@@ -21,7 +21,7 @@ def test_it_is_an_adapter() -> None:
 
 def test_a_secret_shows_in_no_repr() -> None:
     made = make("openai")
-    signed = made.sign(made.encode(PLAIN), Secret("sk-canary"))
+    signed = made.sign(made.encode(PLAIN), Secret("sk-canary"), 0.0)
     assert "sk-canary" not in repr(made)
     assert dict(signed.headers)["authorization"] == "Bearer sk-canary"
 

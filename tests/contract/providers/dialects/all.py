@@ -1,0 +1,16 @@
+"""The cases of every dialect."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from tests.contract.providers.cases import AnyCase, Case
+
+C = TypeVar("C", bound=Case)
+
+CASES: tuple[AnyCase, ...] = ()
+
+
+def of(kind: type[C]) -> list[C]:
+    """Return the cases of this class."""
+    return [case for case in CASES if isinstance(case, kind)]
