@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
+from calibrant.apischema.options import ExtraBodyEntry, ExtraHeaderEntry, ProviderToolBody
 from calibrant.types.content import OutputBlock
 from calibrant.types.reply import FinishReason
 from calibrant.types.request import JsonMode
@@ -17,6 +18,7 @@ from calibrant.types.request import JsonMode
 __all__ = [
     "Block",
     "CacheOptions",
+    "CachePointBlock",
     "ChatAnswer",
     "ChatParams",
     "FeedbackBody",
@@ -110,6 +112,12 @@ class ThoughtBlock(Struct, frozen=True, kw_only=True, tag="thought", forbid_unkn
     extra_data: Any = None
 
 
+class CachePointBlock(Struct, frozen=True, kw_only=True, tag="cache_point", forbid_unknown_fields=True):
+    """What comes before this may be kept in the provider's prompt cache."""
+
+    ttl: str | None = None
+
+
 class UnknownBlock(Struct, frozen=True, kw_only=True, tag="unknown", forbid_unknown_fields=True):
     """A provider's own block."""
 
@@ -128,6 +136,7 @@ Block = (
     | RawTextBlock
     | ThoughtBlock
     | UnknownBlock
+    | CachePointBlock
 )
 
 
@@ -211,12 +220,12 @@ class InferenceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     additional_tools: list[ToolBody] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
-    provider_tools: list[Any] | None = None
+    provider_tools: list[ProviderToolBody] | None = None
     output_schema: dict[str, Any] | None = None
     cache_options: CacheOptions | None = None
     credentials: dict[str, str] | None = None
-    extra_body: list[Any] | None = None
-    extra_headers: list[Any] | None = None
+    extra_body: list[ExtraBodyEntry] | None = None
+    extra_headers: list[ExtraHeaderEntry] | None = None
     include_raw_usage: bool | None = None
     include_raw_response: bool | None = None
     include_original_response: bool | None = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from calibrant.apischema.native import CacheOptions, ParamsBody, TokenCount
+from calibrant.apischema.options import ExtraBodyEntry, ExtraHeaderEntry, ProviderToolBody
 
 __all__ = [
     "AllowedTools",
@@ -318,9 +319,9 @@ class ChatBody(Struct, frozen=True, kw_only=True, rename=_prefixed):
     tensorzero_tags: dict[str, str] | None = None
     tensorzero_cache_options: CacheOptions | None = None
     tensorzero_credentials: dict[str, str] | None = None
-    tensorzero_extra_body: list[Any] | None = None
-    tensorzero_extra_headers: list[Any] | None = None
-    tensorzero_provider_tools: list[Any] | None = None
+    tensorzero_extra_body: list[ExtraBodyEntry] | None = None
+    tensorzero_extra_headers: list[ExtraHeaderEntry] | None = None
+    tensorzero_provider_tools: list[ProviderToolBody] | None = None
     tensorzero_params: ParamsBody | None = None
     tensorzero_deny_unknown_fields: bool | None = None
     tensorzero_include_raw_usage: bool | None = None
@@ -335,9 +336,9 @@ class ChatBody(Struct, frozen=True, kw_only=True, rename=_prefixed):
     calibrant_tags: dict[str, str] | None = None
     calibrant_cache_options: CacheOptions | None = None
     calibrant_credentials: dict[str, str] | None = None
-    calibrant_extra_body: list[Any] | None = None
-    calibrant_extra_headers: list[Any] | None = None
-    calibrant_provider_tools: list[Any] | None = None
+    calibrant_extra_body: list[ExtraBodyEntry] | None = None
+    calibrant_extra_headers: list[ExtraHeaderEntry] | None = None
+    calibrant_provider_tools: list[ProviderToolBody] | None = None
     calibrant_params: ParamsBody | None = None
     calibrant_deny_unknown_fields: bool | None = None
     calibrant_include_raw_usage: bool | None = None

@@ -81,6 +81,8 @@ class CalibrantError(Exception):
         """Keep the sentence that the caller will read."""
         super().__init__(message)
         self.message = message
+        self.provider_answers: tuple[object, ...] = ()
+        """What the providers had answered, where the caller asked to see it."""
 
 
 class ConfigError(CalibrantError):

@@ -12,6 +12,7 @@ import msgspec
 
 from calibrant.config.build import build
 from calibrant.config.check import Report, check
+from calibrant.config.check_extras import check_extras
 from calibrant.config.check_functions import check_functions
 from calibrant.config.document import Document
 from calibrant.config.embed import Embedded, locate
@@ -52,6 +53,7 @@ def assemble(
     report = Report(origins)
     check(document, written, report)
     check_functions(document, written, report)
+    check_extras(document, report)
     refused, warnings = _unbuilt(embedded.tree, origins)
     complain([*problems, *report.problems, *refused])
     return build(document, embedded.includes, canonical, digest(canonical), warnings)

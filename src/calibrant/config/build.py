@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import fields
 
+from calibrant.config import document_parts
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
     ChatCompletion,
@@ -43,6 +44,7 @@ from calibrant.config.schema import (
 )
 from calibrant.config.sources import schema_sources, template_sources
 from calibrant.config.vendors import VENDORS, Vendor
+from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolChoice
 
@@ -163,6 +165,9 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
         timeouts=_timeouts(table.timeouts),
         parse_think_blocks=getattr(table, "parse_think_blocks", None),
         discard_unknown_chunks=table.discard_unknown_chunks,
+        extra_body=_extra_body(table.extra_body),
+        extra_headers=_extra_headers(table.extra_headers),
+        provider_tools=getattr(table, "provider_tools", ()),
         options={key: value for key, value in options.items() if value and value != plain[key]},
     )
 
@@ -176,6 +181,14 @@ def _provider_credential(vendor: Vendor, table: AnyProvider, defaults: Mapping[s
         if location is not None:
             return _credential(location)
     return defaults.get(vendor.type, Credential(vendor.credential))
+
+
+def _extra_body(entries: Iterable[document_parts.ExtraBody]) -> tuple[ExtraBody, ...]:
+    return tuple(ExtraBody(entry.pointer, entry.value, entry.delete or False) for entry in entries)
+
+
+def _extra_headers(entries: Iterable[document_parts.ExtraHeader]) -> tuple[ExtraHeader, ...]:
+    return tuple(ExtraHeader(entry.name.lower(), entry.value) for entry in entries)
 
 
 def _tool(key: str, table: ToolTable) -> Tool:
@@ -251,6 +264,8 @@ def _variant(name: str, table: ChatCompletion, models: Mapping[str, Model]) -> V
         retries=Retries(table.retries.num_retries, table.retries.max_delay_s),
         timeouts=_timeouts(table.timeouts),
         namespace=table.namespace or (model.namespace if model is not None else None),
+        extra_body=_extra_body(table.extra_body),
+        extra_headers=_extra_headers(table.extra_headers),
     )
 
 

@@ -97,7 +97,7 @@ class Anthropic(ProviderTable, tag="anthropic", tag_field="type", frozen=True, k
     model_name: Name
     api_base: Url | None = None
     api_key_location: CredentialLocation | None = None
-    provider_tools: tuple[Any, ...] = ()
+    provider_tools: tuple[dict[str, Any], ...] = ()
     beta_structured_outputs: bool | None = None
 
 
@@ -144,7 +144,7 @@ class VertexAnthropic(ProviderTable, tag="gcp_vertex_anthropic", tag_field="type
     project_id: str
     api_base: Url | None = None
     credential_location: CredentialLocation | None = None
-    provider_tools: tuple[Any, ...] = ()
+    provider_tools: tuple[dict[str, Any], ...] = ()
 
 
 class VertexGemini(ProviderTable, tag="gcp_vertex_gemini", tag_field="type", frozen=True, kw_only=True):
@@ -187,7 +187,7 @@ class OpenAI(_Hosted, tag="openai", tag_field="type", frozen=True, kw_only=True)
 
     api_type: Literal["chat_completions", "responses"] = "chat_completions"
     include_encrypted_reasoning: bool = False
-    provider_tools: tuple[Any, ...] = ()
+    provider_tools: tuple[dict[str, Any], ...] = ()
     content_type_overrides: dict[str, str] = {}
 
 

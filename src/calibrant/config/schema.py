@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.request import JsonMode, Params
 from calibrant.types.tool import Tool, ToolChoice
 
@@ -92,6 +93,10 @@ class Provider(Struct, frozen=True):
     parse_think_blocks: bool | None = None
     """Null for the vendor's default."""
     discard_unknown_chunks: bool = False
+    extra_body: tuple[ExtraBody, ...] = ()
+    extra_headers: tuple[ExtraHeader, ...] = ()
+    provider_tools: tuple[dict[str, Any], ...] = ()
+    """Tools that the provider itself runs, in its own words."""
     options: dict[str, Any] = {}
     """Keys that only this provider type knows, such as `reasoning_format`."""
 
@@ -119,6 +124,8 @@ class Variant(Struct, frozen=True):
     retries: Retries = Retries()
     timeouts: Timeouts = Timeouts()
     namespace: str | None = None
+    extra_body: tuple[ExtraBody, ...] = ()
+    extra_headers: tuple[ExtraHeader, ...] = ()
 
 
 class Experiment(Struct, frozen=True):

@@ -33,7 +33,7 @@ _GCP = "path_from_env::GCP_VERTEX_CREDENTIALS_PATH"
 VENDORS: dict[str, Vendor] = {
     vendor.type: vendor
     for vendor in (
-        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True, options=("provider_tools",)),
+        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True),
         Vendor(
             "aws_bedrock",
             "sdk",
@@ -55,7 +55,7 @@ VENDORS: dict[str, Vendor] = {
             shorthand=True,
             needs_model_name=False,
             model_key="model_id",
-            options=("location", "project_id", "provider_tools"),
+            options=("location", "project_id"),
         ),
         Vendor(
             "gcp_vertex_gemini",
@@ -74,7 +74,7 @@ VENDORS: dict[str, Vendor] = {
             "env::OPENAI_API_KEY",
             built=True,
             shorthand=True,
-            options=("api_type", "include_encrypted_reasoning", "provider_tools", "content_type_overrides"),
+            options=("api_type", "include_encrypted_reasoning", "content_type_overrides"),
         ),
         Vendor("openrouter", "env::OPENROUTER_API_KEY", built=True, shorthand=True),
         Vendor("sglang", "env::SGLANG_API_KEY", built=True, needs_api_base=True),

@@ -28,6 +28,7 @@ from calibrant.engine.compiled import CompiledModel
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import TIMER_S, Limit, tighter
+from calibrant.engine.prepare import prepared
 from calibrant.engine.resolve import Plan
 from calibrant.net.retry import delay
 from calibrant.providers.base import StreamDecoder
@@ -78,7 +79,9 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             continue
         adapter = step.provider.adapter
         try:
-            response = await engine.sender.send(_prepared(engine, plan, call, step), step.limit.deadline(stream=False))
+            response = await engine.sender.send(
+                prepared(engine, plan, variant, call, step), step.limit.deadline(stream=False)
+            )
             body = await response.read()
             if response.status >= 300:
                 raise adapter.error(response.status, response.headers, body)
@@ -103,7 +106,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             await asyncio.sleep(step.seconds)
             continue
         try:
-            return await _open_in_time(engine, _prepared(engine, plan, call, step), call, step)
+            return await _open_in_time(engine, prepared(engine, plan, variant, call, step), call, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = _discreet(engine, plan, step, error)
     raise AssertionError("attempts end with an answer or an error")
@@ -170,15 +173,6 @@ def _round(
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
     raise Exhausted(name, failures)
-
-
-def _prepared(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -> HttpCall:
-    """Return the signed request; what is recorded of it is taken before it is signed."""
-    adapter = step.provider.adapter
-    http = adapter.encode(call)
-    step.raw_request = http.body
-    secret = engine.secrets.get(step.provider.provider.credential, plan.request.credentials)
-    return adapter.sign(http, secret, engine.clock.wall_ms() / 1e3)
 
 
 def _discreet(engine: Engine, plan: Plan, step: ProviderCall, error: CalibrantError) -> CalibrantError:

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
 from calibrant.config.schema import Variant
 from calibrant.engine.attempt import call_model
@@ -23,8 +25,9 @@ from calibrant.render.prompt import render_input
 from calibrant.types.answer import Answered
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
+from calibrant.wire.raw import raw_responses
 
-__all__ = ["Make", "begin", "infer", "model_call", "record", "serve"]
+__all__ = ["Make", "begin", "infer", "model_call", "record", "serve", "wants_raw"]
 
 T = TypeVar("T")
 Make = Callable[[Engine, Plan, Variant, ModelCall, Journal], Awaitable[T]]
@@ -47,6 +50,8 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
     """
     plan, journal = begin(engine, request, caller, started)
     answered = await serve(engine, plan, journal, _answered)
+    if wants_raw(request):
+        answered = replace(answered, calls=tuple(journal.rows))
     done = record(engine, plan, journal, answered=answered)
     if done is not None:
         await done
@@ -129,7 +134,14 @@ def _give_up(plan: Plan, variant: CompiledVariant, journal: Journal, error: Cali
         raise error
 
 
+def wants_raw(request: InferenceRequest) -> bool:
+    """Return whether the caller asked for what is raw of the providers' answers."""
+    return request.include_raw_usage or request.include_raw_response or request.include_original_response
+
+
 async def _failed(engine: Engine, plan: Plan, journal: Journal, error: CalibrantError) -> None:
+    if plan.request.include_raw_response:
+        error.provider_answers = tuple(raw_responses(journal.rows))
     done = record(engine, plan, journal, error=error)
     if done is not None:
         await done

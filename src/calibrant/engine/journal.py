@@ -99,6 +99,8 @@ class Journal(Struct):
                 False,  # cached
                 call.raw_request or None,
                 raw_response or None,
+                None if reply is None else reply.finish_detail or None,
+                provider.options.get("api_type", "chat_completions"),
             )
         )
 

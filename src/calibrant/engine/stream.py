@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from time import monotonic
 
+from msgspec.structs import replace
+
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
 from calibrant.engine.attempt import OpenStream, open_model
 from calibrant.engine.engine import Caller, Engine
-from calibrant.engine.infer import begin, record, serve
+from calibrant.engine.infer import begin, record, serve, wants_raw
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
@@ -105,6 +107,8 @@ class Stream:
             names = (call.model_name, call.provider.provider.name, self.error.code)
             self.engine.metrics.count("provider_errors", names)
         self.answered = answer(self.head, self.plan, reply)
+        if wants_raw(self.plan.request):
+            self.answered = replace(self.answered, calls=tuple(self.journal.rows))
         done = record(
             self.engine,
             self.plan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -15,6 +15,7 @@ from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk, FinishReason, Usage
 from calibrant.types.request import InferenceRequest
+from calibrant.types.rows import ModelInferenceRow
 from calibrant.wire import native, openai_chat
 
 __all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "Events", "caller_of", "inference_handler"]
@@ -27,7 +28,13 @@ class Events(Protocol):
         """Return the events of a chunk; empty where it says nothing to the caller."""
         ...
 
-    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+    def final(
+        self,
+        usage: Usage,
+        finish_reason: FinishReason | None,
+        cost: str | None,
+        calls: Sequence[ModelInferenceRow] = (),
+    ) -> bytes:
         """Return the events that end a whole answer."""
         ...
 
@@ -89,7 +96,7 @@ async def _events(stream: Stream, events: Events) -> AsyncIterator[bytes]:
         yield events.error(stream.error) + events.done()
     elif stream.answered is not None:
         answered = stream.answered
-        yield events.final(answered.usage, answered.finish_reason, answered.cost) + events.done()
+        yield (events.final(answered.usage, answered.finish_reason, answered.cost, answered.calls) + events.done())
 
 
 def caller_of(http: HttpRequest, endpoint: str) -> Caller:

@@ -108,6 +108,8 @@ model_inferences = Table(
     _double("response_ms"),
     _double("ttft_ms"),
     _integer("cached"),
+    _text("finish_detail", null=True),
+    Column("api_type", Text, nullable=False, server_default="chat_completions"),
     Index("model_inferences_inference", "inference_id"),
 )
 

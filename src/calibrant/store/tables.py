@@ -31,7 +31,7 @@ __all__ = [
     "to_model_inference",
 ]
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest revision in `migrations/versions`."""
 
 INFERENCE_DATA = ("input", "output", "inference_params", "tool_params", "output_schema")
@@ -52,7 +52,7 @@ _JSON_IN_INFERENCE = (INFERENCE.index("durations"), INFERENCE.index("tags"))
 _STREAM = INFERENCE.index("stream")
 _WORKER = INFERENCE.index("worker")
 _CACHED = MODEL.index("cached")
-_RAW_USAGE = MODEL.index("raw_usage")
+_JSON_IN_MODEL = (MODEL.index("raw_usage"), MODEL.index("finish_detail"))
 _FEEDBACK_TAGS = FEEDBACK.index("tags")
 _DOCUMENT = FEEDBACK.index("document")
 _LINKED = FEEDBACK.index("linked")
@@ -85,7 +85,8 @@ def inference_data_parameters(sequence: int, row: InferenceRow, pack: Packer) ->
 def model_parameters(sequence: int, row: ModelInferenceRow) -> _Parameters:
     """Return `seq` and the metadata columns of a model call."""
     values = list(_model(row))
-    values[_RAW_USAGE] = _text(values[_RAW_USAGE])
+    for index in _JSON_IN_MODEL:
+        values[index] = _text(values[index])
     return (sequence, *values)
 
 
@@ -119,7 +120,8 @@ def to_model_inference(columns: Sequence[Any]) -> ModelInferenceRow:
     """Make a row of the metadata and payload columns."""
     values = list(columns)
     values[_CACHED] = bool(values[_CACHED])
-    values[_RAW_USAGE] = _bytes(values[_RAW_USAGE])
+    for index in _JSON_IN_MODEL:
+        values[index] = _bytes(values[index])
     values[len(MODEL) :] = [unpack(value) for value in values[len(MODEL) :]]
     return ModelInferenceRow(**dict(zip((*MODEL, *MODEL_DATA), values, strict=True)))
 

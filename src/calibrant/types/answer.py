@@ -9,6 +9,7 @@ from msgspec import Struct
 from calibrant.types.content import OutputBlock
 from calibrant.types.reply import FinishReason, Usage
 from calibrant.types.request import InferenceRequest
+from calibrant.types.rows import ModelInferenceRow
 
 __all__ = ["Answered", "Head"]
 
@@ -41,3 +42,5 @@ class Answered(Struct, frozen=True):
     finish_reason: FinishReason | None
     cost: str | None = None
     """US dollars, as decimal text; null while unknown."""
+    calls: tuple[ModelInferenceRow, ...] = ()
+    """The calls of providers that were made, where the caller asked for what is raw of them."""

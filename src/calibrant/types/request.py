@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
 from calibrant.types.tool import Tool, ToolChoice
 
@@ -70,6 +71,13 @@ class InferenceRequest(Struct, frozen=True):
     dialect: Dialect = "native"
     prefix: str = "tensorzero"
     """The vendor prefix that the caller used (`tensorzero` or `calibrant`); answers echo it."""
+    extra_body: tuple[ExtraBody, ...] = ()
+    extra_headers: tuple[ExtraHeader, ...] = ()
+    """Never recorded: they may hold a credential."""
+    provider_tools: tuple[ProviderTool, ...] = ()
+    include_raw_usage: bool = False
+    include_raw_response: bool = False
+    include_original_response: bool = False
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
 

@@ -116,6 +116,10 @@ class ModelInferenceRow(Struct, frozen=True, array_like=True):
     cached: bool = False
     raw_request: bytes | None = None
     raw_response: bytes | None = None
+    finish_detail: bytes | None = None
+    """What the provider says about why it stopped, as JSON: safety ratings, the rule that was broken."""
+    api_type: str = "chat_completions"
+    """Which of the provider's interfaces was called: `chat_completions`, `responses` or `embeddings`."""
 
 
 class FeedbackRow(Struct, frozen=True, array_like=True):

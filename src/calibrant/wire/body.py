@@ -49,12 +49,6 @@ class Unbuilt(Struct, frozen=True, kw_only=True):
     """The options of a request whose features this version lacks."""
 
     cache_options: CacheOptions | None = None
-    extra_body: list[Any] | None = None
-    extra_headers: list[Any] | None = None
-    provider_tools: list[Any] | None = None
-    include_raw_usage: bool | None = None
-    include_raw_response: bool | None = None
-    include_original_response: bool | None = None
     include_aggregated_response: bool | None = None
     internal_dynamic_variant_config: dict[str, Any] | None = None
 

@@ -31,12 +31,16 @@ def encode_error(error: CalibrantError, *, openai: bool, error_json: bool = Fals
         native: dict[str, Any] = {"error": message}
         if error_json:
             native["error_json"] = _details(error, message)
+        if error.provider_answers:
+            native["raw_response"] = error.provider_answers
         return _encode(native)
     body: dict[str, Any] = {"message": message}
     if error_json:
         details = _details(error, message)
         body["error_json"] = details
         body["tensorzero_error_json"] = details
+    if error.provider_answers:
+        return _encode({"error": body, "tensorzero_raw_response": error.provider_answers})
     return _encode({"error": body})
 
 

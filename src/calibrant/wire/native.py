@@ -7,6 +7,8 @@ asked here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw
 
@@ -14,6 +16,7 @@ from calibrant.apischema import native as shape
 from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.types.answer import Answered, Head
 from calibrant.types.content import (
+    CachePoint,
     File,
     InputBlock,
     RawText,
@@ -27,11 +30,14 @@ from calibrant.types.content import (
 from calibrant.types.message import Input, Message, Role
 from calibrant.types.reply import Chunk, FinishReason, TextDelta, ToolCallDelta, Usage
 from calibrant.types.request import Feedback, InferenceRequest
+from calibrant.types.rows import ModelInferenceRow
 from calibrant.types.tool import Specific, Tool, ToolChoice
 from calibrant.wire import body as checks
 from calibrant.wire import files, sse
 from calibrant.wire.body import invalid
 from calibrant.wire.error import encode_error
+from calibrant.wire.options import to_extra_body, to_extra_headers, to_provider_tools
+from calibrant.wire.raw import RawFields
 
 __all__ = ["Events", "decode", "decode_feedback", "encode"]
 
@@ -74,6 +80,12 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         output_schema=asked.output_schema,
         credentials=asked.credentials or {},
         prefix="tensorzero" if function is None else checks.used_prefix(function),
+        extra_body=to_extra_body(asked.extra_body, "$.extra_body") if asked.extra_body else (),
+        extra_headers=to_extra_headers(asked.extra_headers, "$.extra_headers") if asked.extra_headers else (),
+        provider_tools=to_provider_tools(asked.provider_tools, "$.provider_tools") if asked.provider_tools else (),
+        include_raw_usage=asked.include_raw_usage or False,
+        include_raw_response=asked.include_raw_response or False,
+        include_original_response=asked.include_original_response or False,
     )
     checks.check_documents(body, request)
     return request
@@ -111,6 +123,12 @@ def decode_feedback(body: bytes, *, now_ms: int) -> Feedback:
 
 def encode(answered: Answered) -> bytes:
     """Return the body of a whole answer."""
+    raw = RawFields.asked(answered.head.request)
+    body = _whole(answered)
+    return body if raw is None else raw.whole(body, answered.calls)
+
+
+def _whole(answered: Answered) -> bytes:
     head = answered.head
     usage = _usage(answered.usage, answered.cost)
     if head.function_type == "chat":
@@ -139,11 +157,12 @@ def encode(answered: Answered) -> bytes:
 class Events:
     """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
 
-    __slots__ = ("_chat", "_start")
+    __slots__ = ("_chat", "_raw", "_start")
 
     def __init__(self, head: Head) -> None:
         """Write the part that all events share once."""
         self._chat = head.function_type == "chat"
+        self._raw = RawFields.asked(head.request)
         who = {
             "inference_id": head.inference_id,
             "episode_id": head.episode_id,
@@ -152,7 +171,16 @@ class Events:
         self._start = b"data: " + _json(who)[:-1] + (b',"content":' if self._chat else b',"raw":')
 
     def chunk(self, chunk: Chunk) -> bytes:
-        """Return the event for what the chunk adds to the answer; empty where it adds nothing."""
+        """Return the event for what the chunk adds to the answer; empty where it adds nothing.
+
+        A caller who wants what is raw gets an event for every one of the provider's.
+        """
+        event = self._added(chunk)
+        if self._raw is None or not chunk.raw:
+            return event
+        return self._raw.chunk(event or self._start + (b"[]" if self._chat else b'""') + b"}\n\n", chunk)
+
+    def _added(self, chunk: Chunk) -> bytes:
         if not chunk.content:
             return b""
         if self._chat:
@@ -165,14 +193,21 @@ class Events:
         )
         return self._start + _json(raw) + b"}\n\n" if raw else b""
 
-    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+    def final(
+        self,
+        usage: Usage,
+        finish_reason: FinishReason | None,
+        cost: str | None,
+        calls: Sequence[ModelInferenceRow] = (),
+    ) -> bytes:
         """Return the event with the usage and the finish reason."""
-        return b'%s%s,"usage":%s,"finish_reason":%s}\n\n' % (
+        event = b'%s%s,"usage":%s,"finish_reason":%s}\n\n' % (
             self._start,
             b"[]" if self._chat else b'""',
             _json(_usage(usage, cost)),
             _json(finish_reason),
         )
+        return event if self._raw is None else self._raw.final(event, calls)
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
@@ -198,23 +233,11 @@ def _check_options(asked: shape.InferenceBody) -> None:
     if (
         (asked.cache_options is not None and asked.cache_options.enabled != "off")
         or asked.internal_dynamic_variant_config is not None
-        or asked.extra_body
-        or asked.extra_headers
-        or asked.provider_tools
-        or asked.include_raw_usage
-        or asked.include_raw_response
-        or asked.include_original_response
         or asked.include_aggregated_response
     ):
         checks.check_unbuilt(
             checks.Unbuilt(
                 cache_options=asked.cache_options,
-                extra_body=asked.extra_body,
-                extra_headers=asked.extra_headers,
-                provider_tools=asked.provider_tools,
-                include_raw_usage=asked.include_raw_usage,
-                include_raw_response=asked.include_raw_response,
-                include_original_response=asked.include_original_response,
                 include_aggregated_response=asked.include_aggregated_response,
                 internal_dynamic_variant_config=asked.internal_dynamic_variant_config,
             )
@@ -261,6 +284,8 @@ def _block(block: shape.Block, role: Role, path: str) -> InputBlock:
             return RawText(block.value)
         case shape.ThoughtBlock():
             return Thought(block.text, block.signature, block.summary, block.provider_type, block.extra_data)
+        case shape.CachePointBlock():
+            return CachePoint(block.ttl)
         case shape.UnknownBlock():
             return Unknown(block.data, block.model_name, block.provider_name)
 

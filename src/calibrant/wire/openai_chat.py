@@ -16,6 +16,7 @@ from calibrant.apischema import openai_answer as answer
 from calibrant.apischema import openai_request as shape
 from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.types.answer import Answered, Head
+from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.reply import (
     Chunk,
     Delta,
@@ -27,6 +28,7 @@ from calibrant.types.reply import (
     Usage,
 )
 from calibrant.types.request import InferenceRequest, JsonMode, Params
+from calibrant.types.rows import ModelInferenceRow
 from calibrant.wire import body as checks
 from calibrant.wire import openai_answer as parts
 from calibrant.wire import sse
@@ -34,6 +36,8 @@ from calibrant.wire.body import invalid
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
 from calibrant.wire.openai_tools import to_tool, to_tool_choice
+from calibrant.wire.options import to_extra_body, to_extra_headers, to_provider_tools
+from calibrant.wire.raw import RawFields
 
 __all__ = ["Events", "decode", "encode", "encode_models"]
 
@@ -82,7 +86,6 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     choice, allowed = (None, None) if asked.tool_choice is None else to_tool_choice(asked.tool_choice)
     form = asked.response_format
     params = _params(asked)
-    options = asked.stream_options
     request = InferenceRequest(
         to_input(asked.messages),
         function,
@@ -102,7 +105,13 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         credentials=own.credentials,
         dialect="openai_chat",
         prefix=prefix,
-        include_usage=options is not None and options.include_usage is True,
+        extra_body=own.extra_body,
+        extra_headers=own.extra_headers,
+        provider_tools=own.provider_tools,
+        include_raw_usage=own.raw_usage,
+        include_raw_response=own.raw_response,
+        include_original_response=own.original_response,
+        include_usage=_include_usage(asked, own, prefix),
     )
     checks.check_documents(body, request)
     return request
@@ -110,6 +119,12 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
 
 def encode(answered: Answered) -> bytes:
     """Return the body of a whole answer."""
+    raw = RawFields.asked(answered.head.request)
+    body = _whole(answered)
+    return body if raw is None else raw.whole(body, answered.calls)
+
+
+def _whole(answered: Answered) -> bytes:
     head = answered.head
     message = (
         parts.chat_message(answered.content, head)
@@ -146,12 +161,13 @@ def encode_models(names: Sequence[str], created: int) -> bytes:
 class Events:
     """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
 
-    __slots__ = ("_blocks", "_calls", "_chat", "_extras", "_head", "_named", "_silent", "_start")
+    __slots__ = ("_blocks", "_calls", "_chat", "_extras", "_head", "_named", "_raw", "_silent", "_start")
 
     def __init__(self, head: Head) -> None:
         """Write the part that all events share once."""
         self._head = head
         self._chat = head.function_type == "chat"
+        self._raw = RawFields.asked(head.request)
         self._silent = True
         self._blocks: dict[tuple[type[Delta], str], int] = {}
         self._calls: dict[str, int] = {}
@@ -167,7 +183,16 @@ class Events:
         self._start = b"data: " + _json(who)[:-1] + b',"choices":'
 
     def chunk(self, chunk: Chunk) -> bytes:
-        """Return the event for what the chunk adds to the message; empty where it adds nothing."""
+        """Return the event for what the chunk adds to the message; empty where it adds nothing.
+
+        A caller who wants what is raw gets an event for every one of the provider's.
+        """
+        event = self._added(chunk)
+        if self._raw is None or not chunk.raw:
+            return event
+        return self._raw.chunk(event or self._start + b"[]}\n\n", chunk)
+
+    def _added(self, chunk: Chunk) -> bytes:
         text: str | None = None
         calls: list[answer.ToolCallPiece] = []
         extra: list[shape.ExtraBlock] = []
@@ -188,7 +213,13 @@ class Events:
             return b""
         return self._event(text, calls, extra)
 
-    def final(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> bytes:
+    def final(
+        self,
+        usage: Usage,
+        finish_reason: FinishReason | None,
+        cost: str | None,
+        calls: Sequence[ModelInferenceRow] = (),
+    ) -> bytes:
         """Return the event with the finish reason, and one with the usage where asked for and known."""
         role = b'"role":"assistant"' if self._silent else b""
         self._silent = False
@@ -199,7 +230,10 @@ class Events:
             reason.encode(),
         )
         spent = parts.usage_body(usage, cost, self._head) if self._head.request.include_usage else None
-        return last if spent is None else b'%s%s[],"usage":%s}\n\n' % (last, self._start, _json(spent))
+        event = b'%s[],"usage":%s}\n\n' % (self._start, _json(spent)) if spent is not None else b""
+        if self._raw is not None and self._head.request.include_raw_usage:
+            event = self._raw.final(event or self._start + b"[]}\n\n", calls)
+        return last + event
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
@@ -284,6 +318,16 @@ def _params(asked: shape.ChatBody) -> Params:
     )
 
 
+def _include_usage(asked: shape.ChatBody, own: _Own, prefix: str) -> bool:
+    wanted = None if asked.stream_options is None else asked.stream_options.include_usage
+    if own.raw_usage and asked.stream and wanted is False:
+        raise invalid(
+            f"`{prefix}::include_raw_usage` comes with the usage of the stream; leave this out or send true",
+            "$.stream_options.include_usage",
+        )
+    return wanted is True or own.raw_usage
+
+
 class _Own(Struct, frozen=True, kw_only=True):
     """What a request says in fields of ours, under either prefix."""
 
@@ -294,6 +338,12 @@ class _Own(Struct, frozen=True, kw_only=True):
     dryrun: bool = False
     credentials: dict[str, str] = {}
     params: Params | None = None
+    extra_body: tuple[ExtraBody, ...] = ()
+    extra_headers: tuple[ExtraHeader, ...] = ()
+    provider_tools: tuple[ProviderTool, ...] = ()
+    raw_usage: bool = False
+    raw_response: bool = False
+    original_response: bool = False
 
 
 _NOTHING_OWN = _Own()
@@ -319,20 +369,24 @@ def _own(asked: shape.ChatBody, body: bytes, prefix: str, now_ms: int) -> _Own:
         dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
         credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
         params=None if params is None else checks.to_params(params),
+        extra_body=to_extra_body(asked.calibrant_extra_body or asked.tensorzero_extra_body, f"$.{prefix}::extra_body"),
+        extra_headers=to_extra_headers(
+            asked.calibrant_extra_headers or asked.tensorzero_extra_headers, f"$.{prefix}::extra_headers"
+        ),
+        provider_tools=to_provider_tools(
+            asked.calibrant_provider_tools or asked.tensorzero_provider_tools, f"$.{prefix}::provider_tools"
+        ),
+        raw_usage=asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage or False,
+        raw_response=asked.calibrant_include_raw_response or asked.tensorzero_include_raw_response or False,
+        original_response=(
+            asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False
+        ),
     )
 
 
 def _check_options(asked: shape.ChatBody, prefix: str) -> None:
     options = checks.Unbuilt(
         cache_options=asked.calibrant_cache_options or asked.tensorzero_cache_options,
-        extra_body=asked.calibrant_extra_body or asked.tensorzero_extra_body,
-        extra_headers=asked.calibrant_extra_headers or asked.tensorzero_extra_headers,
-        provider_tools=asked.calibrant_provider_tools or asked.tensorzero_provider_tools,
-        include_raw_usage=asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage,
-        include_raw_response=asked.calibrant_include_raw_response or asked.tensorzero_include_raw_response,
-        include_original_response=(
-            asked.calibrant_include_original_response or asked.tensorzero_include_original_response
-        ),
         internal_dynamic_variant_config=(
             asked.tensorzero_internal_dynamic_variant_config
             if asked.calibrant_internal_dynamic_variant_config is None

@@ -45,7 +45,6 @@ FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_com
         (MODEL + 'api_key_location = "sdk"', "models.m.providers.p.api_key_location", "only AWS and GCP"),
         (MODEL + 'api_key_location = "env::"', "models.m.providers.p.api_key_location", "is no location"),
         (MODEL + 'api_type = "responses"', "models.m.providers.p.api_type", "Responses API"),
-        (MODEL + 'extra_headers = [{name="x",value="y"}]', "models.m.providers.p.extra_headers", "extra_headers"),
         (
             MODEL + "timeouts.streaming.ttft_ms = 900_001",
             "models.m.providers.p.timeouts.streaming.ttft_ms",
@@ -209,3 +208,24 @@ def test_limits_that_are_off_only_warn(loads):
 def test_a_configured_model_wins_over_a_shorthand(loads):
     name = '"anthropic::x"'
     loads(FUNCTION.replace("models.m", f"models.{name}").replace('model="m"', f"model={name}"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "where", "says"),
+    [
+        ('extra_body=[{pointer="a", value=1}]', "extra_body[0].pointer", "no JSON Pointer"),
+        ('extra_body=[{pointer="/a"}]', "extra_body[0]", "neither `value` nor `delete = true`"),
+        ('extra_body=[{pointer="/a", value=1, delete=true}]', "extra_body[0]", "a `value` and `delete = true`"),
+        ('extra_headers=[{name="a b", value="1"}]', "extra_headers[0].name", "no name of a header"),
+        ('extra_headers=[{name="a", value="1\\n2"}]', "extra_headers[0].value", "a line break"),
+        ('extra_headers=[{name="a"}]', "extra_headers[0]", "neither"),
+    ],
+)
+@pytest.mark.parametrize("on", ["functions.f.variants.v", "models.m.providers.p"])
+def test_an_entry_that_changes_nothing(mistakes, on, entry, where, says):
+    if on.startswith("functions"):
+        text = FUNCTION.replace('model="m"', f'model="m"\n{entry}')
+    else:
+        text = FUNCTION.replace('type="openai"', f'type="openai"\n{entry}')
+    (line,) = mistakes(text)
+    assert f"{on}.{where}" in line and says in line

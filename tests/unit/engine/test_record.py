@@ -98,6 +98,7 @@ def test_every_field_of_a_call_is_in_its_place(line):
     assert bad.pop("response_ms") >= 0 <= good.pop("response_ms")
     request = it.sender.calls[0].body
     common = {"inference_id": it.row.id, "variant_name": "v", "model_name": "m", "provider_type": "openai"}
+    common["api_type"] = "chat_completions"
     nothing = dict.fromkeys(bad)
     assert bad == nothing | common | {
         "attempt": 1,

@@ -388,13 +388,7 @@ def test_a_bad_request_says_what_and_where(fields, said):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("extra_body", [{}]),
-        ("extra_headers", [{}]),
-        ("provider_tools", [{}]),
         ("cache_options", {"enabled": "on"}),
-        ("include_raw_usage", True),
-        ("include_raw_response", True),
-        ("include_original_response", True),
         ("internal_dynamic_variant_config", {}),
     ],
 )

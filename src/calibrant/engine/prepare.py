@@ -1,0 +1,82 @@
+"""From a rendered call to the request that one provider gets: scope, encode, change, sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from calibrant.config.schema import Variant
+from calibrant.engine.engine import Engine
+from calibrant.engine.journal import ProviderCall
+from calibrant.engine.resolve import Plan
+from calibrant.providers.extra import changed
+from calibrant.types.call import HttpCall, ModelCall
+from calibrant.types.content import Unknown
+from calibrant.types.extra import Scope
+from calibrant.types.message import Message
+
+__all__ = ["prepared"]
+
+
+def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall) -> HttpCall:
+    """Return the signed request; what is recorded of it is taken before it is signed.
+
+    Changes are made in the order variant, provider, request, so that the caller has the last word.
+
+    Raises:
+        ProviderError: this provider cannot serve the call, or a change cannot be made.
+        MissingCredential: its credential is in no place where it should be.
+    """
+    provider = step.provider.provider
+    adapter = step.provider.adapter
+    http = adapter.encode(_scoped(plan, call, step))
+    request = plan.request
+    body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
+    headers = (*variant.extra_headers, *provider.extra_headers, *_held(request.extra_headers, step))
+    if body or headers:
+        http = changed(http, body, headers)
+    step.raw_request = http.body
+    secret = engine.secrets.get(provider.credential, request.credentials)
+    return adapter.sign(http, secret, engine.clock.wall_ms() / 1e3)
+
+
+class _Scoped(Protocol):
+    @property
+    def scope(self) -> Scope: ...
+
+
+T = TypeVar("T", bound=_Scoped)
+
+
+def _held(entries: Sequence[T], step: ProviderCall) -> Sequence[T]:
+    if not entries:
+        return ()
+    names = (step.variant_name, step.model_name, step.provider.provider.name)
+    return [entry for entry in entries if entry.scope.holds(*names)]
+
+
+def _scoped(plan: Plan, call: ModelCall, step: ProviderCall) -> ModelCall:
+    """Return the call with the provider's own tools, and without what is meant for another model."""
+    tools = (*step.provider.provider.provider_tools, *(each.tool for each in _held(plan.request.provider_tools, step)))
+    if tools:
+        call = replace(call, provider_tools=tools)
+    if _has_foreign(call.messages, step.model_name):
+        mine = (_mine(message, step.model_name) for message in call.messages)
+        call = replace(call, messages=tuple(message for message in mine if message.content))
+    return call
+
+
+def _has_foreign(messages: Iterable[Message], model_name: str) -> bool:
+    # A plain loop: nearly no call has any, and each pays for the look.
+    for message in messages:
+        for block in message.content:
+            if type(block) is Unknown and block.model_name not in (None, model_name):
+                return True
+    return False
+
+
+def _mine(message: Message, model_name: str) -> Message:
+    kept = [b for b in message.content if not (isinstance(b, Unknown) and b.model_name not in (None, model_name))]
+    return message if len(kept) == len(message.content) else Message(message.role, tuple(kept))
