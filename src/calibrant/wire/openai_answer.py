@@ -102,9 +102,17 @@ def extra_piece(delta: ThoughtDelta | UnknownDelta, *, index: int, place: int | 
             insert_index=place,
             text=delta.text,
             signature=delta.signature,
+            summary=None if delta.summary_text is None else [_paragraph(delta.summary_id, delta.summary_text)],
             provider_type=None if place is None else delta.provider_type,
+            extra_data=delta.extra_data,
         )
     return shape.UnknownExtra(index=index, insert_index=place, data=delta.data)
+
+
+def _paragraph(summary_id: str | None, text: str) -> dict[str, object]:
+    # OpenAI's clients merge what a stream adds to a list by `index`.
+    index = int(summary_id) if summary_id is not None and summary_id.isdecimal() else 0
+    return {"index": index, "type": "summary_text", "text": text}
 
 
 def usage_body(usage: Usage, cost: str | None, head: Head) -> answer.CompletionUsage | None:

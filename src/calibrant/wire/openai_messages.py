@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from calibrant.apischema import openai_request as shape
 from calibrant.base.errors import InvalidRequest
@@ -115,8 +115,20 @@ def _insert(blocks: list[InputBlock], extra: list[shape.ExtraBlock]) -> None:
 
 def _extra(block: shape.ExtraBlock) -> InputBlock:
     if isinstance(block, shape.ThoughtExtra):
-        return Thought(block.text, block.signature, block.summary, block.provider_type, block.extra_data)
+        return Thought(block.text, block.signature, _summary(block.summary), block.provider_type, block.extra_data)
     return Unknown(block.data, block.model_name, block.provider_name)
+
+
+def _summary(summary: list[Any] | None) -> list[Any] | None:
+    """Return a summary without the numbers that a client keeps from a stream's pieces."""
+    if summary is None:
+        return None
+    return [
+        {key: value for key, value in cast("dict[str, Any]", part).items() if key != "index"}
+        if isinstance(part, dict)
+        else part
+        for part in summary
+    ]
 
 
 def _call(call: shape.OpenAIToolCall, index: int) -> ToolCall:

@@ -549,6 +549,9 @@ def test_the_sdk_adds_a_stream_up_and_its_message_can_be_sent_back():
         Chunk((ThoughtDelta("0", "m", "s", "p"), TextDelta("0", "a"))),
         Chunk((ToolCallDelta("1", "{", "n"), UnknownDelta("u", {"a": 1}))),
         Chunk((ToolCallDelta("1", "}"), TextDelta("0", "b"), ThoughtDelta("1", "x"))),
+        Chunk((ThoughtDelta("1", summary_id="0", summary_text="Fi"),)),
+        Chunk((ThoughtDelta("1", summary_id="0", summary_text="rst."),)),
+        Chunk((ThoughtDelta("1", summary_id="1", summary_text="Second."), ThoughtDelta("2", extra_data={"id": "rs"}))),
     ]
     events = openai_chat.Events(asked)
     state = ChatCompletionStreamState()
