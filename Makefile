@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check bench fmt lock clean
+.PHONY: help run test test-all check live bench fmt lock clean
 
 help:
 	@echo "make run       start the gateway on port 3000, with an embedded database and a local model"
 	@echo "make test      run the tests (under ten minutes)"
 	@echo "make test-all  the same, with SDK matrix, slow engines and chaos"
 	@echo "make check     format, lint, types, layers, architecture"
+	@echo "make live      the providers' battery against real ones, for whichever keys are in the environment"
 	@echo "make bench     measure against peers; writes bench/results"
 	@echo "make fmt       format the code"
 	@echo "make lock      renew the lock files"
@@ -31,10 +32,13 @@ run: $(VENV)/run.stamp
 	$(BIN)/calibrant up
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow and not live"
 
 test-all: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not live"
+
+live: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -m live --timeout 300
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check src tests bench
@@ -46,6 +50,7 @@ check: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp
 	$(BIN)/python bench/gateway/run.py
 	$(BIN)/python -m bench.gateway.profile
+	$(BIN)/python -m bench.codecs
 
 fmt: $(VENV)/test.stamp
 	$(BIN)/ruff format src tests bench
