@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
+from calibrant.providers.anthropic import Anthropic, VertexAnthropic
 from calibrant.providers.base import Adapter, Embedder
 from calibrant.providers.compatible import COMPATIBLE
 from calibrant.providers.openai_chat import OpenAIChat
 
 __all__ = ["BUILT", "adapter", "embedder"]
 
-_ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {}
+_ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
+    "anthropic": Anthropic,
+    "gcp_vertex_anthropic": VertexAnthropic,
+}
 """Dialects of their own, by provider type; the vendors of OpenAI's dialect stand in `compatible.py`."""
 
 _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {}

@@ -43,7 +43,29 @@ class Facts(Struct, frozen=True, kw_only=True):
     """The parameters of `Params` that it is sent."""
 
 
-_OWN: dict[str, Facts] = {}
+_ANTHROPIC = Facts(
+    docs=(
+        "platform.claude.com/docs/en/api/messages",
+        "platform.claude.com/docs/en/build-with-claude/structured-outputs",
+        "platform.claude.com/docs/en/build-with-claude/prompt-caching",
+    ),
+    # Sound is not among the content blocks, and the API has no embeddings. JSON without a schema is asked for in words.
+    json_mode=False,
+    images=True,
+    documents=True,
+    thoughts_returned=True,
+    cache_points=True,
+    provider_tools=True,
+    params=frozenset(
+        {"temperature", "max_tokens", "top_p", "stop_sequences", "reasoning_effort", "service_tier"}
+        | {"thinking_budget_tokens"}
+    ),
+)
+
+_OWN: dict[str, Facts] = {
+    "anthropic": _ANTHROPIC,
+    "gcp_vertex_anthropic": _ANTHROPIC,
+}
 """The provider types with a dialect of their own."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tests.contract.providers.cases import AnyCase, Case
+from tests.contract.providers.dialects import anthropic
 
 C = TypeVar("C", bound=Case)
 
-CASES: tuple[AnyCase, ...] = ()
+CASES: tuple[AnyCase, ...] = (*anthropic.CASES,)
 
 
 def of(kind: type[C]) -> list[C]:

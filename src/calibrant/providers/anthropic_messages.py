@@ -1,0 +1,186 @@
+"""From our messages to Anthropic's: turns of one role joined, tool results first, cache points on the block before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from calibrant.apischema.anthropic import (
+    AnthropicMessage,
+    CacheControl,
+    DocumentBlock,
+    ImageBlock,
+    RedactedThinking,
+    Source,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from calibrant.base.errors import ProviderError
+from calibrant.config.schema import Provider
+from calibrant.types.content import CachePoint, File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
+from calibrant.types.message import Message
+
+__all__ = ["first_cache_point", "to_messages"]
+
+_decode = msgspec.json.Decoder().decode
+_IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/*"})
+
+
+def first_cache_point(messages: Sequence[Message]) -> CacheControl | None:
+    """Return the cache point that stands before every message: it ends tools and system prompt."""
+    if messages and messages[0].content:
+        first = messages[0].content[0]
+        if isinstance(first, CachePoint):
+            return CacheControl(first.ttl)
+    return None
+
+
+def to_messages(provider: Provider, messages: Sequence[Message]) -> list[AnthropicMessage]:
+    """Return the messages without the system prompt.
+
+    Raises:
+        ProviderError: a block has no form in this dialect.
+    """
+    out: list[AnthropicMessage] = []
+    for message in messages:
+        content = message.content
+        if len(content) == 1 and isinstance(content[0], Text) and not (out and out[-1].role == message.role):
+            # The API refuses text without a character.
+            if content[0].text:
+                out.append(AnthropicMessage(message.role, content[0].text))
+            continue
+        blocks = _blocks(provider, content)
+        if not blocks:
+            continue
+        if out and out[-1].role == message.role:
+            blocks = [*_listed(out.pop().content), *blocks]
+        out.append(AnthropicMessage(message.role, _results_first(blocks)))
+    return out
+
+
+def _listed(content: str | list[Any]) -> list[Any]:
+    return [TextBlock(content)] if isinstance(content, str) else content
+
+
+def _results_first(blocks: list[Any]) -> list[Any]:
+    """Return the blocks with what tools answered in front: the API wants it directly after the calls."""
+    results = [block for block in blocks if isinstance(block, ToolResultBlock)]
+    if not results or len(results) == len(blocks):
+        return blocks
+    return [*results, *(block for block in blocks if not isinstance(block, ToolResultBlock))]
+
+
+def _blocks(provider: Provider, content: Sequence[InputBlock]) -> list[Any]:
+    out: list[Any] = []
+    for block in content:
+        if isinstance(block, CachePoint):
+            _mark(out, CacheControl(block.ttl))
+            continue
+        found = _block(provider, block)
+        if found is not None:
+            out.append(found)
+    return out
+
+
+def _mark(out: list[Any], control: CacheControl) -> None:
+    # Thinking cannot carry the mark; then the block before it does.
+    for place in range(len(out) - 1, -1, -1):
+        block = out[place]
+        if isinstance(block, dict):
+            out[place] = {**block, "cache_control": control}
+            return
+        if not isinstance(block, (ThinkingBlock, RedactedThinking)):
+            out[place] = replace(block, cache_control=control)
+            return
+
+
+def _block(provider: Provider, block: InputBlock) -> Any:
+    match block:
+        case Text(text):
+            return TextBlock(text) if text else None
+        case ToolCall(id, raw_name, raw_arguments, name):
+            return ToolUseBlock(id, name or raw_name, _input(provider, raw_arguments))
+        case ToolResult(id, _, result):
+            return ToolResultBlock(id, result)
+        case File():
+            return _file(provider, block)
+        case Thought():
+            return _thought(provider, block)
+        case Unknown(data, _, provider_name):
+            return data if provider_name in (None, provider.name) else None
+        case _:
+            raise ProviderError(
+                f"provider {provider.name!r}: a block {type(block).__name__} has no place here in a message",
+                retryable=False,
+            )
+
+
+def _input(provider: Provider, arguments: str) -> Any:
+    """Return a call's arguments as the object that the wire has; none at all are an empty one."""
+    if not arguments.strip():
+        return {}
+    try:
+        value = _decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        # As the model wrote them: numbers keep every digit.
+        return msgspec.Raw(arguments.encode())
+    raise ProviderError(
+        f"provider {provider.name!r} takes a tool call's `arguments` only as a JSON object; mend those of the call "
+        "in the conversation, or take it out",
+        retryable=False,
+    )
+
+
+def _thought(provider: Provider, thought: Thought) -> Any:
+    if thought.provider_type not in (None, provider.type) or not thought.signature:
+        # Without its signature the API refuses a thought, and another's signature means nothing to it.
+        return None
+    if thought.text is None:
+        return RedactedThinking(thought.signature)
+    return ThinkingBlock(thought.text, thought.signature)
+
+
+def _file(provider: Provider, file: File) -> Any:
+    kind = _mime_type(file)
+    if kind in _IMAGES:
+        return ImageBlock(_source(file, kind))
+    if kind == "application/pdf":
+        return DocumentBlock(_source(file, kind), file.filename)
+    if kind == "text/plain" and file.data is not None:
+        return DocumentBlock(Source("text", kind, _plain(provider, file.data)), file.filename)
+    raise ProviderError(
+        f"provider {provider.name!r} ({provider.type}) takes no file of type {kind!r}; "
+        "send an image, a PDF or plain text, or use another provider",
+        retryable=False,
+    )
+
+
+def _plain(provider: Provider, data: str) -> str:
+    try:
+        return msgspec.convert(data, bytes).decode()
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        raise ProviderError(
+            f"provider {provider.name!r}: a file of type 'text/plain' is no UTF-8 text", retryable=False
+        ) from None
+
+
+def _source(file: File, kind: str) -> Source:
+    if file.data is None:
+        return Source("url", url=file.url)
+    return Source("base64", kind if kind != "image/*" else "image/png", file.data)
+
+
+def _mime_type(file: File) -> str:
+    if file.mime_type:
+        return file.mime_type
+    name = (file.filename or file.url or "").partition("?")[0].lower()
+    if name.endswith(".pdf"):
+        return "application/pdf"
+    return "image/*" if file.url else "application/octet-stream"

@@ -1,0 +1,180 @@
+"""From a `ModelCall` to the body of `POST /messages`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET
+
+from calibrant.apischema.anthropic import (
+    AnthropicMessage,
+    AnthropicRequest,
+    InputTool,
+    JsonFormat,
+    OutputConfig,
+    TextBlock,
+    ThinkingConfig,
+    ToolChoice,
+)
+from calibrant.base.errors import ProviderError
+from calibrant.config.schema import Provider
+from calibrant.providers.anthropic_limits import max_output_tokens
+from calibrant.providers.anthropic_messages import first_cache_point, to_messages
+from calibrant.providers.anthropic_schema import accepted
+from calibrant.providers.base import JSON_TOOL
+from calibrant.types.call import ModelCall
+from calibrant.types.request import Params
+from calibrant.types.tool import Specific, Tool, ToolConfig
+
+__all__ = ["encode_anthropic"]
+
+_encode = msgspec.json.Encoder().encode
+
+_MIN_BUDGET = 1024
+_ASK_FOR_JSON = "Respond using JSON."
+_TIERS = {"default": "standard_only"}
+
+
+def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None = None) -> bytes:
+    """Return the body.
+
+    Args:
+        provider: The provider.
+        call: The call.
+        version: `anthropic_version` in place of a model, where the model stands in the address and `stream` too.
+
+    Raises:
+        ProviderError: the call asks for what the API does not take; the message names the field.
+    """
+    params = call.params
+    limit = _max_tokens(provider, params)
+    choice, tools = _tools(provider, call)
+    return _encode(
+        AnthropicRequest(
+            limit,
+            _messages(provider, call),
+            provider.model_name if version is None else UNSET,
+            version,
+            _system(call, marked=True),
+            params.temperature,
+            params.top_p,
+            params.stop_sequences or None,
+            tools,
+            choice,
+            _thinking(provider, params, limit),
+            _output_config(call),
+            None if params.service_tier is None else _TIERS.get(params.service_tier, "auto"),
+            True if call.stream else None,
+        )
+    )
+
+
+def _messages(provider: Provider, call: ModelCall) -> list[AnthropicMessage]:
+    messages = to_messages(provider, call.messages)
+    if not messages:
+        raise ProviderError(
+            f"provider {provider.name!r}: `messages` holds nothing to send; send a message with content",
+            retryable=False,
+        )
+    return messages
+
+
+def _max_tokens(provider: Provider, params: Params) -> int:
+    if params.max_tokens is not None:
+        return params.max_tokens
+    limit = max_output_tokens(provider.model_name)
+    if limit is None:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) needs `max_tokens` for the model {provider.model_name!r}; "
+            "set it in the variant or send it with the request",
+            retryable=False,
+        )
+    return limit
+
+
+def _system(call: ModelCall, *, marked: bool) -> str | list[TextBlock] | None:
+    text = call.system or None
+    if call.json_mode == "on" or (call.json_mode == "strict" and call.output_schema is None):
+        text = _asking_for_json(text)
+    control = first_cache_point(call.messages) if marked and text is not None else None
+    return text if control is None or text is None else [TextBlock(text, control)]
+
+
+def _asking_for_json(system: str | None) -> str:
+    if system is None:
+        return _ASK_FOR_JSON
+    return system if "json" in system.lower() else f"{system}\n\n{_ASK_FOR_JSON}"
+
+
+def _tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
+    config = _json_tool(call) if call.json_mode == "tool" else call.tools
+    tools: list[Any] = [] if config is None else [_tool(tool) for tool in config.tools]
+    tools += call.provider_tools
+    if not tools:
+        return None, None
+    if call.system is None and (control := first_cache_point(call.messages)) is not None:
+        # With no system prompt the tools are all that stands before the first message.
+        last = cast("dict[str, Any]", msgspec.to_builtins(tools[-1]))
+        tools[-1] = {**last, "cache_control": control}
+    return (None if config is None or not config.tools else _choice(provider, config, call.params)), tools
+
+
+def _tool(tool: Tool) -> InputTool:
+    schema = tool.parameters
+    if tool.strict:
+        return InputTool(tool.name, accepted(schema), tool.description or None, strict=True)
+    if "type" not in schema:
+        schema = {"type": "object", **schema}
+    return InputTool(tool.name, schema, tool.description or None)
+
+
+def _choice(provider: Provider, config: ToolConfig, params: Params) -> ToolChoice | None:
+    alone = True if config.parallel is False else None
+    choice = config.choice
+    if choice == "none":
+        return ToolChoice("none")
+    if choice == "auto":
+        return None if alone is None else ToolChoice("auto", None, alone)
+    if params.thinking_budget_tokens:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) cannot be made to call a tool while it thinks; "
+            "send `tool_choice` 'auto', or no `thinking_budget_tokens`",
+            retryable=False,
+        )
+    if isinstance(choice, Specific):
+        return ToolChoice("tool", choice.specific, alone)
+    return ToolChoice("any", None, alone)
+
+
+def _json_tool(call: ModelCall) -> ToolConfig:
+    schema = call.output_schema if call.output_schema else {"type": "object"}
+    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
+    return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)
+
+
+def _thinking(provider: Provider, params: Params, limit: int) -> ThinkingConfig | None:
+    budget = params.thinking_budget_tokens
+    if budget is None:
+        return ThinkingConfig("disabled") if params.reasoning_effort == "none" else None
+    if budget == 0:
+        return ThinkingConfig("disabled")
+    if budget < _MIN_BUDGET or budget >= limit:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) takes a `thinking_budget_tokens` of at least {_MIN_BUDGET} "
+            f"and below `max_tokens`, which is {limit}; {budget} is neither sent nor changed",
+            retryable=False,
+        )
+    return ThinkingConfig("enabled", budget)
+
+
+def _output_config(call: ModelCall) -> OutputConfig | None:
+    effort = call.params.reasoning_effort
+    if effort == "none":
+        effort = None
+    elif effort == "minimal":
+        effort = "low"
+    form = None
+    if call.json_mode == "strict" and call.output_schema is not None:
+        form = JsonFormat(accepted(call.output_schema))
+    return OutputConfig(effort, form) if effort is not None or form is not None else None
