@@ -15,6 +15,7 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.options import Options
+from calibrant.app.prices import read_prices
 from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
@@ -74,7 +75,8 @@ async def _serve(options: Options, ready: int) -> None:
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     reader = SqliteReader(options.database_path)
     targets = RecordTargets(reader, options.spool_dir)
-    engine = _engine(config, secrets, _client(config, settings_from_environ(environ).proxies), spool, targets)
+    compiler = Compiler(config, read_prices(options.run_dir))
+    engine = _engine(config, compiler, secrets, _client(config, settings_from_environ(environ).proxies), spool, targets)
     noted = await _note(spool, config)
     host = Host(
         engine=engine,
@@ -149,10 +151,12 @@ def _client(config: Config, proxies: Proxies) -> Client:
     )
 
 
-def _engine(config: Config, secrets: Secrets, client: Client, spool: Spool | None, targets: RecordTargets) -> Engine:
+def _engine(
+    config: Config, compiler: Compiler, secrets: Secrets, client: Client, spool: Spool | None, targets: RecordTargets
+) -> Engine:
     return Engine(
         config=config,
-        compiler=Compiler(config),
+        compiler=compiler,
         secrets=secrets,
         sender=client,
         metrics=Metrics(config.gateway.overhead_buckets),

@@ -12,6 +12,7 @@ import msgspec
 
 from calibrant.config.build import build
 from calibrant.config.check import Report, check
+from calibrant.config.check_costs import check_costs
 from calibrant.config.check_extras import check_extras
 from calibrant.config.check_functions import check_functions
 from calibrant.config.document import Document
@@ -54,6 +55,7 @@ def assemble(
     check(document, written, report)
     check_functions(document, written, report)
     check_extras(document, report)
+    check_costs(document, report)
     refused, warnings = _unbuilt(embedded.tree, origins)
     complain([*problems, *report.problems, *refused])
     return build(document, embedded.includes, canonical, digest(canonical), warnings)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import fields
 
-from calibrant.config import document_parts
+from calibrant.config import document_models, document_parts
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
     ChatCompletion,
@@ -27,6 +28,7 @@ from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
     AwsLocations,
     Config,
+    CostRule,
     Credential,
     Experiment,
     Function,
@@ -169,6 +171,7 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
         extra_headers=_extra_headers(table.extra_headers),
         provider_tools=getattr(table, "provider_tools", ()),
         options={key: value for key, value in options.items() if value and value != plain[key]},
+        cost=tuple(_cost_rule(rule) for rule in table.cost),
     )
 
 
@@ -181,6 +184,22 @@ def _provider_credential(vendor: Vendor, table: AnyProvider, defaults: Mapping[s
         if location is not None:
             return _credential(location)
     return defaults.get(vendor.type, Credential(vendor.credential))
+
+
+def _cost_rule(table: document_models.CostRule) -> CostRule:
+    # A float as it was written, not as the binary number that it became.
+    million = table.cost_per_million
+    rate = Decimal(repr(table.cost_per_unit)) if million is None else Decimal(repr(million)).scaleb(-6)
+    return CostRule(
+        whole=_steps(table.pointer or table.pointer_nonstreaming or ""),
+        streamed=_steps(table.pointer or table.pointer_streaming or ""),
+        rate=rate,
+        required=table.required,
+    )
+
+
+def _steps(pointer: str) -> tuple[str, ...]:
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
 
 
 def _extra_body(entries: Iterable[document_parts.ExtraBody]) -> tuple[ExtraBody, ...]:

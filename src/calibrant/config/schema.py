@@ -6,6 +6,7 @@ Nothing here holds a secret: credentials are locations, resolved into `Secret` v
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from calibrant.types.tool import Tool, ToolChoice
 __all__ = [
     "AwsLocations",
     "Config",
+    "CostRule",
     "Credential",
     "Durability",
     "Experiment",
@@ -78,6 +80,19 @@ class Retries(Struct, frozen=True):
     max_delay_s: float = 10.0
 
 
+class CostRule(Struct, frozen=True):
+    """What one number of a provider's answer costs."""
+
+    whole: tuple[str, ...]
+    """Steps of a JSON Pointer into a whole answer."""
+    streamed: tuple[str, ...]
+    """Steps of one into each event of a stream; the largest number counts."""
+    rate: Decimal
+    """US dollars for one; a negative one is a discount."""
+    required: bool = False
+    """Whether the cost is unknown without the number; else it counts as 0."""
+
+
 class Provider(Struct, frozen=True):
     """One way to reach a model."""
 
@@ -99,6 +114,8 @@ class Provider(Struct, frozen=True):
     """Tools that the provider itself runs, in its own words."""
     options: dict[str, Any] = {}
     """Keys that only this provider type knows, such as `reasoning_format`."""
+    cost: tuple[CostRule, ...] = ()
+    """What a call costs; empty to look its price up."""
 
 
 class Model(Struct, frozen=True):

@@ -10,6 +10,8 @@ from calibrant.config.schema import Config, Credential, Experiment, Function, Mo
 from calibrant.config.vendors import VENDORS
 from calibrant.providers.base import Adapter
 from calibrant.providers.catalog import adapter
+from calibrant.providers.cost import Pricer
+from calibrant.providers.price_table import PriceTable
 from calibrant.render.schema import Schema
 from calibrant.render.template import Templates
 
@@ -46,6 +48,8 @@ class CompiledProvider:
 
     provider: Provider
     adapter: Adapter
+    pricer: Pricer | None = None
+    """What its calls cost; null where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,18 @@ class CompiledModel:
 class Compiler:
     """Compiles what the configuration holds at once, and shorthands (`openai::gpt-4o-mini`) as they are asked for."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, prices: PriceTable | None = None) -> None:
         """Compile every function and model.
+
+        Args:
+            config: What to compile.
+            prices: What vendors ask; without it only rules and providers say what a call costs.
 
         Raises:
             ConfigError: a template or schema does not compile; the message lists every one that does not.
         """
         self._config = config
+        self._prices = prices
         self._shorthands: dict[str, CompiledModel] = {}
         self._defaults: dict[str, CompiledFunction] = {}
         problems: list[str] = []
@@ -77,7 +86,7 @@ class Compiler:
                 problems.append(f"functions.{name}: {error}")
         if problems:
             raise ConfigError("\n".join(problems))
-        self._models = {name: _model(model) for name, model in config.models.items()}
+        self._models = {name: _model(model, prices) for name, model in config.models.items()}
 
     def function(self, name: str) -> CompiledFunction:
         """Return the function.
@@ -129,7 +138,7 @@ class Compiler:
             return None
         credential = self._config.provider_defaults.get(kind) or Credential(vendor.credential)
         provider = Provider(name=kind, type=kind, model_name=model_name, credential=credential)
-        compiled = _model(Model(name=name, providers=(provider,)))
+        compiled = _model(Model(name=name, providers=(provider,)), self._prices)
         # Callers choose these names, so what is kept of them is bounded.
         if len(self._shorthands) >= _SHORTHANDS_KEPT:
             self._shorthands.clear()
@@ -153,8 +162,8 @@ def _function(function: Function, includes: dict[str, str]) -> CompiledFunction:
     )
 
 
-def _model(model: Model) -> CompiledModel:
-    return CompiledModel(model, tuple(CompiledProvider(p, adapter(p)) for p in model.providers))
+def _model(model: Model, prices: PriceTable | None) -> CompiledModel:
+    return CompiledModel(model, tuple(CompiledProvider(p, adapter(p), Pricer(p, prices)) for p in model.providers))
 
 
 def _some(names: Iterable[str]) -> str:

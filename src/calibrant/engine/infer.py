@@ -22,6 +22,7 @@ from calibrant.engine.output import answer, head
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import Plan, resolve
 from calibrant.render.prompt import render_input
+from calibrant.telemetry.metrics import Spent
 from calibrant.types.answer import Answered
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
@@ -60,7 +61,7 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
 
 async def _answered(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, journal: Journal) -> Answered:
     reply = await call_model(engine, plan, variant, call, journal)
-    return answer(head(engine, plan, variant.name), plan, reply)
+    return answer(head(engine, plan, variant.name), plan, reply, journal.cost())
 
 
 def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> tuple[Plan, Journal]:
@@ -172,16 +173,21 @@ def record(
 
 
 def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
-    sent = made = 0
+    sent = made = unpriced = 0
+    cost = 0.0
     model_name = ""
     for row in journal.rows:
-        sent += row.input_tokens or 0
-        made += row.output_tokens or 0
+        if row.usage_source != "estimated":
+            sent += row.input_tokens or 0
+            made += row.output_tokens or 0
+        if row.cost is not None:
+            cost += float(row.cost)
+        elif row.usage_source != "none":
+            unpriced += 1
         model_name = row.model_name
     status = "ok" if error is None else error.code
     engine.metrics.count_inference(
         (plan.caller.endpoint, plan.function.function.name, model_name, journal.variant_name, status),
-        sent,
-        made,
+        Spent(sent, made, cost, unpriced),
         max(0.0, now - plan.started - journal.upstream_s - journal.backoff_s),
     )

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, ProviderError
-from calibrant.base.ids import uuid7
+from calibrant.base.ids import id_millis, uuid7
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.limits import Limit
-from calibrant.types.reply import Reply, Usage
+from calibrant.providers.cost import UNKNOWN
+from calibrant.providers.estimate import estimated_input, estimated_output
+from calibrant.types.money import total
+from calibrant.types.reply import Reply, Usage, UsageSource
 from calibrant.types.rows import ModelInferenceRow
 
 __all__ = ["Journal", "ProviderCall"]
+
+_log = logging.getLogger(__name__)
 
 
 class ProviderCall(Struct):
@@ -51,11 +59,18 @@ class Journal(Struct):
         """Note a failure, with what had arrived of a broken stream."""
         self._note(call, ended, partial, error)
 
+    def cost(self) -> str | None:
+        """Return what the calls cost together; null while that of any that made something is unknown.
+
+        A call that made nothing, as far as anybody knows, costs nothing that is known and does not count.
+        """
+        return total([row.cost for row in self.rows if row.usage_source != "none"])
+
     def _note(self, call: ProviderCall, ended: float, reply: Reply | None, error: CalibrantError | None) -> None:
         self.upstream_s += ended - call.started
         provider = call.provider.provider
         first = call.first_chunk
-        usage = _NO_USAGE if reply is None else reply.usage
+        usage, source = _NOTHING if reply is None else _metered(call, reply, error)
         http_status: int | None = 200
         raw_response = b"" if reply is None else reply.raw
         if isinstance(error, ProviderError):
@@ -63,14 +78,19 @@ class Journal(Struct):
             raw_response = raw_response or error.raw_response
         elif error is not None and first is None:
             http_status = None
-        source = "none"
-        if usage.input_tokens is not None or usage.output_tokens is not None:
-            source = "reported" if error is None else "partial"
+        identity = uuid7()
+        priced = UNKNOWN
+        if reply is not None and source != "none" and call.provider.pricer is not None:
+            at_ms = id_millis(identity)
+            priced = call.provider.pricer.price(usage, reply.raw, reply.model, at_ms, stream=first is not None)
+            if priced.negative is not None:
+                name = f"{call.model_name}.providers.{provider.name}"
+                _log.error("models.%s.cost: the rules make %s dollars, which is no cost", name, priced.negative)
         # By position, in the order of the row's fields: a Struct finds each keyword by going through all its fields,
         # which for a row of this length takes ten times as long.
         self.rows.append(
             ModelInferenceRow(
-                uuid7(),  # id
+                identity,
                 self.inference_id,
                 len(self.rows) + 1,  # attempt
                 call.variant_name,
@@ -92,8 +112,8 @@ class Journal(Struct):
                 usage.reasoning_tokens,
                 usage.raw or None,
                 source,
-                None,  # cost
-                None,  # price_version
+                priced.cost,
+                priced.version,
                 (ended - call.started) * 1e3,  # response_ms
                 None if first is None else (first - call.started) * 1e3,  # ttft_ms
                 False,  # cached
@@ -105,4 +125,28 @@ class Journal(Struct):
         )
 
 
-_NO_USAGE = Usage()
+_NOTHING: tuple[Usage, UsageSource] = (Usage(), "none")
+
+
+def _metered(call: ProviderCall, reply: Reply, error: CalibrantError | None) -> tuple[Usage, UsageSource]:
+    """Return what a call used, and how that is known.
+
+    What its provider did not count is estimated. So is the output of a stream that broke, where far more of it had
+    come than had been counted: some providers count once at the beginning and again at the end.
+    """
+    usage = reply.usage
+    told, made = usage.input_tokens, usage.output_tokens
+    if error is None and told is not None and made is not None:
+        return usage, "reported"
+    nothing = told is None and made is None
+    if error is None or reply.content:
+        estimate = estimated_output(reply.content)
+        if estimate is not None and (made is None or (error is not None and 2 * made < estimate)):
+            made = estimate
+        if told is None:
+            told = estimated_input(call.raw_request)
+    if (told, made) != (usage.input_tokens, usage.output_tokens):
+        return replace(usage, input_tokens=told, output_tokens=made), "estimated"
+    if nothing:
+        return usage, "none"
+    return usage, "reported" if error is None else "partial"

@@ -33,8 +33,15 @@ def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
     )
 
 
-def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
-    """Return the function's answer. Output that breaks its schema is marked, never an error."""
+def answer(head: Head, plan: Plan, reply: Reply, cost: str | None = None) -> Answered:
+    """Return the function's answer. Output that breaks its schema is marked, never an error.
+
+    Args:
+        head: Who answers.
+        plan: What was decided.
+        reply: What the model answered.
+        cost: Of every call that was made for it.
+    """
     if head.function_type == "json":
         # The last one: a model that talks before it answers does so in a block of its own.
         raw = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), None)
@@ -45,12 +52,19 @@ def answer(head: Head, plan: Plan, reply: Reply) -> Answered:
             parsed=None if raw is None else parse_json(raw, plan.output_schema),
             usage=reply.usage,
             finish_reason=reply.finish_reason,
+            cost=cost,
         )
     content = reply.content
     if plan.tool_schemas:
         content = tuple([_checked(block, plan.tool_schemas) for block in content])
     return Answered(
-        head=head, content=content, raw=None, parsed=None, usage=reply.usage, finish_reason=reply.finish_reason
+        head=head,
+        content=content,
+        raw=None,
+        parsed=None,
+        usage=reply.usage,
+        finish_reason=reply.finish_reason,
+        cost=cost,
     )
 
 

@@ -111,7 +111,7 @@ def _inference(
         journal.durations,
         usage.input_tokens if usage is not None else None,
         usage.output_tokens if usage is not None else None,
-        None,  # cost
+        answered.cost if answered is not None else journal.cost(),
         caller.trace_id,
         caller.span_id,
         caller.key_id,

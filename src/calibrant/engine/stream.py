@@ -106,7 +106,7 @@ class Stream:
             self.journal.failed(call, self.error, now, partial=reply)
             names = (call.model_name, call.provider.provider.name, self.error.code)
             self.engine.metrics.count("provider_errors", names)
-        self.answered = answer(self.head, self.plan, reply)
+        self.answered = answer(self.head, self.plan, reply, self.journal.cost())
         if wants_raw(self.plan.request):
             self.answered = replace(self.answered, calls=tuple(self.journal.rows))
         done = record(

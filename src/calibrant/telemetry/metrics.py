@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from prometheus_client import generate_latest
@@ -25,6 +26,7 @@ __all__ = [
     "Histogram",
     "InferenceLabels",
     "Metrics",
+    "Spent",
     "exposition",
     "forget_published",
     "merge",
@@ -36,6 +38,8 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "inferences": ("Inferences made.", ("endpoint", "function_name", "model_name", "status")),
     "input_tokens": ("Input tokens, as providers reported them.", ("model_name",)),
     "output_tokens": ("Output tokens, as providers reported them.", ("model_name",)),
+    "cost_usd": ("US dollars that calls of providers cost, as far as that is known.", ("model_name",)),
+    "unknown_costs": ("Calls of providers that made something and whose cost is unknown.", ("model_name",)),
     "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
     "feedback": ("Feedback accepted.", ("metric_name",)),
     "rejected": ("Requests refused because the spool had no room.", ()),
@@ -66,12 +70,25 @@ class Figures(msgspec.Struct):
     overhead: list[tuple[tuple[str, ...], Histogram]] = []
 
 
+class Spent(NamedTuple):
+    """What the calls of one inference took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+    """Of those whose cost is known, in US dollars."""
+    unknown_costs: int = 0
+    """How many have another."""
+
+
 class _Inferences(msgspec.Struct):
     """What is counted of inferences that share their labels: one look-up an inference, not five."""
 
     n: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cost: float = 0.0
+    unknown_costs: int = 0
     overhead: list[int] = []
     overhead_total: float = 0.0
 
@@ -99,16 +116,16 @@ class Metrics:
         values = self._counters.setdefault(name, {})
         values[labels] = values.get(labels, 0) + amount
 
-    def count_inference(
-        self, labels: InferenceLabels, input_tokens: int, output_tokens: int, overhead_s: float
-    ) -> None:
-        """Add one inference: to its counter, its tokens, and the histogram of the gateway's own time."""
+    def count_inference(self, labels: InferenceLabels, spent: Spent, overhead_s: float) -> None:
+        """Add one inference: to its counter, what it took, and the histogram of the gateway's own time."""
         entry = self._inferences.get(labels)
         if entry is None:
             entry = self._inferences[labels] = _Inferences(overhead=[0] * (len(self._buckets) + 1))
         entry.n += 1
-        entry.input_tokens += input_tokens
-        entry.output_tokens += output_tokens
+        entry.input_tokens += spent.input_tokens
+        entry.output_tokens += spent.output_tokens
+        entry.cost += spent.cost
+        entry.unknown_costs += spent.unknown_costs
         entry.overhead[bisect_left(self._buckets, overhead_s)] += 1
         entry.overhead_total += overhead_s
 
@@ -123,6 +140,8 @@ class Metrics:
             sums.count("inferences", (endpoint, function_name, model_name, status), entry.n)
             sums.count("input_tokens", (model_name,), entry.input_tokens)
             sums.count("output_tokens", (model_name,), entry.output_tokens)
+            sums.count("cost_usd", (model_name,), entry.cost)
+            sums.count("unknown_costs", (model_name,), entry.unknown_costs)
             _add(overhead, (function_name, variant_name), Histogram(entry.overhead, entry.overhead_total))
         return Figures(
             buckets=self._buckets,

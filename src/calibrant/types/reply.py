@@ -24,7 +24,9 @@ __all__ = [
 ]
 
 FinishReason = Literal["stop", "stop_sequence", "length", "tool_call", "content_filter", "unknown"]
-UsageSource = Literal["reported", "partial", "none"]
+UsageSource = Literal["reported", "partial", "estimated", "none"]
+"""Whose count it is: the provider's; the provider's, as far as a broken stream had come; ours, by the size of what was
+sent and came; nobody's, where nothing came."""
 
 
 class Usage(Struct, frozen=True):

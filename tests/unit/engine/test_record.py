@@ -133,11 +133,14 @@ def test_every_field_of_a_call_is_in_its_place(line):
     }
 
 
-def test_unknown_usage_is_null_and_has_no_source(line):
+def test_unknown_usage_is_estimated_and_says_so(line):
     it = line(model() + function(), said(usage=None))
     it.infer()
     assert (it.row.input_tokens, it.row.output_tokens) == (None, None)
-    assert (it.attempts[0].usage_source, it.attempts[0].raw_usage) == ("none", None)
+    call = it.attempts[0]
+    assert (call.usage_source, call.raw_usage, call.output_tokens) == ("estimated", None, 1)
+    assert call.input_tokens == 4  # "gpt", "user", "Hello?"
+    assert (it.counted("input_tokens"), it.counted("unknown_costs")) == ({("m",): 0}, {("m",): 1})
 
 
 def test_no_key_is_in_what_is_recorded(line):

@@ -69,7 +69,7 @@ def test_who_answers_is_known_before_the_first_chunk(line):
     ],
 )
 def test_a_broken_stream_is_recorded_as_broken_with_what_arrived(line, end, error):
-    answer = Answer(event({"content": "Hel"}, usage={"prompt_tokens": 5}), *end)
+    answer = Answer(event({"content": "Hel"}, usage={"prompt_tokens": 5, "completion_tokens": 1}), *end)
     it = line(model() + function(), answer)
     stream, chunks = it.stream()
     assert texts(chunks) == ["Hel"]

@@ -1,11 +1,11 @@
-from calibrant.telemetry.metrics import Metrics, exposition, forget_published, merge, read_published
+from calibrant.telemetry.metrics import Metrics, Spent, exposition, forget_published, merge, read_published
 
 
 def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
     for name, latency in (("a", 0.0005), ("b", 0.5)):
         metrics = Metrics((0.001, 0.01))
         metrics.count("requests", ("inference", "200"), 2)
-        metrics.count_inference(("inference", "f", "m", "v", "ok"), 3, 4, latency)
+        metrics.count_inference(("inference", "f", "m", "v", "ok"), Spent(3, 4), latency)
         metrics.publish(tmp_path / f"{name}.metrics")
     text = exposition(merge(read_published(tmp_path)), [("spool_bytes", "Bytes waiting.", 7.0)]).decode()
     for prefix in ("calibrant", "tensorzero"):
@@ -25,7 +25,7 @@ def test_figures_of_two_processes_add_up_under_both_names(tmp_path):
 
 def test_no_buckets_turn_the_histogram_off():
     metrics = Metrics(())
-    metrics.count_inference(("inference", "f", "m", "v", "ok"), 3, 4, 1.0)
+    metrics.count_inference(("inference", "f", "m", "v", "ok"), Spent(3, 4), 1.0)
     assert b"overhead" not in exposition(metrics.figures())
 
 
