@@ -8,8 +8,8 @@ one of their models is first asked for.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterable
-from datetime import date
 
 import msgspec
 from msgspec import Struct
@@ -210,8 +210,5 @@ _COMPACT_DATE = re.compile(r"-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=-|
 
 def _dashed(found: re.Match[str]) -> str:
     year, month, day = found.groups()
-    try:
-        date(int(year), int(month), int(day))
-    except ValueError:
-        return found[0]
-    return f"-{year}-{month}-{day}"
+    there_is = int(day) <= monthrange(int(year), int(month))[1]
+    return f"-{year}-{month}-{day}" if there_is else found[0]
