@@ -172,7 +172,9 @@ class Stored:
 class Line:
     """An engine and everything around it."""
 
-    def __init__(self, folder, toml, *steps, environ=None, spool=True, targets=None, redact=None, clock=None):
+    def __init__(
+        self, folder, toml, *steps, environ=None, spool=True, targets=None, redact=None, clock=None, prices=None
+    ):
         file = folder / "calibrant.toml"
         file.write_text(toml)
         environ = environ or {}
@@ -181,7 +183,7 @@ class Line:
         self.spool = Spooled() if spool else None
         self.engine = Engine(
             config=self.config,
-            compiler=Compiler(self.config),
+            compiler=Compiler(self.config, prices),
             secrets=Secrets.resolve(self.config, environ)[0],
             sender=self.sender,
             metrics=Metrics((0.1,)),

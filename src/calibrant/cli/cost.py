@@ -1,0 +1,102 @@
+"""`calibrant cost`: what the record's calls cost, and working it out again with the prices of now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibrant.cli import flags
+from calibrant.cli.context import context
+
+if TYPE_CHECKING:
+    from calibrant.app.costs import Span
+
+__all__ = ["app", "recompute", "show"]
+
+app = typer.Typer(help="What the calls in the record cost.", no_args_is_help=True)
+
+_Since = Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")]
+_Until = Annotated[str | None, typer.Option("--until", help="Before this day or moment.")]
+
+
+@app.command("show")
+def show(
+    since: _Since = None,
+    until: _Until = None,
+    database: flags.Database = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Show what calls cost, by model and provider, and how many are of unknown cost."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibrant.app.costs import read_costs
+
+    found = read_costs(context(None, data_dir, database), _span(since, until))
+    if as_json:
+        typer.echo(msgspec.json.encode(found).decode())
+        return
+    table = Table(title="cost in US dollars")
+    for heading in ("model", "provider", "calls", "estimated", "unknown", "cost"):
+        table.add_column(heading, justify="left" if heading in ("model", "provider") else "right")
+    for each in found:
+        figures = (each.calls, each.estimated, each.unknown)
+        table.add_row(each.model_name, each.provider_name, *map(str, figures), each.cost)
+    Console(markup=False).print(table if found else "No call in the record has a cost.")
+
+
+@app.command("recompute")
+def recompute(
+    since: _Since = None,
+    until: _Until = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    config: flags.ConfigFile = None,
+    database: flags.Database = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Work out again what recorded calls cost, by the configuration's rules and the installed prices.
+
+    May run beside the gateway. Prices are those of the time of each call; only costs and their price versions are
+    written, and a known cost never becomes unknown.
+    """
+    import msgspec
+
+    from calibrant.app.costs import recompute as again
+    from calibrant.config.load import load, read_environment
+
+    options = context(config, data_dir, database)
+    done = again(options, load(options.config, environ=read_environment()), _span(since, until), dry_run=dry_run)
+    if as_json:
+        typer.echo(msgspec.json.encode(done).decode())
+        return
+    would = "would change" if dry_run else "changed"
+    typer.echo(
+        f"{done.calls} calls: {done.changed} {would}, {done.unchanged} are right, "
+        f"{done.kept} keep a cost that cannot be worked out now, {done.unknown} are of unknown cost"
+    )
+    typer.echo(f"{done.inferences} inferences {would}; known costs: {done.before} before, {done.after} after")
+
+
+def _span(since: str | None, until: str | None) -> Span:
+    from calibrant.app.costs import Span
+
+    return Span(_millis("--since", since), _millis("--until", until))
+
+
+def _millis(flag: str, text: str | None) -> int | None:
+    from datetime import UTC, datetime
+
+    from calibrant.base.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{flag}: {text!r} is no date; write 2026-11-28 or 2026-11-28T07:30:00Z") from None
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return int(moment.timestamp() * 1000)
