@@ -55,6 +55,9 @@ def canned(answer: Callable[[Seen], Reply]) -> Iterator[Canned]:
         def do_GET(self) -> None:
             self._serve()
 
+        def do_PUT(self) -> None:
+            self._serve()
+
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             seen = Seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)

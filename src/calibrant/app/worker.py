@@ -22,9 +22,8 @@ from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.config.environment import Proxies, settings_from_environ
 from calibrant.config.load import read_environment
-from calibrant.config.problem import complain
 from calibrant.config.schema import Config
-from calibrant.config.secret import Secrets
+from calibrant.credentials.opening import Opened, open_credentials
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Engine, Redact
 from calibrant.net.client import Client
@@ -67,8 +66,9 @@ def main() -> None:
 async def _serve(options: Options, ready: int) -> None:
     environ = read_environment()
     config = options.read_config(environ)
-    secrets, missing = Secrets.resolve(config, environ)
-    complain(missing)
+    metrics = Metrics(config.gateway.overhead_buckets)
+    credentials = await open_credentials(config, environ, metrics=metrics, clock=SystemClock())
+    config = credentials.config
     spool = Spool.open(options.spool_dir, config.spool, "worker") if config.observability else None
     name = spool.incarnation if spool is not None else "worker"
     published = options.run_dir / f"{name}.metrics"
@@ -76,7 +76,8 @@ async def _serve(options: Options, ready: int) -> None:
     reader = SqliteReader(options.database_path)
     targets = RecordTargets(reader, options.spool_dir)
     compiler = Compiler(config, read_prices(options.run_dir))
-    engine = _engine(config, compiler, secrets, _client(config, settings_from_environ(environ).proxies), spool, targets)
+    client = _client(config, settings_from_environ(environ).proxies)
+    engine = _engine(compiler, credentials, client, metrics, spool, targets)
     noted = await _note(spool, config)
     host = Host(
         engine=engine,
@@ -107,6 +108,7 @@ async def _serve(options: Options, ready: int) -> None:
     if spool is not None:
         await spool.close()
     _publish(engine, published)
+    await credentials.refresher.close()
     await _close(engine)
     targets.close()
     reader.close()
@@ -152,14 +154,20 @@ def _client(config: Config, proxies: Proxies) -> Client:
 
 
 def _engine(
-    config: Config, compiler: Compiler, secrets: Secrets, client: Client, spool: Spool | None, targets: RecordTargets
+    compiler: Compiler,
+    credentials: Opened,
+    client: Client,
+    metrics: Metrics,
+    spool: Spool | None,
+    targets: RecordTargets,
 ) -> Engine:
+    config = credentials.config
     return Engine(
         config=config,
         compiler=compiler,
-        secrets=secrets,
+        secrets=credentials.secrets,
         sender=client,
-        metrics=Metrics(config.gateway.overhead_buckets),
+        metrics=metrics,
         clock=SystemClock(),
         spool=spool,
         targets=targets if spool is not None else None,

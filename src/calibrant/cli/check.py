@@ -15,13 +15,19 @@ def check(config: flags.ConfigFile = None) -> None:
     from calibrant.config.load import load, read_environment
     from calibrant.config.problem import complain
     from calibrant.config.secret import Secrets
+    from calibrant.config.setting import settle, with_region
+    from calibrant.credentials.sources import open_sources
     from calibrant.engine.compiled import Compiler
 
     environ = read_environment()
     where = pattern(config)
     loaded = load(where, environ=environ)
-    Compiler(loaded)
-    complain(Secrets.resolve(loaded, environ)[1])
+    settled, problems = settle(loaded, environ)
+    secrets, _ = Secrets.resolve(settled, environ)
+    # No server is asked here: that an account's file can be used is all that a check can tell.
+    open_sources(secrets, environ, loaded.gateway.ca_bundle)
+    complain([*problems, *secrets.problems()])
+    Compiler(with_region(settled, "unasked"))
     for warning in loaded.warnings:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)
     typer.echo(

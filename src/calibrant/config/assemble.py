@@ -13,6 +13,7 @@ import msgspec
 from calibrant.config.build import build
 from calibrant.config.check import Report, check
 from calibrant.config.check_costs import check_costs
+from calibrant.config.check_credentials import check_credentials
 from calibrant.config.check_extras import check_extras
 from calibrant.config.check_functions import check_functions
 from calibrant.config.document import Document
@@ -55,6 +56,7 @@ def assemble(
     check(document, written, report)
     check_functions(document, written, report)
     check_extras(document, report)
+    check_credentials(document, report)
     check_costs(document, report)
     refused, warnings = _unbuilt(embedded.tree, origins)
     complain([*problems, *report.problems, *refused])

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import fields
 
 from calibrant.config import document_models, document_parts
+from calibrant.config.credential import AWS_TYPES, credential_at, provider_credential
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
     ChatCompletion,
@@ -23,10 +24,9 @@ from calibrant.config.document_functions import (
 )
 from calibrant.config.document_gateway import GatewayTable
 from calibrant.config.document_models import AnyProvider, ModelTable
-from calibrant.config.document_parts import LocationPair, TimeoutsTable
+from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
-    AwsLocations,
     Config,
     CostRule,
     Credential,
@@ -44,8 +44,9 @@ from calibrant.config.schema import (
     Timeouts,
     Variant,
 )
+from calibrant.config.setting import REGION_FROM_SDK
 from calibrant.config.sources import schema_sources, template_sources
-from calibrant.config.vendors import VENDORS, Vendor
+from calibrant.config.vendors import VENDORS
 from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolChoice
@@ -132,12 +133,8 @@ def _defaults(document: Document) -> dict[str, Credential]:
         defaults = getattr(getattr(document.provider_types, name, None), "defaults", None)
         location = getattr(defaults, "api_key_location", None) or getattr(defaults, "credential_location", None)
         if location is not None:
-            found[name] = _credential(location)
+            found[name] = credential_at(name, location)
     return found
-
-
-def _credential(location: str | LocationPair) -> Credential:
-    return Credential(location) if isinstance(location, str) else Credential(location.default, location.fallback)
 
 
 def _timeouts(table: TimeoutsTable) -> Timeouts:
@@ -158,12 +155,14 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
     vendor = VENDORS[str(table.__struct_config__.tag)]
     options = {field.name: getattr(table, field.name) for field in fields(table) if field.name in vendor.options}
     plain = {field.name: field.default for field in fields(table)}
+    if vendor.type in AWS_TYPES and options["allow_auto_detect_region"]:
+        options["region"] = options["region"] or REGION_FROM_SDK
     return Provider(
         name=name,
         type=vendor.type,
         model_name=getattr(table, vendor.model_key, None) or "",
         api_base=getattr(table, "api_base", None),
-        credential=_provider_credential(vendor, table, defaults),
+        credential=provider_credential(table, defaults),
         timeouts=_timeouts(table.timeouts),
         parse_think_blocks=getattr(table, "parse_think_blocks", None),
         discard_unknown_chunks=table.discard_unknown_chunks,
@@ -173,17 +172,6 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
         options={key: value for key, value in options.items() if value and value != plain[key]},
         cost=tuple(_cost_rule(rule) for rule in table.cost),
     )
-
-
-def _provider_credential(vendor: Vendor, table: AnyProvider, defaults: Mapping[str, Credential]) -> Credential:
-    key_id, secret_key = getattr(table, "access_key_id", None), getattr(table, "secret_access_key", None)
-    if key_id is not None and secret_key is not None:
-        return Credential("none", aws=AwsLocations(key_id, secret_key, getattr(table, "session_token", None)))
-    for key in ("api_key_location", "credential_location", "api_key"):
-        location = getattr(table, key, None)
-        if location is not None:
-            return _credential(location)
-    return defaults.get(vendor.type, Credential(vendor.credential))
 
 
 def _cost_rule(table: document_models.CostRule) -> CostRule:

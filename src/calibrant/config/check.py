@@ -15,11 +15,12 @@ import msgspec
 
 from calibrant.config.document import Document
 from calibrant.config.document_models import ModelTable
-from calibrant.config.document_parts import LocationPair, TimeoutsTable
+from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_bytes
 from calibrant.config.merge import Origins
 from calibrant.config.problem import Path, Problem, dotted
 from calibrant.config.shape import did_you_mean
+from calibrant.config.shorthand import fault_of_shorthand
 from calibrant.config.vendors import VENDORS
 
 __all__ = ["Report", "check", "check_schema", "check_timeouts", "names", "unknown_model"]
@@ -114,7 +115,7 @@ def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
     if not vendor.built or (kind == "openai" and rest.startswith("responses::")):
         what = "the OpenAI Responses API" if vendor.built else f"the provider type {kind!r}"
         return f"asks for {what}, which this version cannot do", "take another model"
-    return None if rest else (f"names {name!r}, which has no model after the `::`", f"write '{kind}::MODEL'")
+    return fault_of_shorthand(kind, rest)
 
 
 def _refuse(uri: str) -> Any:
@@ -172,14 +173,3 @@ def _check_model(path: Path, model: ModelTable, known: set[str], document: Docum
         base = getattr(provider, "api_base", None)
         if base is not None and not base.startswith(("http://", "https://")):
             report((*here, "api_base"), "is no address", 'start it with "https://" or "http://"')
-        location = getattr(provider, "api_key_location", None)
-        if location is not None and "sdk" in _locations(location):
-            report(
-                (*here, "api_key_location"),
-                'is "sdk", which only AWS and GCP have',
-                'write "env::NAME", or "none" for a server that wants no key',
-            )
-
-
-def _locations(location: str | LocationPair) -> tuple[str, ...]:
-    return (location,) if isinstance(location, str) else (location.default, location.fallback)

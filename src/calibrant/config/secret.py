@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Mapping
-from pathlib import Path as FilePath
+from collections.abc import Iterable, Iterator, Mapping
+from math import inf
+from typing import Literal
+from urllib.parse import quote
 
 from msgspec import Struct
 
+from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import MissingCredential
+from calibrant.config.credential import default_credential
+from calibrant.config.lookup import Absent, look_up
 from calibrant.config.problem import Problem, dotted
-from calibrant.config.schema import Config, Credential
+from calibrant.config.schema import AwsLocations, Config, Credential
 from calibrant.config.vendors import VENDORS
 
-__all__ = ["AwsKeys", "Credentials", "Secret", "Secrets"]
+__all__ = ["AwsKeys", "Credentials", "Secret", "Secrets", "TokenSource"]
 
-_NOTHING_NEEDED = ("none", "sdk")
+_DYNAMIC = "dynamic::"
+_GCP = "gcp::"
+_SDK: Mapping[str, Literal["aws", "gcp"]] = {"sdk::aws": "aws", "sdk::gcp": "gcp"}
 
 
 class Secret:
@@ -32,8 +39,14 @@ class Secret:
         return self._value
 
     def strike(self, body: bytes) -> bytes:
-        """Return what somebody else wrote, without the value: providers quote a key that they refuse."""
-        return body.replace(self._value.encode(), b"***") if self._value else body
+        """Return what somebody else wrote, without the value: providers quote a key that they refuse.
+
+        JSON may have a backslash before each slash of it, an address may have it percent-encoded.
+        """
+        if self._value:
+            for form in dict.fromkeys((self._value, self._value.replace("/", "\\/"), quote(self._value, safe=""))):
+                body = body.replace(form.encode(), b"***")
+        return body
 
     def __repr__(self) -> str:
         """Return a text that shows nothing of the value."""
@@ -71,93 +84,182 @@ Credentials = Secret | AwsKeys
 """What `sign` gets: a key or token, or AWS's keys."""
 
 
-class Secrets:
-    """Every static credential that the configuration names, looked up once.
+class TokenSource(Struct, frozen=True):
+    """A credential that is fetched, expires and is fetched again."""
 
-    What only a shorthand model would need may be missing: whoever calls one then hears of it.
+    location: str
+    """`sdk::aws`, `sdk::gcp` or `gcp::LOCATION`."""
+    kind: Literal["aws", "gcp"]
+    key: Secret | None = None
+    """What is at LOCATION: the JSON of an account."""
+
+
+class _Held(Struct, frozen=True):
+    credential: Credentials
+    expires: float
+    """Unix time in seconds; infinite where it does not."""
+
+
+class Secrets:
+    """Every credential that the configuration names: static ones looked up once, the others as they were renewed last.
+
+    `get` waits for nothing. What changes here is what `renew`, `fail` and `lack` put in: whoever holds the
+    `sources` calls these from the one event loop. What only a shorthand model would need may be missing:
+    whoever calls one then hears of it.
     """
 
-    __slots__ = ("_found", "_missing")
+    __slots__ = ("_clock", "_configured", "_failed", "_found", "_held", "_missing", "sources")
 
-    def __init__(self, found: Mapping[str, Secret], missing: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        found: Mapping[str, Secret],
+        missing: Mapping[str, str],
+        *,
+        configured: Iterable[tuple[str, Credential]] = (),
+        sources: Iterable[TokenSource] = (),
+        clock: Clock | None = None,
+    ) -> None:
         """Keep what was found.
 
         Args:
             found: Secrets by location.
             missing: Why a location has none, by location.
+            configured: The path and the credential of each configured provider.
+            sources: What is to be fetched.
+            clock: Tells when a token has expired; the machine's own where it is null.
         """
         self._found = dict(found)
         self._missing = dict(missing)
+        self._configured = tuple(configured)
+        self._held: dict[str, _Held] = {}
+        self._failed: dict[str, str] = {}
+        self._clock = clock or SystemClock()
+        self.sources = tuple(sources)
+        """What is to be fetched, and renewed before it expires."""
 
     @classmethod
-    def resolve(cls, config: Config, environ: Mapping[str, str]) -> tuple[Secrets, tuple[Problem, ...]]:
+    def resolve(
+        cls, config: Config, environ: Mapping[str, str], clock: Clock | None = None
+    ) -> tuple[Secrets, tuple[Problem, ...]]:
         """Look up every static credential of the configuration, and the defaults of the shorthands.
 
         Returns:
-            The secrets, and a problem for each configured provider whose credential is missing. A fallback
-            that is there, or that comes with the request, saves a missing default.
+            The secrets, and what `problems` says of them before anything has been fetched.
         """
+        configured = tuple(_configured(config))
+        shorthands = [
+            default_credential(v, config.provider_defaults) for v in VENDORS.values() if v.built and v.shorthand
+        ]
         found: dict[str, Secret] = {}
         missing: dict[str, str] = {}
-        wanted = {location for _, credential in _configured(config) for location in _locations(credential)}
-        for vendor in VENDORS.values():
-            if vendor.built and vendor.shorthand:
-                default = config.provider_defaults.get(vendor.type, Credential(vendor.credential))
-                wanted.update(_locations(default))
-        for location in sorted(wanted):
-            if location in _NOTHING_NEEDED or location.startswith("dynamic::"):
-                continue
-            value = _look_up(location, environ)
-            if isinstance(value, Secret):
-                found[location] = value
-            else:
-                missing[location] = value
-        problems = tuple(
-            Problem(
-                "environment",
-                path,
-                " and ".join(missing[location] for location in _locations(credential)),
-                "provide it, or change the provider's `api_key_location`",
-            )
-            for path, credential in _configured(config)
-            if all(location in missing for location in _locations(credential))
-        )
-        return cls(found, missing), problems
+        sources: dict[str, TokenSource] = {}
+        for credential in (*(credential for _, credential in configured), *shorthands):
+            for location in _locations(credential):
+                if location not in found and location not in missing and location not in sources:
+                    _resolve(location, environ, found, missing, sources)
+                # What comes after one that is always there is never asked for.
+                if credential.aws is None and (location in found or location == "none"):
+                    break
+        secrets = cls(found, missing, configured=configured, sources=sources.values(), clock=clock)
+        return secrets, secrets.problems()
 
-    def get(self, credential: Credential, dynamic: Mapping[str, str]) -> Secret | None:
-        """Return the secret, or null where the provider wants none.
+    def problems(self) -> tuple[Problem, ...]:
+        """Return a problem for each configured provider that cannot have a credential.
+
+        A fallback that is there, that may yet be fetched, or that comes with the request, saves a missing default.
+        """
+        return tuple(
+            Problem("environment", path, lacking, "provide it, or say in the provider where else it is")
+            for path, credential in self._configured
+            if (lacking := self._lacking(credential))
+        )
+
+    def get(self, credential: Credential, dynamic: Mapping[str, str]) -> Credentials | None:
+        """Return the credential as it is now, or null where the provider wants none.
 
         Args:
             credential: Where it is.
             dynamic: The credentials that came with the request.
 
         Raises:
-            MissingCredential: it is in no place where it should be.
+            MissingCredential: it is in no place where it should be, or has expired and could not be renewed.
         """
+        found = self._found.get(credential.default)
+        if found is not None:
+            return found
+        if credential.aws is not None:
+            return self._aws(credential.aws, dynamic)
         for location in _locations(credential):
-            found = self._found.get(location)
-            if found is not None:
-                return found
-            if location in _NOTHING_NEEDED:
+            if location == "none":
                 return None
-            if location.startswith("dynamic::"):
-                value = dynamic.get(location.removeprefix("dynamic::"))
-                if value is not None:
-                    return Secret(value)
+            one = self._one(location, dynamic)
+            if one is not None:
+                return one
         raise MissingCredential(
             "The provider's credential is missing: "
             + " and ".join(self._why(location) for location in _locations(credential))
         )
 
+    def renew(self, location: str, credential: Credentials, expires: float | None) -> None:
+        """Put a credential in the place of the one before it.
+
+        Args:
+            location: That of a source.
+            credential: What it gave.
+            expires: Unix time in seconds until which it holds; null where it does not end.
+        """
+        self._held[location] = _Held(credential, inf if expires is None else expires)
+        self._failed.pop(location, None)
+        self._missing.pop(location, None)
+
+    def fail(self, location: str, why: str) -> None:
+        """Note why a source gave nothing this time. What it gave before holds until it expires."""
+        self._failed[location] = why
+
+    def lack(self, location: str, why: str) -> None:
+        """Note that a source has nothing to give, as the machine stands."""
+        self._missing[location] = why
+
+    def _lacking(self, credential: Credential) -> str:
+        """Return why the credential cannot be had, or nothing where it may be."""
+        locations = _locations(credential)
+        reasons = [self._missing[location] for location in locations if location in self._missing]
+        enough = 1 if credential.aws is not None else len(locations)
+        return " and ".join(dict.fromkeys(reasons)) if len(reasons) >= enough else ""
+
+    def _one(self, location: str, dynamic: Mapping[str, str]) -> Credentials | None:
+        found = self._found.get(location)
+        if found is not None:
+            return found
+        if location.startswith(_DYNAMIC):
+            value = dynamic.get(location.removeprefix(_DYNAMIC))
+            return None if value is None else Secret(value)
+        held = self._held.get(location)
+        if held is not None and self._clock.wall_ms() < held.expires * 1e3:
+            return held.credential
+        return None
+
+    def _aws(self, locations: AwsLocations, dynamic: Mapping[str, str]) -> AwsKeys:
+        parts = [self._one(location, dynamic) for location in _parts(locations)]
+        secrets = [part for part in parts if isinstance(part, Secret)]
+        if len(secrets) < len(parts):
+            absent = [location for location, part in zip(_parts(locations), parts, strict=True) if part is None]
+            why = " and ".join(self._why(location) for location in absent)
+            raise MissingCredential(f"The provider's credential is missing: {why}")
+        return AwsKeys(*secrets)
+
     def _why(self, location: str) -> str:
-        if location.startswith("dynamic::"):
-            name = location.removeprefix("dynamic::")
+        if location.startswith(_DYNAMIC):
+            name = location.removeprefix(_DYNAMIC)
             return f"the request has no {name!r} in its `credentials`"
-        return self._missing.get(location, f"nothing was found at {location!r}")
+        reason = self._failed.get(location)
+        if location in self._held:
+            return f"what {location!r} gave has expired and was not renewed: {reason or 'nobody tried'}"
+        return reason or self._missing.get(location, f"nothing has been fetched from {location!r} yet")
 
     def __repr__(self) -> str:
         """Return how many there are, and nothing of what they are."""
-        return f"Secrets({len(self._found)} found, {len(self._missing)} missing)"
+        return f"Secrets({len(self._found)} found, {len(self._held)} fetched, {len(self._missing)} missing)"
 
 
 def _configured(config: Config) -> Iterator[tuple[str, Credential]]:
@@ -167,22 +269,34 @@ def _configured(config: Config) -> Iterator[tuple[str, Credential]]:
 
 
 def _locations(credential: Credential) -> tuple[str, ...]:
+    """Return where the credential may be; with AWS's keys one by one, where its parts are."""
+    if credential.aws is not None:
+        return _parts(credential.aws)
     return (credential.default,) if credential.fallback is None else (credential.default, credential.fallback)
 
 
-def _look_up(location: str, environ: Mapping[str, str]) -> Secret | str:
-    """Return the secret at a static location, or why there is none."""
-    scheme, _, name = location.partition("::")
-    if scheme == "env":
-        value = environ.get(name)
-        return Secret(value) if value else f"the environment variable {name} is not set"
-    file = name
-    if scheme == "path_from_env":
-        file = environ.get(name, "")
-        if not file:
-            return f"the environment variable {name}, which should name a file, is not set"
-    try:
-        value = FilePath(file).read_bytes().decode().strip()
-    except (OSError, ValueError):
-        return f"the file {file!r} cannot be read"
-    return Secret(value) if value else f"the file {file!r} is empty"
+def _parts(aws: AwsLocations) -> tuple[str, ...]:
+    pair = (aws.access_key_id, aws.secret_access_key)
+    return pair if aws.session_token is None else (*pair, aws.session_token)
+
+
+def _resolve(
+    location: str,
+    environ: Mapping[str, str],
+    found: dict[str, Secret],
+    missing: dict[str, str],
+    sources: dict[str, TokenSource],
+) -> None:
+    """Look at one location, and put it where it belongs."""
+    if location == "none" or location.startswith(_DYNAMIC):
+        return
+    if location in _SDK:
+        sources[location] = TokenSource(location, _SDK[location])
+        return
+    value = look_up(location.removeprefix(_GCP), environ)
+    if isinstance(value, Absent):
+        missing[location] = value.why
+    elif location.startswith(_GCP):
+        sources[location] = TokenSource(location, "gcp", Secret(value))
+    else:
+        found[location] = Secret(value)

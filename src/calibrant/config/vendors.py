@@ -16,6 +16,8 @@ class Vendor(Struct, frozen=True):
     type: str
     credential: str
     """Where the credential is, where nothing says otherwise."""
+    fallback: str | None = None
+    """Where else it may be then."""
     built: bool = False
     """Whether this version can call it."""
     shorthand: bool = False
@@ -33,10 +35,12 @@ _GCP = "path_from_env::GCP_VERTEX_CREDENTIALS_PATH"
 VENDORS: dict[str, Vendor] = {
     vendor.type: vendor
     for vendor in (
-        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True),
+        Vendor("anthropic", "env::ANTHROPIC_API_KEY", built=True, shorthand=True),
         Vendor(
             "aws_bedrock",
-            "sdk",
+            "env::AWS_BEARER_TOKEN_BEDROCK",
+            fallback="sdk",
+            built=True,
             needs_model_name=False,
             model_key="model_id",
             options=("region", "allow_auto_detect_region", "endpoint_url"),
@@ -44,14 +48,23 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "aws_sagemaker",
             "sdk",
+            built=True,
             options=("endpoint_name", "hosted_provider", "region", "allow_auto_detect_region", "endpoint_url"),
         ),
-        Vendor("azure", "env::AZURE_API_KEY", needs_model_name=False, model_key="deployment_id", options=("endpoint",)),
+        Vendor(
+            "azure",
+            "env::AZURE_API_KEY",
+            fallback="env::AZURE_OPENAI_API_KEY",
+            needs_model_name=False,
+            model_key="deployment_id",
+            options=("endpoint",),
+        ),
         Vendor("deepseek", "env::DEEPSEEK_API_KEY", built=True, shorthand=True),
         Vendor("fireworks", "env::FIREWORKS_API_KEY", built=True, shorthand=True),
         Vendor(
             "gcp_vertex_anthropic",
             _GCP,
+            built=True,
             shorthand=True,
             needs_model_name=False,
             model_key="model_id",

@@ -87,7 +87,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
                 raise adapter.error(response.status, response.headers, body)
             reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
-            step.error = _discreet(engine, plan, step, error)
+            step.error = step.discreet(error)
             continue
         journal.succeeded(step, reply, monotonic())
         return reply
@@ -108,7 +108,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         try:
             return await _open_in_time(engine, prepared(engine, plan, variant, call, step), call, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
-            step.error = _discreet(engine, plan, step, error)
+            step.error = step.discreet(error)
     raise AssertionError("attempts end with an answer or an error")
 
 
@@ -173,18 +173,6 @@ def _round(
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
     raise Exhausted(name, failures)
-
-
-def _discreet(engine: Engine, plan: Plan, step: ProviderCall, error: CalibrantError) -> CalibrantError:
-    """Return the error without the key, which some providers quote when they refuse it."""
-    if not isinstance(error, ProviderError):
-        return error
-    secret = engine.secrets.get(step.provider.provider.credential, plan.request.credentials)
-    if secret is not None:
-        message = error.message.encode("utf-8", "surrogatepass")
-        error.message = secret.strike(message).decode("utf-8", "surrogatepass")
-        error.raw_response = secret.strike(error.raw_response)
-    return error
 
 
 async def _open_in_time(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:

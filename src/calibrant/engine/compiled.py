@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from calibrant.base.errors import ConfigError, NotFound, RenderError
-from calibrant.config.schema import Config, Credential, Experiment, Function, Model, Provider, Variant
-from calibrant.config.vendors import VENDORS
+from calibrant.config.schema import Config, Experiment, Function, Model, Provider, Variant
+from calibrant.config.setting import dynamic_settings, placeholders, settled_for
+from calibrant.config.shorthand import shorthand_provider
 from calibrant.providers.base import Adapter
 from calibrant.providers.catalog import adapter
 from calibrant.providers.cost import Pricer
@@ -50,6 +51,16 @@ class CompiledProvider:
     adapter: Adapter
     pricer: Pricer | None = None
     """What its calls cost; null where nobody asks."""
+    dynamic: tuple[str, ...] = ()
+    """Settings that come with each request. With any, `adapter` reads answers, and `speaking` has who asks."""
+
+    def speaking(self, credentials: Mapping[str, str]) -> Adapter:
+        """Return the adapter that encodes and signs a call of a request with these `credentials`.
+
+        Raises:
+            MissingCredential: the request lacks a setting, or what it has cannot be right.
+        """
+        return adapter(settled_for(self.provider, credentials)) if self.dynamic else self.adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +143,10 @@ class Compiler:
         return sorted(self._functions)
 
     def _shorthand(self, name: str) -> CompiledModel | None:
-        kind, separator, model_name = name.partition("::")
-        vendor = VENDORS.get(kind)
-        if not separator or not model_name or vendor is None or not vendor.shorthand or not vendor.built:
+        kind, _, model_name = name.partition("::")
+        provider = shorthand_provider(kind, model_name, self._config)
+        if provider is None:
             return None
-        credential = self._config.provider_defaults.get(kind) or Credential(vendor.credential)
-        provider = Provider(name=kind, type=kind, model_name=model_name, credential=credential)
         compiled = _model(Model(name=name, providers=(provider,)), self._prices)
         # Callers choose these names, so what is kept of them is bounded.
         if len(self._shorthands) >= _SHORTHANDS_KEPT:
@@ -163,7 +172,12 @@ def _function(function: Function, includes: dict[str, str]) -> CompiledFunction:
 
 
 def _model(model: Model, prices: PriceTable | None) -> CompiledModel:
-    return CompiledModel(model, tuple(CompiledProvider(p, adapter(p), Pricer(p, prices)) for p in model.providers))
+    return CompiledModel(model, tuple(_provider(p, prices) for p in model.providers))
+
+
+def _provider(provider: Provider, prices: PriceTable | None) -> CompiledProvider:
+    speaker = adapter(placeholders(provider))
+    return CompiledProvider(provider, speaker, Pricer(provider, prices), dynamic_settings(provider))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, ProviderError
 from calibrant.base.ids import id_millis, uuid7
+from calibrant.config.secret import Credentials
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.limits import Limit
 from calibrant.providers.cost import UNKNOWN
@@ -34,6 +35,16 @@ class ProviderCall(Struct):
     first_chunk: float | None = None
     error: CalibrantError | None = None
     """Set by the caller when the call failed."""
+    secret: Credentials | None = None
+    """What it was signed with."""
+
+    def discreet(self, error: CalibrantError) -> CalibrantError:
+        """Return the error without the credential, which some providers quote when they refuse it."""
+        if self.secret is not None and isinstance(error, ProviderError):
+            message = error.message.encode("utf-8", "surrogatepass")
+            error.message = self.secret.strike(message).decode("utf-8", "surrogatepass")
+            error.raw_response = self.secret.strike(error.raw_response)
+        return error
 
 
 class Journal(Struct):

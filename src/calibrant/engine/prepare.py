@@ -27,19 +27,19 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
 
     Raises:
         ProviderError: this provider cannot serve the call, or a change cannot be made.
-        MissingCredential: its credential is in no place where it should be.
+        MissingCredential: its credential, address or region is in no place where it should be.
     """
     provider = step.provider.provider
-    adapter = step.provider.adapter
-    http = adapter.encode(_scoped(plan, call, step))
     request = plan.request
+    adapter = step.provider.speaking(request.credentials)
+    http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
     headers = (*variant.extra_headers, *provider.extra_headers, *_held(request.extra_headers, step))
     if body or headers:
         http = changed(http, body, headers)
     step.raw_request = http.body
-    secret = engine.secrets.get(provider.credential, request.credentials)
-    return adapter.sign(http, secret, engine.clock.wall_ms() / 1e3)
+    step.secret = engine.secrets.get(provider.credential, request.credentials)
+    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 
 
 class _Scoped(Protocol):

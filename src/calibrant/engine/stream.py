@@ -83,7 +83,7 @@ class Stream:
         except InferenceTimeout as error:
             self.error = upstream.call.limit.over(monotonic() + TIMER_S, begun=True) or error
         except ProviderError as error:
-            self.error = error
+            self.error = upstream.call.discreet(error)
         except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
             _log.exception("a stream broke on a fault of the gateway")
             self.engine.metrics.count("internal_errors", ("stream",))

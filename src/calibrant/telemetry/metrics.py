@@ -41,6 +41,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cost_usd": ("US dollars that calls of providers cost, as far as that is known.", ("model_name",)),
     "unknown_costs": ("Calls of providers that made something and whose cost is unknown.", ("model_name",)),
     "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
+    "credential_failures": ("Failed tries to fetch or renew a credential.", ("kind",)),
     "feedback": ("Feedback accepted.", ("metric_name",)),
     "rejected": ("Requests refused because the spool had no room.", ()),
     "internal_errors": ("Faults of the gateway itself.", ("where",)),

@@ -81,3 +81,18 @@ def test_where_the_configuration_is_found(run, config, monkeypatch):
     monkeypatch.setenv("CALIBRANT_CONFIG", "config/*.toml")
     assert "2 models" in run("check")[1].replace("\n", " ")
     assert "0 models" in run("check", "--config-file", environment)[1].replace("\n", " ")
+
+
+def test_credentials_and_settings_are_looked_at_without_asking_anybody(run, config, monkeypatch):
+    monkeypatch.setenv("ACCOUNT", "{}")
+    provider = 'type = "gcp_vertex_anthropic", model_id = "m", location = "l", project_id = "p"'
+    text = "".join(
+        f'[models.{name}]\nrouting = ["p"]\nproviders.p = {{ {provider}, credential_location = "{where}" }}\n'
+        for name, where in (("a", "env::ACCOUNT"), ("b", "env::NOWHERE"), ("c", "sdk"))
+    )
+    config(text + model("d", key="env::NOWHERE"))
+    status, out, err = run("check")
+    lines = [line for line in err.replace("calibrant: ", "").split("\n") if line.startswith("environment: ")]
+    assert (status, out) == (2, "")
+    assert [line.split(": ")[1] for line in lines] == [f"models.{name}.providers.p" for name in "abd"]
+    assert "no `type` that is one of" in lines[0] and "NOWHERE is not set" in lines[1]

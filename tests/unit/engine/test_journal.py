@@ -2,6 +2,7 @@ import pytest
 
 from calibrant.base.errors import InferenceTimeout, InternalError, Refused, Unreachable
 from calibrant.config.schema import Provider
+from calibrant.config.secret import AwsKeys, Secret
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import Limit
@@ -11,6 +12,17 @@ from calibrant.types.reply import Reply, Usage
 def call(**changes):
     provider = CompiledProvider(Provider("p", "openai"), None)
     return ProviderCall("v", "m", provider, Limit(99, "g"), 1.0, **changes)
+
+
+def test_what_a_call_was_signed_with_is_struck_out_of_its_error():
+    keys = AwsKeys(Secret("canary-id"), Secret("canary-key"), Secret("canary-session"))
+    error = Refused("canary-id is no key", raw_response=b'{"said":"canary-session"}')
+    assert call(secret=keys).discreet(error) is error
+    assert (error.message, error.raw_response) == ("*** is no key", b'{"said":"***"}')
+    late, odd = InferenceTimeout("late"), Refused("\ud800 odd")
+    assert call(secret=keys).discreet(late) is late and call().discreet(odd).message == "\ud800 odd"
+    assert call(secret=Secret("x")).discreet(odd).message == "\ud800 odd"
+    assert "canary" not in repr(call(secret=keys))
 
 
 def test_calls_are_numbered_and_their_time_adds_up():

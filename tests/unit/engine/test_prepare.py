@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.support.engine import function, model, refusal, said, streamed, variant
 
 from calibrant.base.errors import ProvidersExhausted
+from calibrant.engine.compiled import Compiler
+from calibrant.types.call import HttpCall
 from calibrant.types.content import Text, Unknown
 from calibrant.types.extra import ExtraBody, ExtraHeader, Scope
 from calibrant.types.message import Input, Message
+from calibrant.types.reply import Reply, Usage
 from calibrant.wire import native, openai_chat
 
 _EXTRA = 'extra_body = [{pointer = "/who", value = "%s"}, {pointer = "/%s", value = 1}]\n'
@@ -124,3 +130,51 @@ def test_an_error_shows_what_the_providers_said(line) -> None:
         it.infer(variant_name="v", include_raw_response=True)
     (answer,) = caught.value.provider_answers
     assert "no such model" in answer.data
+
+
+class _Elsewhere:
+    """An adapter that shows where it was told to call."""
+
+    def __init__(self, provider) -> None:
+        self.provider = provider
+
+    def encode(self, call):
+        return HttpCall("POST", str(self.provider.options["endpoint"]), (), b"{}")
+
+    def sign(self, http, secret, now):
+        return http
+
+    def decode(self, status, headers, body, *, json_tool=True):
+        return Reply((Text("Hi."),), Usage(), "stop")
+
+
+@pytest.fixture
+def elsewhere(line, monkeypatch):
+    """An engine whose model has a provider at the address that the request brings, and one after it."""
+    monkeypatch.setattr("calibrant.engine.compiled.adapter", _Elsewhere)
+    it = line(model("m", "a", "b") + function())
+    first, second = it.config.models["m"].providers
+    first = replace(first, options={"endpoint": "dynamic::where"})
+    second = replace(second, options={"endpoint": "https://fixed"})
+    config = replace(it.config, models={"m": replace(it.config.models["m"], providers=(first, second))})
+    it.engine = dataclasses.replace(it.engine, config=config, compiler=Compiler(config))
+    return it
+
+
+def test_an_address_comes_with_the_request(elsewhere) -> None:
+    for where in ("https://one", "http://two:8080/base"):
+        elsewhere.infer(credentials={"where": where})
+        assert elsewhere.sender.calls[-1].url == where
+    assert [row.provider_name for row in elsewhere.attempts] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "said"),
+    [({}, "the request has no 'where'"), ({"where": "file:///etc/passwd"}, "is no address that starts with https://")],
+)
+def test_without_an_address_the_next_provider_is_called(elsewhere, credentials, said) -> None:
+    elsewhere.infer(credentials=credentials)
+    assert [call.url for call in elsewhere.sender.calls] == ["https://fixed"]
+    refused, served = elsewhere.attempts
+    assert (refused.error_code, served.status) == ("missing_credential", "ok") and said in refused.error_message
+    assert "passwd" not in repr(elsewhere.records)

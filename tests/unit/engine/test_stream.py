@@ -84,6 +84,17 @@ def test_a_broken_stream_is_recorded_as_broken_with_what_arrived(line, end, erro
     assert it.counted("inferences") == {("inference", "f", "m", error.code): 1}
 
 
+def test_a_key_that_a_provider_quotes_after_the_first_chunk_is_struck_out(line):
+    error = {"error": {"message": "key s3cret was revoked", "code": 401}}
+    answer = Answer(event({"content": "Hel"}), b"data: " + msgspec.json.encode(error) + b"\n\n")
+    it = line(model(key="dynamic::mine") + function(), answer)
+    stream, chunks = it.stream(credentials={"mine": "s3cret"})
+    assert dict(it.sender.calls[0].headers)["authorization"] == "Bearer s3cret"
+    assert texts(chunks) == ["Hel"]
+    assert "key *** was revoked" in stream.error.message and b"s3cret" not in stream.error.raw_response
+    assert "s3cret" not in repr(it.records) and "***" in it.attempts[0].error_message
+
+
 def test_a_stream_out_of_time_says_whose(line):
     class Slow(Answer):
         async def chunks(self):
