@@ -9,6 +9,7 @@ from calibrant.config.schema import Provider
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
 from calibrant.providers.base import Adapter, Embedder
 from calibrant.providers.compatible import COMPATIBLE
+from calibrant.providers.gemini import AiStudioGemini, VertexGemini
 from calibrant.providers.openai_chat import OpenAIChat
 
 __all__ = ["BUILT", "adapter", "embedder"]
@@ -16,10 +17,15 @@ __all__ = ["BUILT", "adapter", "embedder"]
 _ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
     "anthropic": Anthropic,
     "gcp_vertex_anthropic": VertexAnthropic,
+    "gcp_vertex_gemini": VertexGemini,
+    "google_ai_studio_gemini": AiStudioGemini,
 }
 """Dialects of their own, by provider type; the vendors of OpenAI's dialect stand in `compatible.py`."""
 
-_EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {}
+_EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
+    "gcp_vertex_gemini": VertexGemini,
+    "google_ai_studio_gemini": AiStudioGemini,
+}
 """Dialects of embeddings, by provider type."""
 
 BUILT = frozenset({*_ADAPTERS, *COMPATIBLE})

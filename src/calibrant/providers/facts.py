@@ -62,7 +62,27 @@ _ANTHROPIC = Facts(
     ),
 )
 
+_GEMINI = Facts(
+    docs=(
+        "ai.google.dev/api/generate-content",
+        "ai.google.dev/gemini-api/docs/thought-signatures",
+        "cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
+    ),
+    images=True,
+    documents=True,
+    audio=True,
+    thoughts_returned=True,
+    provider_tools=True,
+    embeddings=True,
+    params=frozenset(
+        {"temperature", "max_tokens", "top_p", "seed", "stop_sequences", "presence_penalty", "frequency_penalty"}
+        | {"reasoning_effort", "service_tier", "thinking_budget_tokens"}
+    ),
+)
+
 _OWN: dict[str, Facts] = {
+    "gcp_vertex_gemini": _GEMINI,
+    "google_ai_studio_gemini": _GEMINI,
     "anthropic": _ANTHROPIC,
     "gcp_vertex_anthropic": _ANTHROPIC,
 }

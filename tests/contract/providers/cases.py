@@ -12,9 +12,9 @@ from typing import Any
 
 from calibrant.base.errors import ProviderError, Refused
 from calibrant.config.schema import Provider
-from calibrant.providers.base import Adapter
-from calibrant.providers.catalog import adapter
-from calibrant.types.call import Headers, ModelCall
+from calibrant.providers.base import Adapter, Embedder
+from calibrant.providers.catalog import adapter, embedder
+from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, ModelCall
 from calibrant.types.reply import Reply
 
 CAPABILITIES = (
@@ -112,4 +112,22 @@ class Unservable(Case):
     """What the message holds: the field."""
 
 
-AnyCase = Golden | Answer | Failure | BrokenStream | Unservable
+@dataclass(frozen=True)
+class Embedded(Case):
+    """A call for embeddings, the request that it becomes, an answer and what that means."""
+
+    call: EmbeddingCall = field(kw_only=True)
+    url: str = field(kw_only=True)
+    body: Any = field(kw_only=True)
+    answer: bytes = field(kw_only=True)
+    reply: EmbeddingReply = field(kw_only=True)
+    """What it means, but for `raw`."""
+    headers: Headers = field(default=(), kw_only=True)
+    judge: str | None = field(default=None, kw_only=True)
+
+    def embedder(self) -> Embedder:
+        """Return the adapter."""
+        return embedder(provider(self.kind, **self.fields))
+
+
+AnyCase = Golden | Answer | Failure | BrokenStream | Unservable | Embedded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 from msgspec.structs import replace
-from tests.contract.providers.cases import Answer, BrokenStream, Failure, Golden, Unservable
+from tests.contract.providers.cases import Answer, BrokenStream, Embedded, Failure, Golden, Unservable
 from tests.contract.providers.dialects.all import CASES, of
 
 from calibrant.base.errors import ProviderError
@@ -132,3 +132,20 @@ def test_what_cannot_be_served_is_refused_before_it_is_sent(case: Unservable) ->
         case.made().encode(case.call)
     assert case.says in caught.value.message
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("case", of(Embedded), ids=str)
+def test_embeddings(case: Embedded) -> None:
+    made = case.embedder()
+    http = made.encode_embedding(case.call)
+    assert http.url == case.url
+    assert msgspec.json.decode(http.body) == case.body
+    reply = made.decode_embedding(200, case.headers, case.answer)
+    bare = replace(reply, raw=b"", usage=replace(reply.usage, raw=b""))
+    assert bare == replace(case.reply, raw=b"", usage=replace(case.reply.usage, raw=b""))
+    assert reply.raw == case.answer
+    for body in (b"", b"[]", b"{}", b"<html>", b'{"error": {"message": "no"}}'):
+        with pytest.raises(ProviderError):
+            made.decode_embedding(200, (), body)
+    with pytest.raises(ProviderError, match="429"):
+        made.decode_embedding(429, (), b'{"error": {"message": "slow down"}}')

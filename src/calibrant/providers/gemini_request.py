@@ -1,0 +1,118 @@
+"""From a `ModelCall` to the body of `:generateContent`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from calibrant.apischema.gemini import (
+    FunctionCalling,
+    FunctionDeclaration,
+    GeminiRequest,
+    GenerationConfig,
+    Part,
+    System,
+    Thinking,
+    ToolConfigSent,
+)
+from calibrant.base.errors import ProviderError
+from calibrant.config.schema import Provider
+from calibrant.providers.base import JSON_TOOL
+from calibrant.providers.gemini_contents import to_contents
+from calibrant.types.call import ModelCall
+from calibrant.types.request import Params
+from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
+
+__all__ = ["encode_gemini"]
+
+_encode = msgspec.json.Encoder().encode
+_JSON = "application/json"
+_TIERS = {"default": "standard"}
+_NO_PARAMS = Params()
+
+
+def encode_gemini(provider: Provider, call: ModelCall) -> bytes:
+    """Return the body.
+
+    Raises:
+        ProviderError: the call asks for what the API does not take; the message names the field.
+    """
+    contents = to_contents(provider, call.messages)
+    if not contents:
+        raise ProviderError(
+            f"provider {provider.name!r}: `messages` holds nothing to send; send a message with content",
+            retryable=False,
+        )
+    tools, config = _tools(call)
+    tier = call.params.service_tier
+    return _encode(
+        GeminiRequest(
+            contents,
+            None if not call.system else System((Part(call.system),)),
+            tools,
+            config,
+            _generation(call),
+            None if tier is None or tier == "auto" else _TIERS.get(tier, tier),
+        )
+    )
+
+
+def _tools(call: ModelCall) -> tuple[list[Any] | None, ToolConfigSent | None]:
+    config = _json_tool(call) if call.json_mode == "tool" else call.tools
+    tools: list[Any] = []
+    choice = None
+    if config is not None and config.tools:
+        tools.append({"functionDeclarations": [_declared(tool) for tool in config.tools]})
+        choice = _choice(config.choice)
+    tools += call.provider_tools
+    return tools or None, choice
+
+
+def _declared(tool: Tool) -> FunctionDeclaration:
+    return FunctionDeclaration(tool.name, tool.description or None, tool.parameters)
+
+
+def _choice(choice: ToolChoice) -> ToolConfigSent | None:
+    if choice == "auto":
+        return None
+    if isinstance(choice, Specific):
+        return ToolConfigSent(FunctionCalling("ANY", (choice.specific,)))
+    return ToolConfigSent(FunctionCalling("NONE" if choice == "none" else "ANY"))
+
+
+def _json_tool(call: ModelCall) -> ToolConfig:
+    schema = call.output_schema if call.output_schema else {"type": "object"}
+    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
+    return ToolConfig((tool,), Specific(JSON_TOOL))
+
+
+def _generation(call: ModelCall) -> GenerationConfig | None:
+    params = call.params
+    as_json = call.json_mode in ("on", "strict")
+    if params == _NO_PARAMS and not as_json:
+        return None
+    return GenerationConfig(
+        params.temperature,
+        params.top_p,
+        params.max_tokens,
+        params.seed,
+        params.stop_sequences or None,
+        params.presence_penalty,
+        params.frequency_penalty,
+        _JSON if as_json else None,
+        call.output_schema if call.json_mode == "strict" and call.output_schema else None,
+        _thinking(params),
+    )
+
+
+def _thinking(params: Params) -> Thinking | None:
+    budget, effort = params.thinking_budget_tokens, params.reasoning_effort
+    if budget is not None:
+        # A budget and a level exclude each other; the budget is the more exact wish.
+        return Thinking(include_thoughts=budget != 0, thinking_budget=budget)
+    if effort is None:
+        return None
+    if effort == "none":
+        return Thinking(include_thoughts=False, thinking_budget=0)
+    return Thinking(include_thoughts=True, thinking_level=effort.upper())
