@@ -55,7 +55,7 @@ def _check_settings(here: Path, provider: AnyProvider, report: Report) -> None:
 
 
 def _check_aws(here: Path, provider: AnyProvider, report: Report) -> None:
-    if getattr(provider, "region", None) is None and not getattr(provider, "allow_auto_detect_region", False):
+    if not any(getattr(provider, key) for key in ("region", "endpoint_url", "allow_auto_detect_region")):
         report((*here, "region"), "is missing", f"{_RIGHT['region']} for that of AWS's own settings")
     parts = {key: getattr(provider, key, None) for key in (*_PAIR, "session_token")}
     given = [key for key, value in parts.items() if value is not None]

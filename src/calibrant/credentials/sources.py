@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from calibrant.config.environment import settings_from_environ
 from calibrant.config.secret import Secrets, TokenSource
 from calibrant.credentials.source import Lacking, Source
 from calibrant.credentials.transport import Transport
@@ -56,7 +57,7 @@ def chain() -> Chain:
 def _gcp(source: TokenSource, environ: Mapping[str, str], ca_bundle: str | None) -> Source:
     module = _load("gcp")
     try:
-        transport = Transport(environ, ca_bundle)
+        transport = Transport(settings_from_environ(environ).proxies, ca_bundle)
     except OSError:
         raise Lacking(f"the CA bundle {ca_bundle!r} cannot be used") from None
     return module.GcpToken(source.location, source.key, environ, transport)

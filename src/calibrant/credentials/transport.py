@@ -6,8 +6,12 @@ import http.client
 import ssl
 import urllib.request
 from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from calibrant.config.environment import Proxies
 
 __all__ = ["Answer", "NoAnswer", "Transport"]
 
@@ -30,11 +34,11 @@ class NoAnswer(Exception):
 class Transport:
     """Speaks HTTP and HTTPS, through the proxies of the environment where it is told to."""
 
-    def __init__(self, environ: Mapping[str, str], ca_bundle: str | None = None) -> None:
+    def __init__(self, proxies: Proxies, ca_bundle: str | None = None) -> None:
         """Open nothing yet.
 
         Args:
-            environ: Says which proxies there are.
+            proxies: The proxies of outbound calls.
             ca_bundle: PEM file of authorities to trust beside the system's.
 
         Raises:
@@ -43,13 +47,10 @@ class Transport:
         context = ssl.create_default_context()
         if ca_bundle is not None:
             context.load_verify_locations(cafile=ca_bundle)
-        proxies = {
-            scheme: address
-            for scheme in ("http", "https")
-            if (address := environ.get(f"{scheme}_proxy") or environ.get(f"{scheme.upper()}_PROXY"))
-        }
+        addresses = {"http": proxies.http, "https": proxies.https}
         self._direct = _opener(context, {})
-        self._proxied = _opener(context, proxies)
+        self._proxied = _opener(context, {scheme: proxy.reveal() for scheme, proxy in addresses.items() if proxy})
+        self._no_proxy = proxies.no_proxy
 
     def request(
         self,
@@ -74,14 +75,31 @@ class Transport:
         Raises:
             NoAnswer: there is none. The text quotes nothing.
         """
-        opener = self._direct if direct else self._proxied
         try:
+            opener = self._direct if direct or self._goes_round(urlsplit(url).hostname or "") else self._proxied
             request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)  # noqa: S310 - the openers know no other scheme
             with opener.open(request, timeout=timeout_s) as answer:
                 headers_in = {name.lower(): value for name, value in answer.headers.items()}
                 return Answer(answer.status, headers_in, answer.read(_MAX_BYTES))
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise NoAnswer(type(getattr(error, "reason", error)).__name__) from None
+
+    def _goes_round(self, host: str) -> bool:
+        """Return whether a host is one that no proxy is asked for."""
+        return any(
+            rule == "*"
+            or host == rule.lstrip(".").lower()
+            or host.endswith(f".{rule.lstrip('.').lower()}")
+            or _within(host, rule)
+            for rule in self._no_proxy
+        )
+
+
+def _within(host: str, network: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def _opener(context: ssl.SSLContext, proxies: Mapping[str, str]) -> urllib.request.OpenerDirector:

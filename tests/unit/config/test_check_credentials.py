@@ -46,6 +46,7 @@ def test_each_mistake_is_told(mistakes, text, path, problem):
         REGION + 'access_key_id="env::A"\nsecret_access_key="dynamic::b"\nsession_token="path::t"',
         REGION + 'access_key_id="sdk"\nsecret_access_key="sdk"',
         REGION + 'api_key="none"\nendpoint_url="http://127.0.0.1:1"',
+        'endpoint_url="http://127.0.0.1:1"',
     ],
 )
 def test_what_is_right_is_not_complained_of(tmp_path, more):

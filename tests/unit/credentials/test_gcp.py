@@ -8,6 +8,7 @@ import pytest
 from tests.support.canned import Reply, canned
 from tests.support.clouds import private_key, service_account, token
 
+from calibrant.config.environment import Proxies
 from calibrant.config.secret import Secret
 from calibrant.credentials.gcp import GcpToken
 from calibrant.credentials.source import FetchFailed, Lacking
@@ -20,7 +21,7 @@ DEFAULT = "sdk::gcp"
 def source(key=None, environ=None, location=None):
     environ = environ or {}
     key = None if key is None else Secret(key)
-    return GcpToken(location or (DEFAULT if key is None else LOCATION), key, environ, Transport({}))
+    return GcpToken(location or (DEFAULT if key is None else LOCATION), key, environ, Transport(Proxies()))
 
 
 @pytest.fixture
