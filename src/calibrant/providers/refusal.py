@@ -27,15 +27,32 @@ _MAX_WAIT_S = 86_400.0
 _decoder = msgspec.json.Decoder(ErrorBody)
 
 
-def refused(provider: str, status: int, headers: Headers, body: bytes) -> Refused:
+def refused(
+    provider: str,
+    status: int,
+    headers: Headers,
+    body: bytes,
+    *,
+    message: str = "",
+    retryable: bool | None = None,
+) -> Refused:
     """Return what an error status means.
 
     A `Retry-After` that is a date is not read: that would take a clock.
+
+    Args:
+        provider: The provider's name.
+        status: The HTTP status.
+        headers: The HTTP headers.
+        body: The whole body.
+        message: What a dialect with a shape of its own found in the body.
+        retryable: What the dialect knows of this error; null where the status and the body's kind say it.
     """
     error = _decoded(body)
-    message, kind = ("", "") if error is None else _message(error)
-    message = message or body[: MAX_MESSAGE * 4].decode("utf-8", "replace").strip() or "no message"
-    retryable = (status in _RETRYABLE or status >= 500) and kind not in _HOPELESS
+    found, kind = ("", "") if error is None else _message(error)
+    message = message or found or body[: MAX_MESSAGE * 4].decode("utf-8", "replace").strip() or "no message"
+    if retryable is None:
+        retryable = (status in _RETRYABLE or status >= 500) and kind not in _HOPELESS
     return Refused(
         f"provider {provider!r} answered {status}: {_bounded(message)}",
         upstream_status=status,

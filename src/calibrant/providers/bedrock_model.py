@@ -1,0 +1,77 @@
+"""What a model id of Bedrock says about the model: whose it is, and how it wants to be told to think.
+
+An id may be the model's own, that of an inference profile (`us.anthropic.claude-...`) or an ARN with either in it. An
+application inference profile says nothing, and its model is then taken for one without peculiarities.
+
+Source: docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html and
+claude-messages-extended-thinking.html, model-parameters-openai.html,
+docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from calibrant.types.request import Params
+
+__all__ = ["effort", "is_claude", "model_fields"]
+
+_EFFORTS = {"none": None, "minimal": "low"}
+"""Words of other vendors that Bedrock does not know; the others are sent as they are."""
+_NOVA_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}
+_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:-(\d{1,2})(?!\d))?")
+_ADAPTIVE_NAMES = ("claude-mythos", "claude-fable")
+_ADAPTIVE_SINCE = (4, 7)
+
+
+def is_claude(model: str) -> bool:
+    """Return whether the model is Anthropic's."""
+    return "claude" in model
+
+
+def effort(model: str, params: Params) -> str | None:
+    """Return the effort for Converse's own field, or null where nobody asked or the model has its own place for it."""
+    if params.reasoning_effort is None or _is_nova(model) or _is_openai(model):
+        return None
+    return _EFFORTS.get(params.reasoning_effort, params.reasoning_effort)
+
+
+def model_fields(model: str, params: Params) -> dict[str, Any] | None:
+    """Return what this model is told beside Converse's own fields, or null."""
+    wanted = params.reasoning_effort
+    if is_claude(model):
+        thinking = _thinking(model, params)
+        return None if thinking is None else {"thinking": thinking}
+    if _is_nova(model) and wanted is not None:
+        if wanted == "none":
+            return {"reasoningConfig": {"type": "disabled"}}
+        return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": _NOVA_EFFORTS.get(wanted, wanted)}}
+    if _is_openai(model) and wanted is not None and (named := _EFFORTS.get(wanted, wanted)) is not None:
+        return {"reasoning_effort": named}
+    return None
+
+
+def _thinking(model: str, params: Params) -> dict[str, Any] | None:
+    budget = 0 if params.reasoning_effort == "none" else params.thinking_budget_tokens
+    if budget is None:
+        return None
+    if _is_adaptive(model):
+        # These models refuse a budget, and to be told not to think.
+        return {"type": "adaptive"} if budget else None
+    return {"type": "enabled", "budget_tokens": budget} if budget else {"type": "disabled"}
+
+
+def _is_adaptive(model: str) -> bool:
+    if any(name in model for name in _ADAPTIVE_NAMES):
+        return True
+    match = _CLAUDE.search(model)
+    return match is not None and (int(match[1]), int(match[2] or 0)) >= _ADAPTIVE_SINCE
+
+
+def _is_nova(model: str) -> bool:
+    return "nova-2" in model
+
+
+def _is_openai(model: str) -> bool:
+    return "openai." in model
