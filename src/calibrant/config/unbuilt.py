@@ -86,6 +86,7 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("provider_types.*.batch", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.batch_cost", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.include_encrypted_reasoning", "the OpenAI Responses API", "reasoning is not asked for"),
+    _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
     _inert(f"{_PROVIDER}.timeout_ms", "embeddings", "`timeouts` has the timeouts of a chat model"),
     _refused(f"{_PROVIDER}.api_type", "the OpenAI Responses API", "responses"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),

@@ -61,5 +61,7 @@ def metadata_token(transport: Transport, environ: Mapping[str, str]) -> Fetched:
     try:
         token = _decoder.decode(answer.data)
     except msgspec.DecodeError:
-        raise FetchFailed("the metadata server's answer is no token") from None
+        token = None
+    if token is None or not token.access_token:
+        raise FetchFailed("the metadata server's answer is no token")
     return Fetched(Secret(token.access_token), asked_at + token.expires_in)

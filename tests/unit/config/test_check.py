@@ -1,6 +1,10 @@
 """Mistakes: each one's line, and all of them at once."""
 
 import pytest
+from msgspec.structs import replace
+
+from calibrant.config.unbuilt import UNBUILT, Unbuilt
+from calibrant.config.vendors import VENDORS
 
 MODEL = '[models.m]\nrouting=["p"]\n[models.m.providers.p]\ntype="openai"\nmodel_name="x"\n'
 FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_completion"\nmodel="m"\n' + MODEL
@@ -50,13 +54,11 @@ FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_com
             "models.m.providers.p.timeouts.streaming.ttft_ms",
             "900000 ms",
         ),
-        (MODEL.replace("openai", "anthropic"), "models.m.providers.p.type", "the provider type 'anthropic'"),
         (MODEL.replace("openai", "opnai"), "models.m.providers.p.type", "did you mean 'openai'?"),
         (MODEL.replace('type="openai"', ""), "models.m.providers.p.type", "is missing"),
         (MODEL.replace('"openai"', '"vllm"'), "models.m.providers.p.api_base", "is missing"),
         (FUNCTION.replace('model="m"', 'model="n"'), "functions.f.variants.v.model", "not configured; known: 'm'; or"),
         (FUNCTION.replace('model="m"', 'model="vllm::x"'), "functions.f.variants.v.model", "no shorthand"),
-        (FUNCTION.replace('model="m"', 'model="anthropic::x"'), "functions.f.variants.v.model", "'anthropic'"),
         (FUNCTION.replace('model="m"', 'model="openai::responses::x"'), "functions.f.variants.v.model", "Responses"),
         (FUNCTION.replace('model="m"', 'model="openai::"'), "functions.f.variants.v.model", "after the `::`"),
         (
@@ -194,7 +196,22 @@ def test_includes(tmp_path, mistakes):
     assert "outside the base path" in mistakes(access + text)[0]
 
 
-def test_an_unbuilt_provider_that_nothing_routes_to_only_warns(loads):
+@pytest.fixture
+def without_anthropic(monkeypatch):
+    """A version that does not have this type yet."""
+    monkeypatch.setitem(VENDORS, "anthropic", replace(VENDORS["anthropic"], built=False))
+    row = Unbuilt("models.*.providers.*.type", "the provider type 'anthropic'", "refused", ("anthropic",))
+    monkeypatch.setattr("calibrant.config.unbuilt.UNBUILT", (*UNBUILT, row))
+
+
+def test_an_unbuilt_type_is_refused(without_anthropic, mistakes):
+    (line,) = mistakes(MODEL.replace("openai", "anthropic"))
+    assert line.startswith("models.m.providers.p.type: asks for the provider type 'anthropic'")
+    (line,) = mistakes(FUNCTION.replace('model="m"', 'model="anthropic::x"'))
+    assert line.startswith("functions.f.variants.v.model: asks for the provider type 'anthropic'")
+
+
+def test_an_unbuilt_provider_that_nothing_routes_to_only_warns(without_anthropic, loads):
     config = loads(MODEL + '[models.m.providers.q]\ntype="anthropic"\nmodel_name="x"\n')
     (warning,) = config.warnings
     assert "models.m.providers.q.type" in warning and [p.name for p in config.models["m"].providers] == ["p"]

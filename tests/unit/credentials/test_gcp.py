@@ -102,6 +102,7 @@ def test_the_account_of_the_machine(nowhere, server):
         (Reply(b"", status=404, headers=(("Metadata-Flavor", "Google"),)), Lacking, "no service account"),
         (Reply(b"", status=503, headers=(("Metadata-Flavor", "Google"),)), FetchFailed, "status 503"),
         (Reply(b"{}", headers=(("Metadata-Flavor", "Google"),)), FetchFailed, "no token"),
+        (token(""), FetchFailed, "no token"),
         (Reply(b"<html>a router's page</html>"), Lacking, "no metadata server"),
     ],
 )

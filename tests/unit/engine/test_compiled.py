@@ -48,7 +48,9 @@ def test_a_shorthand_is_compiled_once(compiler):
     assert found.default_function("openai::gpt-4o-mini") is found.default_function("openai::gpt-4o-mini")
 
 
-@pytest.mark.parametrize("name", ["", "m", "openai::", "::x", "nope::x", "openai", "vllm::x", "anthropic::claude"])
+@pytest.mark.parametrize(
+    "name", ["", "m", "openai::", "::x", "nope::x", "openai", "vllm::x", "aws_bedrock::x", "gcp_vertex_gemini::x"]
+)
 def test_what_is_no_shorthand_is_no_model(compiler, name):
     found = compiler()
     assert found.model(name) is None
@@ -71,3 +73,11 @@ def test_shorthands_that_callers_make_up_do_not_pile_up(compiler):
 def test_the_credential_of_a_shorthand_can_be_configured(compiler):
     found = compiler('provider_types.openai.defaults.api_key_location = "env::MINE"', environ={"MINE": "k"})
     assert found.model("openai::x").providers[0].provider.credential.default == "env::MINE"
+
+
+def test_a_shorthand_of_gcp_is_the_path_of_a_model(compiler):
+    found = compiler('provider_types.gcp_vertex_gemini.defaults.credential_location = "sdk"')
+    path = "projects/p/locations/us-central1/publishers/google/models/gemini-x"
+    provider = found.model(f"gcp_vertex_gemini::{path}").providers[0].provider
+    assert (provider.model_name, provider.options) == ("gemini-x", {"project_id": "p", "location": "us-central1"})
+    assert provider.credential.default == "sdk::gcp"

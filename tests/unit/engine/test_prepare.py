@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from tests.support.engine import function, model, refusal, said, streamed, variant
 
-from calibrant.base.errors import ProvidersExhausted
+from calibrant.base.errors import MissingCredential, ProvidersExhausted
 from calibrant.engine.compiled import Compiler
 from calibrant.types.call import HttpCall
 from calibrant.types.content import Text, Unknown
@@ -178,3 +178,26 @@ def test_without_an_address_the_next_provider_is_called(elsewhere, credentials, 
     refused, served = elsewhere.attempts
     assert (refused.error_code, served.status) == ("missing_credential", "ok") and said in refused.error_message
     assert "passwd" not in repr(elsewhere.records)
+
+
+def test_a_region_and_keys_of_aws_come_with_the_request(line) -> None:
+    toml = (
+        '[models.m]\nrouting = ["p"]\n[models.m.providers.p]\ntype = "aws_bedrock"\nmodel_id = "x"\n'
+        'region = "dynamic::region"\naccess_key_id = "dynamic::id"\nsecret_access_key = "dynamic::key"\n'
+        'session_token = "dynamic::session"\n'
+    )
+    answer = {"output": {"message": {"role": "assistant", "content": [{"text": "Hi."}]}}, "stopReason": "end_turn"}
+    it = line(toml + function(), answer)
+    credentials = {"region": "eu-west-3", "id": "AKID", "key": "canary-key", "session": "canary-session"}
+    assert it.infer(credentials=credentials).content[0].text == "Hi."
+    (call,) = it.sender.calls
+    headers = dict(call.headers)
+    assert call.url.startswith("https://bedrock-runtime.eu-west-3.amazonaws.com/")
+    assert headers["x-amz-security-token"] == "canary-session"
+    assert "/eu-west-3/bedrock/aws4_request" in headers["authorization"] and "AKID/" in headers["authorization"]
+    assert "canary" not in repr(it.records)
+    with pytest.raises(MissingCredential, match="what the request has at 'region' in its `credentials` is no name"):
+        it.infer(variant_name="v", credentials={**credentials, "region": "evil.example/"})
+    with pytest.raises(MissingCredential, match="no 'session' in its"):
+        it.infer(variant_name="v", credentials={"region": "us-east-1", "id": "i", "key": "k"})
+    assert len(it.sender.calls) == 1
