@@ -49,11 +49,12 @@ _VENDORS: Mapping[str, str] = {
 
 _SERVED_FIRST = frozenset({"azure", "openrouter"})
 """Where the configured name says little: deployments are named by whoever makes them, and routers choose."""
-_CONTEXTS: Mapping[str, tuple[bytes, ...]] = {
-    "service_tier": (b'"service_tier"', b'"serviceTier"'),
-    "speed": (b'"speed"',),
+_SPECIAL: Mapping[str, tuple[str, bytes, bool]] = {
+    "anthropic": ("speed", b'"speed"', False),
+    "google": ("service_tier", b'"serviceTier"', False),
+    "openai": ("service_tier", b'"service_tier"', True),
 }
-"""What changes the price of a model, and the key under which an answer says it."""
+"""By vendor, what changes the price of a call; the key under which it says so; whether beside the usage or in it."""
 _WORD = re.compile(rb'\s*:\s*"([A-Za-z_]{1,32})"')
 _NAMES_KEPT = 256
 _TICKS = -10
@@ -118,11 +119,11 @@ class Pricer:
             if told is not None:
                 return Priced(told, BY_PROVIDER)
         model = self._found[served] if served in self._found else self._find(served)
-        if model is None or self._table is None or usage.input_tokens is None:
+        if model is None or usage.input_tokens is None:
             return UNKNOWN
-        rates, special = model.rates(usage.raw, body, at_ms)
+        rates, version = model.rates(usage.raw, body, at_ms)
         cost = _cost(rates, usage, body)
-        return UNKNOWN if cost is None else Priced(cost, self._table.version + special)
+        return UNKNOWN if cost is None else Priced(cost, version)
 
     def reads_answer(self, usage: Usage, served: str | None) -> bool:
         """Return whether the price may depend on more of the answer than its usage."""
@@ -149,19 +150,37 @@ class Pricer:
         if self._table is None or self._vendor is None:
             return None
         hit = self._table.find(self._vendor, name)
-        return None if hit is None else _Model(hit[0], own=hit[1])
+        if hit is None:
+            return None
+        model, own = hit
+        return _Model(model, self._table.version, _SPECIAL.get(self._vendor) if own else None)
 
 
 class _Model:
     """One model of the table, and the rates that were worked out for it."""
 
-    __slots__ = ("_day", "_hourly", "_known", "_prices", "_special_rates", "_standard_rates", "_today", "has_variants")
+    __slots__ = (
+        "_day",
+        "_hourly",
+        "_key",
+        "_needle",
+        "_prices",
+        "_special_rates",
+        "_standard_rates",
+        "_today",
+        "_version",
+        "_within",
+        "_words",
+        "has_variants",
+    )
 
-    def __init__(self, prices: ModelPrices, *, own: bool) -> None:
+    def __init__(self, prices: ModelPrices, version: str, special: tuple[str, bytes, bool] | None) -> None:
         self._prices = prices
-        variants = [each for each in prices.variants if each.prices] if own else []
-        self._known = {pair for each in variants for pair in each.when if pair[0] in _CONTEXTS}
-        self.has_variants = bool(self._known)
+        self._version = version
+        self._key, self._needle, self._within = special or ("", b"", False)
+        variants = [each for each in prices.variants if each.prices]
+        self._words = frozenset(value for each in variants for key, value in each.when if key == self._key)
+        self.has_variants = bool(self._words)
         self._hourly = any(each.window.start_us is not None for each in prices.prices)
         self._standard_rates: dict[int, Rates] = {}
         self._special_rates: dict[tuple[Price, ...], Rates] = {}
@@ -169,32 +188,32 @@ class _Model:
         self._today: Rates | None = None
 
     def rates(self, raw: bytes, body: bytes, at_ms: int) -> tuple[Rates, str]:
-        """Return the rates of a call, and what was special about it, as its price version says it."""
-        if self._known:
-            special = self._special(raw, body)
-            if special:
-                return self._varied(special, at_ms), "".join(f"+{key}={value}" for key, value in special)
+        """Return the rates of a call, and their version, which says what was special about it."""
+        if self._words:
+            word = _last_word(body if self._within else raw, self._needle)
+            if word in self._words:
+                return self._varied((self._key, word), at_ms), f"{self._version}+{self._key}={word}"
         day = at_ms // _DAY_MS
         if day == self._day and self._today is not None and not self._hourly:
-            return self._today, ""
+            return self._today, self._version
         self._day = day
         at = self._standard(at_ms)
         rates = self._standard_rates.get(at)
         if rates is None:
             rates = self._standard_rates[at] = Rates(self._prices.prices[at].prices)
         self._today = rates
-        return rates, ""
+        return rates, self._version
 
     def _standard(self, at_ms: int) -> int:
         """Return which prices hold, where nothing is special."""
         dated = self._prices.prices
         return next((at for at in reversed(range(len(dated))) if dated[at].window.holds(at_ms)), 0)
 
-    def _varied(self, special: tuple[tuple[str, str], ...], at_ms: int) -> Rates:
+    def _varied(self, special: tuple[str, str], at_ms: int) -> Rates:
         prices = {price.unit: price for price in self._prices.prices[self._standard(at_ms)].prices}
         taken: set[str] = set()
         for variant in self._prices.variants:
-            if set(variant.when) <= set(special) and variant.window.holds(at_ms):
+            if set(variant.when) == {special} and variant.window.holds(at_ms):
                 prices |= {price.unit: price for price in variant.prices if price.unit not in taken}
                 taken |= {price.unit for price in variant.prices}
         key = tuple(prices.values())
@@ -202,15 +221,6 @@ class _Model:
         if rates is None:
             rates = self._special_rates[key] = Rates(key)
         return rates
-
-    def _special(self, raw: bytes, body: bytes) -> tuple[tuple[str, str], ...]:
-        found: list[tuple[str, str]] = []
-        for key, needles in _CONTEXTS.items():
-            # A speed stands in the usage; the tier may stand beside it.
-            word = _last_word(raw, needles) or (_last_word(body, needles) if key == "service_tier" else None)
-            if word is not None and (key, word) in self._known:
-                found.append((key, word))
-        return tuple(found)
 
 
 def recalled(version: str | None) -> bytes:
@@ -222,21 +232,19 @@ def recalled(version: str | None) -> bytes:
 def _cost(rates: Rates, usage: Usage, body: bytes) -> str | None:
     if not rates.priced:
         return None
-    if usage.raw and any(needle in usage.raw for needle in rates.needles):
-        return rates.cost_of(details(usage, body))
     written = usage.cache_write_tokens or 0
-    if written and "cache_write_1h_tokens" in rates.units:
+    if written and rates.by_hour:
         return rates.cost_of(details(usage, body))
+    for needle in rates.needles:
+        if needle in usage.raw:
+            return rates.cost_of(details(usage, body))
     return rates.cost((usage.input_tokens or 0, usage.output_tokens or 0, usage.cache_read_tokens or 0, written))
 
 
-def _last_word(data: bytes, needles: tuple[bytes, ...]) -> str | None:
-    for needle in needles:
-        at = data.rfind(needle)
-        if at >= 0:
-            found = _WORD.match(data, at + len(needle))
-            return None if found is None else found[1].decode().lower()
-    return None
+def _last_word(data: bytes, needle: bytes) -> str | None:
+    at = data.rfind(needle)
+    found = None if at < 0 else _WORD.match(data, at + len(needle))
+    return None if found is None else found[1].decode().lower()
 
 
 _TOLD = frozenset({"openrouter", "x-ai"})

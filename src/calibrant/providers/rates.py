@@ -44,7 +44,18 @@ class _Unit(Struct, frozen=True):
 class Rates:
     """The prices of one model at one time."""
 
-    __slots__ = ("_per_call", "_places", "_rows", "_starts", "_units", "_writes", "needles", "priced", "units")
+    __slots__ = (
+        "_per_call",
+        "_places",
+        "_rows",
+        "_starts",
+        "_units",
+        "_whole",
+        "_within",
+        "by_hour",
+        "needles",
+        "priced",
+    )
 
     def __init__(self, prices: Iterable[Price]) -> None:
         """Work them out."""
@@ -54,23 +65,26 @@ class Rates:
         self._units = sorted(
             (self._unit(price) for price in known), key=lambda unit: (-len(unit.dimensions), unit.name)
         )
-        self.units = frozenset(unit.name for unit in self._units)
-        """What has a price."""
-        self.priced = bool(self.units & _NAMES_A_CALL)
+        units = frozenset(unit.name for unit in self._units)
+        self.priced = bool(units & _NAMES_A_CALL)
         """Whether tokens have one; a call of a model that is priced in other things is of unknown cost."""
-        self.needles = looked_for(self.units - set(USUAL) - {"cache_write_5m_tokens", "cache_write_1h_tokens"})
+        self.by_hour = "cache_write_1h_tokens" in units
+        """Whether a cache that is kept for an hour has a price of its own."""
+        self.needles = looked_for(units - set(USUAL) - {"cache_write_5m_tokens", "cache_write_1h_tokens"})
         """What a usage object has one of where it may count anything else that has a price."""
         self._starts = sorted({start for unit in self._units for start in unit.starts})
         self._rows = [self._row(prompt) for prompt in (0, *(start + 1 for start in self._starts))]
         self._per_call = sum(unit.rate for unit in self._units if unit.name == "requests")
-        self._writes = ("cache_read_tokens" in self.units, "cache_write_tokens" in self.units)
+        self._whole = "input_tokens" in units
+        self._within = (int("cache_read_tokens" in units), int("cache_write_tokens" in units))
 
     def cost(self, counts: Counts) -> str | None:
         """Return what a call with these counts costs; null where they contradict each other."""
         prompt, made, read, written = counts
-        reads, writes = self._writes
-        if (read if reads else 0) + (written if writes else 0) > prompt and "input_tokens" in self.units:
-            return None
+        if read or written:
+            reads, writes = self._within
+            if self._whole and read * reads + written * writes > prompt:
+                return None
         row = self._rows[bisect_left(self._starts, prompt)] if self._starts else self._rows[0]
         units = prompt * row[0] + made * row[1] + read * row[2] + written * row[3] + self._per_call
         return dollars(units, self._places)

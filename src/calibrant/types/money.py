@@ -18,11 +18,9 @@ def dollars(units: int, places: int) -> str:
         units: How many; not negative.
         places: Which: 9 for billionths. At least 1.
     """
-    digits = str(units)
-    if len(digits) <= places:
-        digits = digits.zfill(places + 1)
-    fraction = digits[-places:].rstrip("0")
-    return f"{digits[:-places]}.{fraction}" if fraction else digits[:-places]
+    digits = str(units).zfill(places + 1)
+    # No zero before the point is taken: it stands behind the point while that is there.
+    return f"{digits[:-places]}.{digits[-places:]}".rstrip("0").rstrip(".")
 
 
 def text_of(amount: Decimal) -> str:
