@@ -8,22 +8,8 @@ from tests.architecture.tree import imports, modules
 
 PURE = ("providers", "wire", "render", "routing", "measure")
 IMPURE = {"asyncio", "socket", "os", "time", "random", "ssl", "threading", "subprocess", "pathlib", "secrets", "uvloop"}
-HEAVY = {
-    "numpy",
-    "scipy",
-    "sqlalchemy",
-    "alembic",
-    "pydantic",
-    "rich",
-    "typer",
-    "click",
-    "nicegui",
-    "openai",
-    "httpx",
-} | {
-    "httpx2",
-    "genai_prices",
-}
+TOOLKITS = {"numpy", "scipy", "sqlalchemy", "alembic", "pydantic", "genai_prices"}
+HEAVY = TOOLKITS | {"rich", "typer", "click", "nicegui", "openai", "httpx", "httpx2"}
 
 
 def loaded_by(code: str) -> set[str]:
