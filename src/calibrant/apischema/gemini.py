@@ -43,11 +43,11 @@ class Blob(Struct, frozen=True, rename="camel"):
     data: str
 
 
-class FileData(Struct, frozen=True, rename="camel"):
+class FileData(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """A file by its address."""
 
-    mime_type: str
     file_uri: str
+    mime_type: str | None = None
 
 
 class FunctionCallSent(Struct, frozen=True, omit_defaults=True):
@@ -100,16 +100,17 @@ class FunctionDeclaration(Struct, frozen=True, omit_defaults=True, rename="camel
 
 
 class FunctionCalling(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """`AUTO`, `ANY` or `NONE`, and which functions."""
+    """`AUTO`, `ANY`, `NONE` or `VALIDATED`, and which functions."""
 
     mode: str
     allowed_function_names: tuple[str, ...] | None = None
 
 
-class ToolConfigSent(Struct, frozen=True, rename="camel"):
-    """How freely the model may choose."""
+class ToolConfigSent(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """How freely the model may choose, and whether it shows what the API's own tools did."""
 
-    function_calling_config: FunctionCalling
+    function_calling_config: FunctionCalling | None = None
+    include_server_side_tool_invocations: bool | None = None
 
 
 class Thinking(Struct, frozen=True, omit_defaults=True, rename="camel"):

@@ -1,16 +1,15 @@
 """The adapters for Gemini: of Google AI Studio, and on GCP Vertex AI.
 
-Read in this order: `gemini_request.py` and `gemini_contents.py` (what is sent), `gemini_answer.py` (a whole answer),
-`gemini_stream.py` (a streamed one), `gemini_embeddings.py`, `refusal.py` (errors), `vertex.py` (addresses).
+Read in this order: `gemini_request.py`, `gemini_contents.py` and `gemini_schema.py` (what is sent), `gemini_answer.py`
+and `gemini_parts.py` (a whole answer), `gemini_stream.py` (a streamed one), `gemini_embeddings.py`, `gemini_model.py`
+(where the two APIs and the models differ), `refusal.py` (errors), `vertex.py` (addresses).
 
 Grounding and citations are not carried: they stay in the raw response. The API has no word for calls one at a time, so
-`parallel_tool_calls` is not sent.
+`parallel_tool_calls` is not sent. It caches by itself, so cache points are not sent either; `cachedContent` can come in
+`extra_body`.
 """
 
 from __future__ import annotations
-
-import msgspec
-from msgspec import Struct
 
 from calibrant.base.errors import ConfigError, ProviderError
 from calibrant.config.schema import Provider
@@ -30,6 +29,11 @@ __all__ = ["AiStudioGemini", "VertexGemini"]
 
 _BASE = "https://generativelanguage.googleapis.com/v1beta"
 _HEADERS: Headers = (("content-type", "application/json"),)
+_VERTEX_TIERS = ("flex", "priority")
+"""Vertex AI reads these from a header, not from the body.
+
+Source: docs.cloud.google.com/vertex-ai/generative-ai/docs/flex-paygo.
+"""
 
 
 class _Gemini:
@@ -51,7 +55,11 @@ class _Gemini:
             ProviderError: the call asks for what the API does not take.
         """
         how = ":streamGenerateContent?alt=sse" if call.stream else ":generateContent"
-        return HttpCall("POST", self._url + how, _HEADERS, encode_gemini(self._provider, call), call.stream)
+        headers = _HEADERS
+        tier = call.params.service_tier
+        if self.vertex and tier in _VERTEX_TIERS:
+            headers = (*_HEADERS, ("x-vertex-ai-llm-shared-request-type", tier))
+        return HttpCall("POST", self._url + how, headers, encode_gemini(self._provider, call), call.stream)
 
     def decode(self, status: int, headers: Headers, body: bytes, *, json_tool: bool = True) -> Reply:
         """Return the whole answer.
@@ -73,12 +81,8 @@ class _Gemini:
         )
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
-        """Return what an error status means; on a stream the API puts the error into a list."""
-        found = refused(self._provider.name, status, headers, _alone(body))
-        found.raw_response = body
-        if found.retry_after is None:
-            found.retry_after = _retry_delay(body)
-        return found
+        """Return what an error status means."""
+        return refused(self._provider.name, status, headers, body)
 
     def encode_embedding(self, call: EmbeddingCall) -> HttpCall:
         """Return the request.
@@ -137,40 +141,3 @@ class VertexGemini(_Gemini):
     def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
         """Return the request with an access token as a bearer token; unchanged where there is none."""
         return bearer(http, secret)
-
-
-class _Detail(Struct, frozen=True, rename="camel"):
-    retry_delay: str | None = None
-
-
-class _Error(Struct, frozen=True):
-    details: list[_Detail] = []
-
-
-class _Body(Struct, frozen=True):
-    error: _Error | None = None
-
-
-_body_decoder = msgspec.json.Decoder(_Body)
-_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def _alone(body: bytes) -> bytes:
-    """Return the error out of a list that holds nothing else."""
-    if not body.lstrip().startswith(b"["):
-        return body
-    try:
-        items = _list_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body
-    return bytes(items[0]) if items else body
-
-
-def _retry_delay(body: bytes) -> float | None:
-    """Return the seconds of a `RetryInfo` (`"12.5s"`), or null where there is none."""
-    try:
-        error = _body_decoder.decode(_alone(body)).error
-        delays = [] if error is None else [detail.retry_delay for detail in error.details if detail.retry_delay]
-        return max(0.0, min(float(delays[0].removesuffix("s")), 86_400.0)) if delays else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        return None

@@ -1,43 +1,26 @@
-"""From an answer of Gemini to a `Reply`; and what a stream reads the same way: parts, usage, finish reasons.
-
-Parts of one kind that follow each other are one block, in a whole answer as in a stream. A signature on text or on a
-call becomes a thought without text before it, see `gemini_contents.py`.
-"""
+"""From an answer of Gemini to a `Reply`; and what a stream reads the same way: usage, finish reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from calibrant.apischema.gemini import Candidate, GeminiAnswer, GeminiUsage, PromptFeedback, ReadCall, ReadPart
-from calibrant.providers.base import JSON_TOOL
+from calibrant.apischema.gemini import Candidate, GeminiAnswer, GeminiUsage, PromptFeedback
+from calibrant.providers.gemini_parts import Parts
 from calibrant.providers.refusal import bad_answer, refusal_in
 from calibrant.types.call import Headers
-from calibrant.types.reply import (
-    Chunk,
-    Delta,
-    FinishReason,
-    Reply,
-    TextDelta,
-    ThoughtDelta,
-    ToolCallDelta,
-    UnknownDelta,
-    Usage,
-    fold,
-)
+from calibrant.types.reply import Chunk, Delta, FinishReason, Reply, Usage, fold
 
-__all__ = ["UNREADABLE", "Parts", "decode_gemini", "read_answer"]
+__all__ = ["UNREADABLE", "decode_gemini", "read_answer"]
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _answer_decoder = msgspec.json.Decoder(GeminiAnswer)
-_part_decoder = msgspec.json.Decoder(ReadPart)
 _usage_decoder = msgspec.json.Decoder(GeminiUsage)
 _feedback_decoder = msgspec.json.Decoder(PromptFeedback)
-_any_decoder = msgspec.json.Decoder()
+_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 _FINISH: dict[str, FinishReason] = {
@@ -45,93 +28,12 @@ _FINISH: dict[str, FinishReason] = {
     "MAX_TOKENS": "length",
     **dict.fromkeys(
         (
-            *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR"),
+            *("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "ESCALATION"),
             *("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION"),
         ),
         "content_filter",
     ),
 }
-
-
-class Parts:
-    """Reads the parts of one answer, in one go or as they come."""
-
-    __slots__ = ("_blocks", "_calls", "_discard_unknown", "_json_tool", "_kind", "_type", "saw_json", "saw_tool")
-
-    def __init__(self, provider_type: str, *, json_tool: bool, discard_unknown: bool = False) -> None:
-        """Start before the first part."""
-        self._type = provider_type
-        self._json_tool = json_tool
-        self._discard_unknown = discard_unknown
-        self._blocks = 0
-        self._calls = 0
-        self._kind = ""
-        self.saw_json = False
-        self.saw_tool = False
-
-    def read(self, raws: Iterable[Raw]) -> list[Delta]:
-        """Return what the parts add.
-
-        Raises:
-            msgspec.DecodeError: one of them is none.
-        """
-        out: list[Delta] = []
-        for raw in raws:
-            self._part(raw, out)
-        return out
-
-    def _part(self, raw: Raw, out: list[Delta]) -> None:
-        part = _part_decoder.decode(raw)
-        signature = part.thought_signature or None
-        if part.function_call is not None:
-            self._sign(signature, out)
-            self._call(part.function_call, out)
-        elif part.text is not None and part.thought:
-            out.append(ThoughtDelta(self._block("thought"), part.text, signature, self._type))
-            if signature is not None:
-                self._kind = ""
-        elif part.text is not None:
-            self._sign(signature, out)
-            if part.text:
-                out.append(TextDelta(self._block("text"), part.text))
-        elif signature is not None and bytes(raw).count(b":") == 1:
-            self._sign(signature, out)
-        elif not self._discard_unknown:
-            self._kind = ""
-            out.append(UnknownDelta(self._block("unknown"), _any_decoder.decode(raw)))
-            self._kind = ""
-
-    def _block(self, kind: str) -> str:
-        if kind != self._kind:
-            self._kind = kind
-            self._blocks += 1
-        return str(self._blocks - 1)
-
-    def _sign(self, signature: str | None, out: list[Delta]) -> None:
-        if signature is not None:
-            self._kind = ""
-            out.append(ThoughtDelta(self._block("mark"), None, signature, self._type))
-            self._kind = ""
-
-    def _call(self, call: ReadCall, out: list[Delta]) -> None:
-        self._kind = ""
-        self._blocks += 1
-        id_ = call.id or f"call_{self._calls}"
-        self._calls += 1
-        arguments = bytes(call.args).decode() if bytes(call.args) not in (b"", b"null") else "{}"
-        if self._json_tool and call.name == JSON_TOOL:
-            self.saw_json = True
-            out.append(TextDelta(id_, arguments))
-        else:
-            self.saw_tool = True
-            out.append(ToolCallDelta(id_, arguments, call.name or ""))
-
-    def finish(self, word: str | None) -> FinishReason | None:
-        """Return our word for why the model stopped."""
-        if word is None or word == "FINISH_REASON_UNSPECIFIED":
-            return None
-        found = _FINISH.get(word, "unknown")
-        return "tool_call" if found == "stop" and self.saw_tool else found
 
 
 def decode_gemini(
@@ -172,12 +74,12 @@ def read_answer(answer: GeminiAnswer, parts: Parts, raw: bytes) -> Chunk | None:
         if candidate.index:
             continue
         if candidate.content is not None and candidate.content.parts:
-            content += parts.read(candidate.content.parts)
-        finish = parts.finish(candidate.finish_reason) or finish
+            content += parts.read(candidate.content.parts, answer.response_id)
+        finish = _finish(candidate.finish_reason, parts) or finish
         detail = _detail(candidate) if finish in ("content_filter", "unknown") else b""
-    feedback = bytes(answer.prompt_feedback)
-    if feedback not in (b"", b"null") and _feedback_decoder.decode(feedback).block_reason is not None:
-        finish, detail = "content_filter", feedback
+    blocked = _blocked(answer.prompt_feedback)
+    if blocked:
+        finish, detail = "content_filter", blocked
     return Chunk(
         content=tuple(content),
         usage=_usage(answer.usage_metadata),
@@ -189,12 +91,28 @@ def read_answer(answer: GeminiAnswer, parts: Parts, raw: bytes) -> Chunk | None:
     )
 
 
+def _blocked(feedback: Raw) -> bytes:
+    """Return why the prompt was blocked, or nothing where it was not."""
+    text = bytes(feedback)
+    if text in (b"", b"null") or _feedback_decoder.decode(text).block_reason is None:
+        return b""
+    return _encode(_decode_any(text))
+
+
+def _finish(word: str | None, parts: Parts) -> FinishReason | None:
+    if word is None or word == "FINISH_REASON_UNSPECIFIED":
+        return None
+    found = _FINISH.get(word, "unknown")
+    return "tool_call" if found == "stop" and parts.saw_tool else found
+
+
 def _detail(candidate: Candidate) -> bytes:
     said: dict[str, Any] = {"finishReason": candidate.finish_reason}
     if candidate.finish_message:
         said["finishMessage"] = candidate.finish_message
     if bytes(candidate.safety_ratings) not in (b"", b"null"):
-        said["safetyRatings"] = candidate.safety_ratings
+        # Read to the end: what is kept has to be JSON.
+        said["safetyRatings"] = _decode_any(candidate.safety_ratings)
     return _encode(said)
 
 

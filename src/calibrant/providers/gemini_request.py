@@ -20,9 +20,11 @@ from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.gemini_contents import to_contents
+from calibrant.providers.gemini_model import budget_of, is_vertex
+from calibrant.providers.gemini_schema import response_schema
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
-from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
+from calibrant.types.tool import Specific, Tool, ToolConfig
 
 __all__ = ["encode_gemini"]
 
@@ -44,41 +46,49 @@ def encode_gemini(provider: Provider, call: ModelCall) -> bytes:
             f"provider {provider.name!r}: `messages` holds nothing to send; send a message with content",
             retryable=False,
         )
-    tools, config = _tools(call)
-    tier = call.params.service_tier
+    tools, config = _tools(provider, call)
     return _encode(
         GeminiRequest(
             contents,
             None if not call.system else System((Part(call.system),)),
             tools,
             config,
-            _generation(call),
-            None if tier is None or tier == "auto" else _TIERS.get(tier, tier),
+            _generation(provider, call),
+            _tier(provider, call.params.service_tier),
         )
     )
 
 
-def _tools(call: ModelCall) -> tuple[list[Any] | None, ToolConfigSent | None]:
+def _tier(provider: Provider, tier: str | None) -> str | None:
+    if tier is None or tier == "auto" or is_vertex(provider):
+        return None
+    return _TIERS.get(tier, tier)
+
+
+def _tools(provider: Provider, call: ModelCall) -> tuple[list[Any] | None, ToolConfigSent | None]:
     config = _json_tool(call) if call.json_mode == "tool" else call.tools
-    tools: list[Any] = []
-    choice = None
-    if config is not None and config.tools:
-        tools.append({"functionDeclarations": [_declared(tool) for tool in config.tools]})
-        choice = _choice(config.choice)
-    tools += call.provider_tools
-    return tools or None, choice
+    if config is None or not config.tools:
+        return list(call.provider_tools) or None, None
+    tools: list[Any] = [{"functionDeclarations": [_declared(tool) for tool in config.tools]}, *call.provider_tools]
+    # Vertex AI knows neither the mode VALIDATED nor the flag.
+    vertex = is_vertex(provider)
+    choice = _choice(config, validated=not vertex)
+    # Without the flag the API refuses tools of its own beside functions.
+    mixed = True if call.provider_tools and not vertex else None
+    return tools, None if choice is None and mixed is None else ToolConfigSent(choice, mixed)
 
 
 def _declared(tool: Tool) -> FunctionDeclaration:
     return FunctionDeclaration(tool.name, tool.description or None, tool.parameters)
 
 
-def _choice(choice: ToolChoice) -> ToolConfigSent | None:
-    if choice == "auto":
-        return None
+def _choice(config: ToolConfig, *, validated: bool) -> FunctionCalling | None:
+    choice = config.choice
     if isinstance(choice, Specific):
-        return ToolConfigSent(FunctionCalling("ANY", (choice.specific,)))
-    return ToolConfigSent(FunctionCalling("NONE" if choice == "none" else "ANY"))
+        return FunctionCalling("ANY", (choice.specific,))
+    if choice == "auto":
+        return FunctionCalling("VALIDATED") if validated and all(tool.strict for tool in config.tools) else None
+    return FunctionCalling("NONE" if choice == "none" else "ANY")
 
 
 def _json_tool(call: ModelCall) -> ToolConfig:
@@ -87,7 +97,7 @@ def _json_tool(call: ModelCall) -> ToolConfig:
     return ToolConfig((tool,), Specific(JSON_TOOL))
 
 
-def _generation(call: ModelCall) -> GenerationConfig | None:
+def _generation(provider: Provider, call: ModelCall) -> GenerationConfig | None:
     params = call.params
     as_json = call.json_mode in ("on", "strict")
     if params == _NO_PARAMS and not as_json:
@@ -101,18 +111,16 @@ def _generation(call: ModelCall) -> GenerationConfig | None:
         params.presence_penalty,
         params.frequency_penalty,
         _JSON if as_json else None,
-        call.output_schema if call.json_mode == "strict" and call.output_schema else None,
-        _thinking(params),
+        response_schema(call.output_schema) if call.json_mode == "strict" and call.output_schema else None,
+        _thinking(provider, params),
     )
 
 
-def _thinking(params: Params) -> Thinking | None:
+def _thinking(provider: Provider, params: Params) -> Thinking | None:
     budget, effort = params.thinking_budget_tokens, params.reasoning_effort
+    if budget is None and effort is not None:
+        budget = budget_of(provider, effort)
     if budget is not None:
         # A budget and a level exclude each other; the budget is the more exact wish.
         return Thinking(include_thoughts=budget != 0, thinking_budget=budget)
-    if effort is None:
-        return None
-    if effort == "none":
-        return Thinking(include_thoughts=False, thinking_budget=0)
-    return Thinking(include_thoughts=True, thinking_level=effort.upper())
+    return None if effort is None else Thinking(include_thoughts=True, thinking_level=effort.upper())

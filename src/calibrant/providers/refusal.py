@@ -1,6 +1,7 @@
 """What a provider's error means: its message, and whether trying again may help.
 
-Vendors agree on little: `{"error": {"message"}}`, `{"error": "text"}`, `{"message"}`, `{"detail"}`, a page.
+Vendors agree on little: `{"error": {"message"}}`, `{"error": "text"}`, `{"message"}`, `{"detail"}`, a page; Google
+puts the error of a stream into a list, and says among its details how long to wait.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from calibrant.apischema.openai_chat import ErrorBody, ErrorDetail
 from calibrant.base.errors import BadAnswer, Refused
@@ -25,6 +27,23 @@ _HOPELESS = frozenset({"insufficient_quota", "invalid_request_error", "authentic
 _MAX_WAIT_S = 86_400.0
 
 _decoder = msgspec.json.Decoder(ErrorBody)
+_list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _RetryInfo(Struct, frozen=True, rename="camel"):
+    retry_delay: str | None = None
+
+
+class _Details(Struct, frozen=True):
+    details: list[_RetryInfo] = []
+
+
+class _Detailed(Struct, frozen=True):
+    error: _Details
+
+
+_detailed_decoder = msgspec.json.Decoder(_Detailed)
 
 
 def refused(
@@ -57,7 +76,7 @@ def refused(
         f"provider {provider!r} answered {status}: {_bounded(message)}",
         upstream_status=status,
         raw_response=body,
-        retry_after=_retry_after(headers),
+        retry_after=_retry_after(headers, body),
         retryable=retryable,
     )
 
@@ -76,6 +95,7 @@ def refusal_in(provider: str, status: int, body: bytes) -> Refused | None:
         f"provider {provider!r} sent an error: {_bounded(message or 'no message')}",
         upstream_status=status,
         raw_response=body,
+        retry_after=_retry_after((), body),
         retryable=retryable,
     )
 
@@ -87,9 +107,21 @@ def bad_answer(provider: str, status: int, body: bytes, why: str) -> BadAnswer:
 
 def _decoded(body: bytes) -> ErrorBody | None:
     try:
-        return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decoder.decode(_alone(body))
+    except _UNREADABLE:
         return None
+
+
+def _alone(body: bytes) -> bytes:
+    """Return the error out of a list that holds nothing else.
+
+    Raises:
+        msgspec.DecodeError: it is no list after all.
+    """
+    if body[:1] != b"[" and not body.lstrip().startswith(b"["):
+        return body
+    items = _list_decoder.decode(body)
+    return bytes(items[0]) if len(items) == 1 else body
 
 
 def _message(body: ErrorBody) -> tuple[str, str]:
@@ -115,14 +147,25 @@ def _bounded(message: str) -> str:
     return message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…"
 
 
-def _retry_after(headers: Headers) -> float | None:
+def _retry_after(headers: Headers, body: bytes) -> float | None:
     found = {name: value for name, value in headers if name in ("retry-after", "retry-after-ms")}
     if "retry-after-ms" in found:
         wait = _number(found["retry-after-ms"])
         if wait is not None:
             return min(wait / 1000, _MAX_WAIT_S)
-    wait = _number(found.get("retry-after", ""))
+    wait = _number(found["retry-after"]) if "retry-after" in found else _retry_info(body)
     return None if wait is None else min(wait, _MAX_WAIT_S)
+
+
+def _retry_info(body: bytes) -> float | None:
+    """Return the seconds of Google's `RetryInfo` (`"12.5s"`), or null where there is none."""
+    if b'"retryDelay"' not in body:
+        return None
+    try:
+        details = _detailed_decoder.decode(_alone(body)).error.details
+    except _UNREADABLE:
+        return None
+    return next((_number(each.retry_delay.removesuffix("s")) for each in details if each.retry_delay), None)
 
 
 def _number(text: str) -> float | None:

@@ -59,7 +59,8 @@ def theirs(responses: list[types.GenerateContentResponse]) -> list[tuple[Any, ..
         for candidate in response.candidates or []:
             for part in (candidate.content.parts if candidate.content else None) or []:
                 _add(part, found)
-    return [tuple(each) for each in found if each[0] != "text" or each[1]]
+    named = [("text" if each[0] == "signed" else each[0], *each[1:]) for each in found]
+    return [each for each in named if each[0] != "text" or each[1]]
 
 
 def _add(part: types.Part, found: list[list[Any]]) -> None:
@@ -73,12 +74,13 @@ def _add(part: types.Part, found: list[list[Any]]) -> None:
         else:
             found.append(["thought", part.text, signature])
     elif part.text is not None:
-        found += [["mark", signature]] if signature else []
-        if found and found[-1][0] == "text" and not signature:
+        if signature:
+            found += [["mark", signature], ["signed", part.text]]
+        elif found and found[-1][0] == "text":
             found[-1][1] += part.text
         else:
             found.append(["text", part.text])
-    else:
+    elif part.model_dump(exclude_none=True):
         found.append(["unknown"])
 
 
@@ -87,7 +89,7 @@ def ours(answer: Answer) -> list[tuple[Any, ...]]:
     for block in answer.reply.content:
         match block:
             case Text(text):
-                found.append(("text", text))
+                found += [("text", text)] if text else []
             case ToolCall(_, raw_name, raw_arguments):
                 found.append(("call", raw_name, msgspec.json.decode(raw_arguments)))
             case Thought(None, signature):
@@ -104,7 +106,7 @@ def _signature(text: str | None) -> bytes | None:
     return None if text is None else base64.b64encode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
-READABLE = [a for a in ANSWERS if not a.json_tool and "signatures on" not in a.name] + [
+READABLE = [a for a in ANSWERS if not a.json_tool] + [
     case for case in CASES if isinstance(case, Answer) and case.name == "a blocked prompt"
 ]
 
@@ -143,11 +145,11 @@ def test_the_sdk_sends_what_we_send(server: Canned, clients: dict[str, genai.Cli
         config["service_tier"] = case.body["serviceTier"]
     asked = types.GenerateContentConfig.model_validate(config)
     contents = [types.Content.model_validate(each) for each in case.body["contents"]]
-    models = clients[case.kind].models
+    models, model = clients[case.kind].models, case.fields.get("model_name", "the-model")
     if case.call.stream:
-        list(models.generate_content_stream(model="the-model", contents=contents, config=asked))
+        list(models.generate_content_stream(model=model, contents=contents, config=asked))
     else:
-        models.generate_content(model="the-model", contents=contents, config=asked)
+        models.generate_content(model=model, contents=contents, config=asked)
     seen = server.seen[-1]
     made = adapter(provider(case.kind, **{**case.fields, "api_base": _base(server, case.kind)}))
     http = made.encode(case.call)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 from tests.contract.providers import calls
 from tests.contract.providers.calls import HELLO, PERSON, WEATHER_SCHEMA, user
 from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Embedded, Failure, Golden, Unservable
 
 from calibrant.base.errors import BadAnswer, Refused, Truncated
-from calibrant.types.call import EmbeddingCall, EmbeddingReply, ModelCall
+from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, ModelCall
 from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
 from calibrant.types.reply import Reply, Usage
 from calibrant.types.request import Params
+from calibrant.types.tool import ToolConfig
 
 KINDS = ("google_ai_studio_gemini", "gcp_vertex_gemini")
 API = "ai.google.dev/api/generate-content"
@@ -26,6 +28,7 @@ FILES = "ai.google.dev/gemini-api/docs/file-input-methods"
 SAFETY = "ai.google.dev/gemini-api/docs/safety-settings"
 SEARCH = "ai.google.dev/gemini-api/docs/google-search"
 CODE = "ai.google.dev/gemini-api/docs/code-execution"
+MIXED = "ai.google.dev/gemini-api/docs/tool-combination"
 TROUBLE = "ai.google.dev/gemini-api/docs/troubleshooting"
 EMBEDDINGS = "ai.google.dev/api/embeddings"
 VERTEX_EMBEDDINGS = "cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api"
@@ -43,6 +46,7 @@ SENT_HELLO = [{"role": "user", "parts": [{"text": "Hello"}]}]
 DECLARED = {"name": "get_weather", "description": "The weather of a city", "parametersJsonSchema": WEATHER_SCHEMA}
 CLOCK = {"name": "get_time", "description": "The time of day", "parametersJsonSchema": calls.CLOCK.parameters}
 SEARCH_TOOL = {"googleSearch": {}}
+_LENIENT = ToolConfig(tuple(replace(tool, strict=False) for tool in calls.AUTO_TOOLS.tools.tools))
 SIGNATURE = "CiQBsig+/w=="
 CODE_PART = {"executableCode": {"language": "PYTHON", "code": "print(1)"}}
 
@@ -56,18 +60,32 @@ def _chosen(mode: str, **fields: Any) -> dict[str, Any]:
 
 
 def _goldens(kind: str) -> list[Golden]:
-    def golden(name: str, covers: tuple[str, ...], docs: str, call: ModelCall, **body: Any) -> Golden:
+    studio = kind == "google_ai_studio_gemini"
+
+    def own_id(word: str) -> dict[str, Any]:
+        # Vertex AI refuses ids as unknown fields (vercel/ai#15664).
+        return {"id": word} if studio else {}
+
+    def golden(
+        name: str,
+        covers: tuple[str, ...],
+        docs: str,
+        call: ModelCall,
+        headers: Headers = (),
+        fields: dict[str, Any] | None = None,
+        **body: Any,
+    ) -> Golden:
         how = ":streamGenerateContent?alt=sse" if call.stream else ":generateContent"
         return Golden(
             name,
             kind,
             covers,
             docs,
-            fields=FIELDS[kind],
+            fields=FIELDS[kind] | (fields or {}),
             call=call,
-            url=URLS[kind] + how,
+            url=URLS[kind].replace("the-model", (fields or {}).get("model_name", "the-model")) + how,
             body={"contents": SENT_HELLO} | body,
-            headers=(("content-type", "application/json"),),
+            headers=(("content-type", "application/json"), *headers),
         )
 
     tools = [{"functionDeclarations": [DECLARED]}]
@@ -92,7 +110,8 @@ def _goldens(kind: str) -> list[Golden]:
                 "frequencyPenalty": 0.2,
                 "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 512},
             },
-            serviceTier="flex",
+            headers=() if studio else (("x-vertex-ai-llm-shared-request-type", "flex"),),
+            **({"serviceTier": "flex"} if studio else {}),
         ),
         golden(
             "an effort",
@@ -107,7 +126,22 @@ def _goldens(kind: str) -> list[Golden]:
             THINKING,
             _call(params=Params(thinking_budget_tokens=0, service_tier="default")),
             generationConfig={"thinkingConfig": {"includeThoughts": False, "thinkingBudget": 0}},
-            serviceTier="standard",
+            **({"serviceTier": "standard"} if studio else {}),
+        ),
+        golden(
+            "no effort",
+            ("reasoning",),
+            THINKING,
+            _call(params=Params(reasoning_effort="none")),
+            generationConfig={"thinkingConfig": {"includeThoughts": False, "thinkingBudget": 0}},
+        ),
+        golden(
+            "an effort of a model that knows no levels",
+            ("reasoning",),
+            THINKING,
+            _call(params=Params(reasoning_effort="high")),
+            fields={"model_name": "gemini-2.5-flash"},
+            generationConfig={"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 24576}},
         ),
         golden(
             "required",
@@ -125,7 +159,15 @@ def _goldens(kind: str) -> list[Golden]:
             tools=tools,
             toolConfig=_chosen("ANY", allowedFunctionNames=["get_weather"]),
         ),
-        golden("auto", ("tools",), TOOLS, _call(tools=calls.AUTO_TOOLS.tools), tools=tools),
+        golden("auto", ("tools",), TOOLS, _call(tools=_LENIENT), tools=tools),
+        golden(
+            "auto, all of them strict",
+            ("tools",),
+            TOOLS,
+            _call(tools=calls.AUTO_TOOLS.tools),
+            tools=tools,
+            **({"toolConfig": _chosen("VALIDATED")} if studio else {}),
+        ),
         golden(
             "tool_choice none (litellm#24443)",
             ("tools",),
@@ -137,9 +179,17 @@ def _goldens(kind: str) -> list[Golden]:
         golden(
             "a provider's tool beside others",
             ("provider tools",),
-            SEARCH,
-            _call(tools=calls.AUTO_TOOLS.tools, provider_tools=(SEARCH_TOOL,)),
+            MIXED,
+            _call(tools=_LENIENT, provider_tools=(SEARCH_TOOL,)),
             tools=[*tools, SEARCH_TOOL],
+            **({"toolConfig": {"includeServerSideToolInvocations": True}} if studio else {}),
+        ),
+        golden(
+            "a provider's tool alone",
+            ("provider tools",),
+            SEARCH,
+            _call(provider_tools=(SEARCH_TOOL,)),
+            tools=[SEARCH_TOOL],
         ),
         golden(
             "talk with parallel calls and signatures",
@@ -154,14 +204,17 @@ def _goldens(kind: str) -> list[Golden]:
                             Thought("Two calls.", provider_type=kind),
                             Thought("of another", "x", provider_type="anthropic"),
                             Text("Let me look."),
+                            Text(""),
                             Thought(None, SIGNATURE, provider_type=kind),
-                            ToolCall("call_0", "get_weather", '{"city":"Rome"}'),
+                            ToolCall("gemini_0_resp-1", "get_weather", '{"city":"Rome"}'),
                             ToolCall("fc-1", "get_weather", '{"city": "Oslo", "n": 1.10}'),
+                            ToolCall("fc-2", "get_time", ""),
                         ),
                     ),
+                    user(ToolResult("fc-2", "", "noon"), Text("It is noon.")),
                     user(
-                        ToolResult("call_0", "get_weather", "sunny"),
                         ToolResult("fc-1", "get_weather", '{"sky": "rain"}'),
+                        ToolResult("gemini_0_resp-1", "get_weather", "sunny"),
                     ),
                     user(CachePoint(), Text("And?")),
                     Message("assistant", (Text("Rain."), Thought(None, "bGFzdA==", provider_type=kind))),
@@ -179,19 +232,60 @@ def _goldens(kind: str) -> list[Golden]:
                             "functionCall": {"name": "get_weather", "args": {"city": "Rome"}},
                             "thoughtSignature": SIGNATURE,
                         },
-                        {"functionCall": {"name": "get_weather", "args": {"city": "Oslo", "n": 1.10}, "id": "fc-1"}},
+                        {
+                            "functionCall": {
+                                "name": "get_weather",
+                                "args": {"city": "Oslo", "n": 1.10},
+                                **own_id("fc-1"),
+                            }
+                        },
+                        {"functionCall": {"name": "get_time", "args": {}, **own_id("fc-2")}},
                     ],
                 },
                 {
                     "role": "user",
                     "parts": [
                         {"functionResponse": {"name": "get_weather", "response": {"output": "sunny"}}},
-                        {"functionResponse": {"name": "get_weather", "response": {"sky": "rain"}, "id": "fc-1"}},
-                        {"text": "And?"},
+                        {"functionResponse": {"name": "get_weather", "response": {"sky": "rain"}, **own_id("fc-1")}},
+                        {"functionResponse": {"name": "get_time", "response": {"output": "noon"}, **own_id("fc-2")}},
                     ],
                 },
+                {"role": "user", "parts": [{"text": "It is noon."}, {"text": "And?"}]},
                 {"role": "model", "parts": [{"text": "Rain."}, {"text": "", "thoughtSignature": "bGFzdA=="}]},
                 {"role": "user", "parts": [{"text": "Thanks."}]},
+            ],
+        ),
+        golden(
+            "calls of another model, for a model that refuses them unsigned",
+            ("parallel tools", "reasoning"),
+            SIGNATURES,
+            _call(
+                (
+                    *HELLO,
+                    Message("assistant", (ToolCall("a", "get_time", "{}"), ToolCall("b", "get_time", "{}"))),
+                    user(ToolResult("a", "get_time", "noon"), ToolResult("b", "get_time", "one")),
+                )
+            ),
+            fields={"model_name": "gemini-3.5-flash"},
+            contents=[
+                *SENT_HELLO,
+                {
+                    "role": "model",
+                    "parts": [
+                        {
+                            "functionCall": {"name": "get_time", "args": {}, **own_id("a")},
+                            "thoughtSignature": "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
+                        },
+                        {"functionCall": {"name": "get_time", "args": {}, **own_id("b")}},
+                    ],
+                },
+                {
+                    "role": "user",
+                    "parts": [
+                        {"functionResponse": {"name": "get_time", "response": {"output": word}, **own_id(id_)}}
+                        for id_, word in (("a", "noon"), ("b", "one"))
+                    ],
+                },
             ],
         ),
         golden(
@@ -224,7 +318,9 @@ def _goldens(kind: str) -> list[Golden]:
             "a schema",
             ("structured output",),
             OUTPUTS,
-            _call(json_mode="strict", output_schema=PERSON),
+            _call(
+                json_mode="strict", output_schema={**PERSON, "$schema": "https://json-schema.org/draft/2020-12/schema"}
+            ),
             generationConfig={"responseMimeType": "application/json", "responseJsonSchema": PERSON},
         ),
         golden(
@@ -316,7 +412,7 @@ def answer(
             docs,
             fields=FIELDS[kind] | (fields or {}),
             read=READ,
-            reply=msgspec.structs.replace(reply, content=tuple(_of(kind, block) for block in reply.content)),
+            reply=replace(reply, content=tuple(_of(kind, block) for block in reply.content)),
             whole=msgspec.json.encode(body(parts, finish, usage, **candidate)),
             stream=stream,
             judge="google-genai",
@@ -327,7 +423,7 @@ def answer(
 
 
 def _of(kind: str, block: Any) -> Any:
-    return msgspec.structs.replace(block, provider_type=kind) if isinstance(block, Thought) else block
+    return replace(block, provider_type=kind) if isinstance(block, Thought) else block
 
 
 def said(*content: Any, finish: Any = "stop", usage: Usage = Usage(10, 5), detail: Any = None) -> Reply:  # noqa: B008
@@ -341,7 +437,7 @@ _HELLO = Text("Hello, world.")
 _CUT = [[{"text": "Hello,"}], [{"text": " wor"}, {"text": "ld."}]]
 _ROME = {"functionCall": {"name": "get_weather", "args": {"city": "Rome"}}}
 _OSLO = {"functionCall": {"name": "get_weather", "args": {"city": "Oslo"}, "id": "fc-1"}}
-_ROME_CALL = ToolCall("call_0", "get_weather", '{"city":"Rome"}')
+_ROME_CALL = ToolCall("gemini_0_resp-1", "get_weather", '{"city":"Rome"}')
 _OSLO_CALL = ToolCall("fc-1", "get_weather", '{"city":"Oslo"}')
 _RATINGS = [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}]
 _FULL_USAGE = {
@@ -399,7 +495,7 @@ ANSWERS: list[Answer] = [
         ("tools",),
         TOOLS,
         [{"functionCall": {"name": "get_time"}}],
-        said(ToolCall("call_0", "get_time", "{}"), finish="tool_call"),
+        said(ToolCall("gemini_0_resp-1", "get_time", "{}"), finish="tool_call"),
     ),
     *answer(
         "the JSON tool",
@@ -443,6 +539,49 @@ ANSWERS: list[Answer] = [
         SIGNATURES,
         [_TEXT, {"text": "", "thoughtSignature": SIGNATURE}],
         said(_HELLO, Thought(None, SIGNATURE)),
+    ),
+    *answer(
+        "a signature alone, and more after it",
+        ("reasoning",),
+        SIGNATURES,
+        [{"text": "", "thoughtSignature": SIGNATURE}, _TEXT],
+        said(Thought(None, SIGNATURE), Text(""), _HELLO),
+    ),
+    *answer(
+        "a signed piece of text between unsigned ones",
+        ("reasoning",),
+        SIGNATURES,
+        [{"text": "a"}, {"text": "b", "thoughtSignature": SIGNATURE}, {"text": "c"}, {"text": "d"}],
+        said(Text("a"), Thought(None, SIGNATURE), Text("b"), Text("cd")),
+    ),
+    *answer(
+        "a part that says nothing, and two calls of one id",
+        ("parallel tools",),
+        TOOLS,
+        [{}, _OSLO, {"functionCall": {"name": "get_time", "args": {}, "id": "fc-1"}}],
+        said(_OSLO_CALL, ToolCall("gemini_1_resp-1", "get_time", "{}"), finish="tool_call"),
+    ),
+    *answer(
+        "what the API's own tools did (tool combination)",
+        ("provider tools",),
+        MIXED,
+        [
+            {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s1"}, "thoughtSignature": "czE="},
+            {"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s1", "response": {}}, "thoughtSignature": "czI="},
+            {**_OSLO, "thoughtSignature": SIGNATURE},
+        ],
+        said(
+            Unknown({"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s1"}, "thoughtSignature": "czE="}),
+            Unknown(
+                {
+                    "toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "id": "s1", "response": {}},
+                    "thoughtSignature": "czI=",
+                }
+            ),
+            Thought(None, SIGNATURE),
+            _OSLO_CALL,
+            finish="tool_call",
+        ),
     ),
     *answer(
         "cached, thought and tool tokens",
@@ -522,6 +661,12 @@ def _lone(kind: str) -> list[AnyCase]:
         broken("overloaded in the middle", events(begun, busy), says="overloaded"),
         broken("cut in the middle", events(begun), error=Truncated, says="a finish reason"),
         broken("garbage in the middle", events(begun) + b"data: {]\r\n\r\n", error=BadAnswer),
+        broken(
+            "a whole error in a list instead of a stream",
+            msgspec.json.encode([busy]),
+            says="overloaded",
+            partial=Reply((), Usage(), None),
+        ),
         broken(
             "a whole error instead of a stream",
             msgspec.json.encode(busy),
