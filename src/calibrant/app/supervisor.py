@@ -170,7 +170,8 @@ class Supervisor:
         else:
             _log.error("the gateway does not start: %s; see above", why)
             self._status = 1
-            self._stopping = True
+            # Nobody else may have anything to say any more, so it wakes itself.
+            self._ask_stop()
         self._retire(self._fresh, 1.0)
         self._fresh = []
 

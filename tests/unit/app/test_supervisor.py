@@ -149,6 +149,21 @@ def test_a_first_worker_that_dies_ends_it(tmp_path, family):
     assert not any(child.alive for child in family.born)
 
 
+def test_a_first_worker_that_dies_when_nobody_else_moves_ends_it_at_once(tmp_path, family):
+    family.at_birth = lambda child: child.become_ready() if child.kind == "recorder" else None
+
+    async def run():
+        task = asyncio.create_task(_supervisor(tmp_path).run())
+        await _until(lambda: [child for child in family.living("recorder") if child.ready])
+        await asyncio.sleep(0.02)
+        family.living("worker")[0].end(1)
+        async with asyncio.timeout(5):
+            assert await task == 1
+
+    asyncio.run(run())
+    assert not any(child.alive for child in family.born)
+
+
 def test_no_process_to_begin_with_ends_it(tmp_path, family):
     family.refuse = 1
 
