@@ -5,7 +5,8 @@ application inference profile says nothing, and its model is then taken for one 
 
 Source: docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html and
 claude-messages-extended-thinking.html, model-parameters-openai.html,
-docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
+docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html; github.com/BerriAI/litellm/pull/34347 and
+issues/36536 (one call at a time)
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _EFFORTS = {"none": None, "minimal": "low"}
 """Words of other vendors that Bedrock does not know; the others are sent as they are."""
 _NOVA_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}
 _CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:-(\d{1,2})(?!\d))?")
+_ONE_CALL = {"type": "auto", "disable_parallel_tool_use": True}
+"""Converse has no field of its own for it. A second `tool_choice` beside a forced one is refused."""
 _ADAPTIVE_NAMES = ("claude-mythos", "claude-fable")
 _ADAPTIVE_SINCE = (4, 7)
 
@@ -37,12 +40,22 @@ def effort(model: str, params: Params) -> str | None:
     return _EFFORTS.get(params.reasoning_effort, params.reasoning_effort)
 
 
-def model_fields(model: str, params: Params) -> dict[str, Any] | None:
-    """Return what this model is told beside Converse's own fields, or null."""
+def model_fields(model: str, params: Params, *, one_call: bool) -> dict[str, Any] | None:
+    """Return what this model is told beside Converse's own fields, or null.
+
+    Args:
+        model: The model's id.
+        params: What is asked for.
+        one_call: Whether the model may call tools, but no two at once. Only Claude can be told.
+    """
     wanted = params.reasoning_effort
     if is_claude(model):
-        thinking = _thinking(model, params)
-        return None if thinking is None else {"thinking": thinking}
+        fields: dict[str, Any] = {}
+        if (thinking := _thinking(model, params)) is not None:
+            fields["thinking"] = thinking
+        if one_call:
+            fields["tool_choice"] = _ONE_CALL
+        return fields or None
     if _is_nova(model) and wanted is not None:
         if wanted == "none":
             return {"reasoningConfig": {"type": "disabled"}}

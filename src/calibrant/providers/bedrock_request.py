@@ -63,15 +63,15 @@ def encode_converse(provider: Provider, call: ModelCall) -> bytes:
     # A cache point at the end of the system prompt covers the tools as well.
     tools = _tools(call, point if system is None else None)
     params = call.params
-    if params is _NO_PARAMS or params == _NO_PARAMS:
-        return _encode(ConverseRequest(messages, system, None, tools, None, _output_config(provider, call)))
+    if tools is None and call.json_mode is None and (params is _NO_PARAMS or params == _NO_PARAMS):
+        return _encode(ConverseRequest(messages, system))
     return _encode(
         ConverseRequest(
             messages,
             system,
             _inference_config(params),
             tools,
-            model_fields(provider.model_name, params),
+            model_fields(provider.model_name, params, one_call=_one_call(call)),
             _output_config(provider, call),
             ServiceTier(params.service_tier) if params.service_tier in _TIERS else None,
         )
@@ -150,6 +150,13 @@ def _choice(choice: Choice) -> ToolChoice | None:
         return ToolChoice(tool=NamedTool(choice.specific))
     # Models that may not be forced refuse the field, even where it says `auto`.
     return _ANY_TOOL if choice == "required" else None
+
+
+def _one_call(call: ModelCall) -> bool:
+    config = call.tools
+    if config is None or call.json_mode == "tool":
+        return False
+    return config.parallel is False and config.choice == "auto" and bool(config.tools)
 
 
 def _json_tool(call: ModelCall) -> ToolConfig:

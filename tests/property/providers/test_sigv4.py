@@ -88,6 +88,15 @@ def test_signing_again_replaces_the_signature(http: HttpCall, keys: AwsKeys) -> 
     assert again == signed(http, keys, region="us-east-1", service="bedrock", now=NOW)
 
 
+@given(now=st.integers(0, 253_402_300_799))
+@settings(max_examples=300, deadline=None)
+def test_the_instant(now: int) -> None:
+    keys = AwsKeys(Secret("i"), Secret("k"))
+    call = signed(HttpCall("GET", "https://a.test/", (), b""), keys, region="r", service="s", now=now + 0.75)
+    moment = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=now)
+    assert dict(call.headers)["x-amz-date"] == f"{moment.year:04}" + moment.strftime("%m%dT%H%M%SZ")
+
+
 def test_the_example_of_a_header_that_comes_twice() -> None:
     headers: Headers = (("x-amz-meta", " a  b "), ("x-amz-meta", "c"))
     http = HttpCall("GET", "https://a.test/", headers, b"")

@@ -243,6 +243,25 @@ TOOLING = [
     golden("no choice is said", ("tools",), TOOLS, calls.AUTO_TOOLS, toolConfig={"tools": [STRICT_TOOL]}),
     golden("no call wanted", ("tools",), TOOLS, calls.NO_CALL),
     golden(
+        "one call at a time, of Claude",
+        ("parallel tools",),
+        GUIDE + "model-parameters-anthropic-claude-messages-tool-use.html",
+        _call(tools=ToolConfig((WEATHER,), parallel=False), params=Params(thinking_budget_tokens=1024)),
+        model="us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        toolConfig={"tools": [TOOL]},
+        additionalModelRequestFields={
+            "thinking": {"type": "enabled", "budget_tokens": 1024},
+            "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        },
+    ),
+    golden(
+        "one call at a time, of a model that cannot be told",
+        ("parallel tools",),
+        TOOLS,
+        _call(tools=ToolConfig((WEATHER,), parallel=False)),
+        toolConfig={"tools": [TOOL]},
+    ),
+    golden(
         "no call wanted, but tools were used",
         ("tools",),
         TOOLS,

@@ -116,7 +116,7 @@ UNSERVABLE = [
         PAGE,
         fields=fields("tgi"),
         call=calls.TOOLS,
-        says="(aws_sagemaker) takes no tools",
+        says="(aws_sagemaker) takes no",
     )
 ]
 
