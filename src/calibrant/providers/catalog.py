@@ -8,21 +8,27 @@ from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
 from calibrant.providers.base import Adapter, Embedder
+from calibrant.providers.bedrock import Bedrock
+from calibrant.providers.bedrock_embeddings import BedrockEmbeddings
 from calibrant.providers.compatible import COMPATIBLE
 from calibrant.providers.gemini import AiStudioGemini, VertexGemini
 from calibrant.providers.openai_chat import OpenAIChat
+from calibrant.providers.sagemaker import SageMaker
 
 __all__ = ["BUILT", "adapter", "embedder"]
 
 _ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
     "anthropic": Anthropic,
     "gcp_vertex_anthropic": VertexAnthropic,
+    "aws_bedrock": Bedrock,
+    "aws_sagemaker": SageMaker,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
 }
 """Dialects of their own, by provider type; the vendors of OpenAI's dialect stand in `compatible.py`."""
 
 _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
+    "aws_bedrock": BedrockEmbeddings,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
 }

@@ -80,7 +80,45 @@ _GEMINI = Facts(
     ),
 )
 
+_BEDROCK = Facts(
+    docs=(
+        "docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+        "docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html",
+        "docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html",
+    ),
+    # JSON without a schema is asked for in words.
+    json_mode=False,
+    images=True,
+    documents=True,
+    audio=True,
+    thoughts_returned=True,
+    cache_points=True,
+    provider_tools=True,
+    embeddings=True,
+    params=frozenset(
+        {"temperature", "max_tokens", "top_p", "stop_sequences", "reasoning_effort", "service_tier"}
+        | {"thinking_budget_tokens"}
+    ),
+)
+
+_SAGEMAKER = Facts(
+    # What a container takes at most, as `hosted_provider = "openai"` has it; one of `tgi` takes no tools.
+    docs=(
+        "docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html",
+        "docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpointWithResponseStream.html",
+    ),
+    images=True,
+    documents=True,
+    audio=True,
+    params=frozenset(
+        {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop_sequences"}
+        | {"seed", "reasoning_effort", "service_tier", "verbosity"}
+    ),
+)
+
 _OWN: dict[str, Facts] = {
+    "aws_bedrock": _BEDROCK,
+    "aws_sagemaker": _SAGEMAKER,
     "gcp_vertex_gemini": _GEMINI,
     "google_ai_studio_gemini": _GEMINI,
     "anthropic": _ANTHROPIC,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tests.contract.providers.cases import AnyCase, Case
-from tests.contract.providers.dialects import anthropic, gemini
+from tests.contract.providers.dialects import anthropic, bedrock, gemini, sagemaker
 
 C = TypeVar("C", bound=Case)
 
-CASES: tuple[AnyCase, ...] = (*anthropic.CASES, *gemini.CASES)
+CASES: tuple[AnyCase, ...] = (*anthropic.CASES, *bedrock.CASES, *gemini.CASES, *sagemaker.CASES)
 
 
 def of(kind: type[C]) -> list[C]:
