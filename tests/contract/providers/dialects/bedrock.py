@@ -241,7 +241,7 @@ TOOLING = [
         toolConfig={"tools": [STRICT_TOOL], "toolChoice": {"tool": {"name": "get_weather"}}},
     ),
     golden("no choice is said", ("tools",), TOOLS, calls.AUTO_TOOLS, toolConfig={"tools": [STRICT_TOOL]}),
-    golden("no call wanted", ("tools",), TOOLS, calls.NO_CALL),
+    golden("no call wanted (litellm#24443)", ("tools",), TOOLS, calls.NO_CALL),
     golden(
         "one call at a time, of Claude",
         ("parallel tools",),

@@ -139,7 +139,7 @@ ANSWERS = [
         stream=stream(text(0, "", "Hello", ", you ☃", "!")),
     ),
     _answer(
-        "parallel calls, one without arguments",
+        "parallel calls, one without arguments (litellm#25836)",
         ("tools", "parallel tools"),
         Reply(
             (
@@ -211,7 +211,7 @@ ANSWERS = [
         ),
     ),
     _answer(
-        "cached tokens are input too",
+        "cached tokens are input too (litellm#36168)",
         ("cache tokens", "usage"),
         Reply((Text("Hi"),), Usage(2046, 5, 1024, 1019), "stop"),
         whole=whole([{"text": "Hi"}], usage=CACHED),
