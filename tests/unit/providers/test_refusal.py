@@ -133,3 +133,12 @@ def test_anything_else_is_a_bad_answer(body: bytes) -> None:
 def test_a_bad_status_is_an_error_whoever_asks() -> None:
     with pytest.raises(Refused, match="answered 500"):
         make("openai").decode(500, (), b"{}")
+
+
+def test_an_error_in_a_list_of_its_own() -> None:
+    error = refused(503, b' [{"error":{"message":"busy","details":[{"retryDelay":"2s"}]}}]')
+    assert (error.message, error.retry_after) == ("provider 'my_openai' answered 503: busy", 2)
+
+
+def test_a_list_of_more_is_no_error_of_its_own() -> None:
+    assert "[{" in refused(503, b'[{"error":"a"},{"error":"b"}]').message
