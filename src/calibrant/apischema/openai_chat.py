@@ -58,10 +58,11 @@ __all__ = [
 # --- what we send; every null is left out ---
 
 
-class TextPart(Struct, frozen=True, tag_field="type", tag="text"):
-    """A piece of text."""
+class TextPart(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="text"):
+    """A piece of text; OpenRouter takes a mark that everything up to it may be cached."""
 
     text: str
+    cache_control: dict[str, str] | None = None
 
 
 class ImageUrl(Struct, frozen=True, omit_defaults=True):
@@ -138,7 +139,7 @@ class UsedTool(Struct, frozen=True, tag_field="type", tag="function"):
 class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
     """The system prompt."""
 
-    content: str
+    content: str | list[TextPart]
 
 
 class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
@@ -240,7 +241,7 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     stop: tuple[str, ...] | None = None
-    tools: list[ToolSpec] | None = None
+    tools: list[Any] | None = None
     tool_choice: str | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None

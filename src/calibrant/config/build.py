@@ -142,12 +142,7 @@ def _timeouts(table: TimeoutsTable) -> Timeouts:
 
 
 def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential]) -> Model:
-    providers: list[Provider] = []
-    for key in table.routing:
-        provider = table.providers[key]
-        # A type that cannot be called has been refused in a routing.
-        if VENDORS[str(provider.__struct_config__.tag)].built:
-            providers.append(_provider(key, provider, defaults))
+    providers = [_provider(key, table.providers[key], defaults) for key in table.routing]
     return Model(name, tuple(providers), _timeouts(table.timeouts), table.namespace)
 
 

@@ -112,9 +112,6 @@ def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
             f"names {name!r}, but the provider type {kind!r} has no shorthand",
             "configure a model with `routing` and a provider of this type",
         )
-    if not vendor.built or (kind == "openai" and rest.startswith("responses::")):
-        what = "the OpenAI Responses API" if vendor.built else f"the provider type {kind!r}"
-        return f"asks for {what}, which this version cannot do", "take another model"
     return fault_of_shorthand(kind, rest)
 
 

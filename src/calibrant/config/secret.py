@@ -147,9 +147,7 @@ class Secrets:
             The secrets, and what `problems` says of them before anything has been fetched.
         """
         configured = tuple(_configured(config))
-        shorthands = [
-            default_credential(v, config.provider_defaults) for v in VENDORS.values() if v.built and v.shorthand
-        ]
+        shorthands = [default_credential(v, config.provider_defaults) for v in VENDORS.values() if v.shorthand]
         found: dict[str, Secret] = {}
         missing: dict[str, str] = {}
         sources: dict[str, TokenSource] = {}

@@ -16,6 +16,8 @@ from calibrant.config.vendors import VENDORS
 
 __all__ = ["fault_of_shorthand", "shorthand_provider"]
 
+_RESPONSES = "responses::"
+"""Before a model of OpenAI: it is spoken to by the Responses API."""
 _PUBLISHERS = {"gcp_vertex_anthropic": "anthropic", "gcp_vertex_gemini": "google"}
 _PATH = re.compile(
     r"projects/(?P<project_id>[a-z0-9.:-]+)/locations/(?P<location>[a-z0-9-]+)/"
@@ -26,10 +28,12 @@ _PATH = re.compile(
 def shorthand_provider(kind: str, name: str, config: Config) -> Provider | None:
     """Return the provider that `kind::name` names, or null where it names none."""
     vendor = VENDORS.get(kind)
-    if vendor is None or not vendor.shorthand or not vendor.built or fault_of_shorthand(kind, name) is not None:
+    if vendor is None or not vendor.shorthand or fault_of_shorthand(kind, name) is not None:
         return None
     credential = default_credential(vendor, config.provider_defaults)
     provider = Provider(name=kind, type=kind, model_name=name, credential=credential)
+    if kind == "openai" and name.startswith(_RESPONSES):
+        return replace(provider, model_name=name.removeprefix(_RESPONSES), options={"api_type": "responses"})
     match = _PATH.fullmatch(name) if kind in GCP_TYPES else None
     if match is None:
         return provider
@@ -41,7 +45,7 @@ def shorthand_provider(kind: str, name: str, config: Config) -> Provider | None:
 
 def fault_of_shorthand(kind: str, name: str) -> tuple[str, str] | None:
     """Return what is wrong with the part after `kind::` and what would be right, or null where it will do."""
-    if not name:
+    if not name.removeprefix(_RESPONSES if kind == "openai" else ""):
         return f"names '{kind}::', which has no model after the `::`", f"write '{kind}::MODEL'"
     if kind not in GCP_TYPES:
         return None

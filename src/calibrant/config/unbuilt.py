@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 from msgspec import Struct
 
 from calibrant.config.problem import Path
-from calibrant.config.vendors import VENDORS
 
 __all__ = ["UNBUILT", "Found", "Unbuilt", "find_unbuilt"]
 
@@ -85,10 +84,8 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("provider_types.*.sft", "fine-tuning", "nothing is tuned"),
     _inert("provider_types.*.batch", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.batch_cost", "batch inference", "there is no route for it"),
-    _inert(f"{_PROVIDER}.include_encrypted_reasoning", "the OpenAI Responses API", "reasoning is not asked for"),
     _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
     _inert(f"{_PROVIDER}.timeout_ms", "embeddings", "`timeouts` has the timeouts of a chat model"),
-    _refused(f"{_PROVIDER}.api_type", "the OpenAI Responses API", "responses"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),
     _refused(f"{_VARIANT}.type", "best-of-n variants", "experimental_best_of_n_sampling", "experimental_best_of_n"),
     _refused(f"{_VARIANT}.type", "mixture-of-n variants", "experimental_mixture_of_n"),
@@ -96,11 +93,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _refused(f"{_VARIANT}.type", "chain-of-thought variants", "experimental_chain_of_thought"),
     _refused(f"{_EXPERIMENT}.type", "adaptive experiments", *_BANDITS),
     _refused(f"{_EXPERIMENT}.namespaces.*.type", "adaptive experiments", *_BANDITS),
-    *(
-        _refused(f"{_PROVIDER}.type", f"the provider type {vendor.type!r}", vendor.type)
-        for vendor in VENDORS.values()
-        if not vendor.built
-    ),
 )
 """Every row, from general to particular."""
 

@@ -18,8 +18,6 @@ class Vendor(Struct, frozen=True):
     """Where the credential is, where nothing says otherwise."""
     fallback: str | None = None
     """Where else it may be then."""
-    built: bool = False
-    """Whether this version can call it."""
     shorthand: bool = False
     """Whether `type::model` names a model that is not configured."""
     needs_api_base: bool = False
@@ -35,12 +33,11 @@ _GCP = "path_from_env::GCP_VERTEX_CREDENTIALS_PATH"
 VENDORS: dict[str, Vendor] = {
     vendor.type: vendor
     for vendor in (
-        Vendor("anthropic", "env::ANTHROPIC_API_KEY", built=True, shorthand=True),
+        Vendor("anthropic", "env::ANTHROPIC_API_KEY", shorthand=True),
         Vendor(
             "aws_bedrock",
             "env::AWS_BEARER_TOKEN_BEDROCK",
             fallback="sdk",
-            built=True,
             needs_model_name=False,
             model_key="model_id",
             options=("region", "allow_auto_detect_region", "endpoint_url"),
@@ -48,7 +45,6 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "aws_sagemaker",
             "sdk",
-            built=True,
             options=("endpoint_name", "hosted_provider", "region", "allow_auto_detect_region", "endpoint_url"),
         ),
         Vendor(
@@ -59,12 +55,11 @@ VENDORS: dict[str, Vendor] = {
             model_key="deployment_id",
             options=("endpoint",),
         ),
-        Vendor("deepseek", "env::DEEPSEEK_API_KEY", built=True, shorthand=True),
-        Vendor("fireworks", "env::FIREWORKS_API_KEY", built=True, shorthand=True),
+        Vendor("deepseek", "env::DEEPSEEK_API_KEY", shorthand=True),
+        Vendor("fireworks", "env::FIREWORKS_API_KEY", shorthand=True),
         Vendor(
             "gcp_vertex_anthropic",
             _GCP,
-            built=True,
             shorthand=True,
             needs_model_name=False,
             model_key="model_id",
@@ -79,22 +74,21 @@ VENDORS: dict[str, Vendor] = {
             options=("endpoint_id", "location", "project_id"),
         ),
         Vendor("google_ai_studio_gemini", "env::GOOGLE_AI_STUDIO_API_KEY", shorthand=True),
-        Vendor("groq", "env::GROQ_API_KEY", built=True, shorthand=True, options=("reasoning_format",)),
-        Vendor("hyperbolic", "env::HYPERBOLIC_API_KEY", built=True, shorthand=True),
-        Vendor("mistral", "env::MISTRAL_API_KEY", built=True, shorthand=True, options=("prompt_mode",)),
+        Vendor("groq", "env::GROQ_API_KEY", shorthand=True, options=("reasoning_format",)),
+        Vendor("hyperbolic", "env::HYPERBOLIC_API_KEY", shorthand=True),
+        Vendor("mistral", "env::MISTRAL_API_KEY", shorthand=True, options=("prompt_mode",)),
         Vendor(
             "openai",
             "env::OPENAI_API_KEY",
-            built=True,
             shorthand=True,
             options=("api_type", "include_encrypted_reasoning", "content_type_overrides"),
         ),
-        Vendor("openrouter", "env::OPENROUTER_API_KEY", built=True, shorthand=True),
-        Vendor("sglang", "env::SGLANG_API_KEY", built=True, needs_api_base=True),
-        Vendor("tgi", "env::TGI_API_KEY", built=True, needs_api_base=True, needs_model_name=False),
-        Vendor("together", "env::TOGETHER_API_KEY", built=True, shorthand=True),
-        Vendor("vllm", "env::VLLM_API_KEY", built=True, needs_api_base=True),
-        Vendor("xai", "env::XAI_API_KEY", built=True, shorthand=True),
+        Vendor("openrouter", "env::OPENROUTER_API_KEY", shorthand=True),
+        Vendor("sglang", "env::SGLANG_API_KEY", needs_api_base=True),
+        Vendor("tgi", "env::TGI_API_KEY", needs_api_base=True, needs_model_name=False),
+        Vendor("together", "env::TOGETHER_API_KEY", shorthand=True),
+        Vendor("vllm", "env::VLLM_API_KEY", needs_api_base=True),
+        Vendor("xai", "env::XAI_API_KEY", shorthand=True),
     )
 }
 """By type, in the order of their names."""

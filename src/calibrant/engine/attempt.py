@@ -33,7 +33,7 @@ from calibrant.engine.resolve import Plan
 from calibrant.net.retry import delay
 from calibrant.providers.base import StreamDecoder
 from calibrant.types.call import HttpCall, ModelCall, Response
-from calibrant.types.reply import Chunk, Reply
+from calibrant.types.reply import Chunk, Reply, as_chunk
 
 __all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "open_model"]
 
@@ -83,8 +83,6 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
                 prepared(engine, plan, variant, call, step), step.limit.deadline(stream=False)
             )
             body = await response.read()
-            if response.status >= 300:
-                raise adapter.error(response.status, response.headers, body)
             reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = step.discreet(error)
@@ -187,12 +185,33 @@ async def _open_in_time(engine: Engine, http: HttpCall, call: ModelCall, step: P
         raise InferenceTimeout(f"{limit.first_whose} ran out of time for the first chunk") from None
 
 
+class _Over:
+    """The decoder of a stream that is over before it began."""
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Return nothing."""
+        return []
+
+    def close(self) -> list[Chunk]:
+        """Return nothing."""
+        return []
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for data in ():
+        yield data
+
+
 async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
     adapter = step.provider.adapter
     response = await engine.sender.send(http, step.limit.deadline(stream=True))
     try:
         if response.status >= 300:
-            raise adapter.error(response.status, response.headers, await response.read())
+            # An error, unless that is how the provider says that it will not answer this.
+            status, headers, body = response.status, response.headers, await response.read()
+            reply = adapter.decode(status, headers, body, json_tool=call.json_mode == "tool")
+            step.first_chunk = monotonic()
+            return OpenStream([as_chunk(reply)], _Over(), response, _nothing(), step)
         decoder = adapter.decoder(json_tool=call.json_mode == "tool")
         rest = response.chunks()
         async for data in rest:

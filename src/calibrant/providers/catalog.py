@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
+from calibrant.providers.azure import Azure, AzureEmbeddings
 from calibrant.providers.base import Adapter, Embedder
 from calibrant.providers.bedrock import Bedrock
 from calibrant.providers.bedrock_embeddings import BedrockEmbeddings
-from calibrant.providers.compatible import COMPATIBLE
+from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.providers.gemini import AiStudioGemini, VertexGemini
 from calibrant.providers.openai_chat import OpenAIChat
+from calibrant.providers.openai_embeddings import OpenAIEmbeddings
+from calibrant.providers.openai_responses import OpenAIResponses
 from calibrant.providers.sagemaker import SageMaker
 
 __all__ = ["BUILT", "adapter", "embedder"]
@@ -21,6 +24,7 @@ _ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
     "anthropic": Anthropic,
     "gcp_vertex_anthropic": VertexAnthropic,
     "aws_bedrock": Bedrock,
+    "azure": Azure,
     "aws_sagemaker": SageMaker,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
@@ -28,6 +32,7 @@ _ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
 """Dialects of their own, by provider type; the vendors of OpenAI's dialect stand in `compatible.py`."""
 
 _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
+    "azure": AzureEmbeddings,
     "aws_bedrock": BedrockEmbeddings,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
@@ -42,7 +47,7 @@ def adapter(provider: Provider) -> Adapter:
     """Return the adapter for a provider.
 
     Raises:
-        ConfigError: its type or its API is not built, or it needs an address and has none.
+        ConfigError: its type is unknown, or it needs an address and has none.
     """
     make = _ADAPTERS.get(provider.type)
     return _compatible(provider) if make is None else make(provider)
@@ -55,23 +60,32 @@ def embedder(provider: Provider) -> Embedder:
         ConfigError: its type has none.
     """
     make = _EMBEDDERS.get(provider.type)
-    if make is None:
-        known = ", ".join(sorted(_EMBEDDERS))
-        raise ConfigError(
-            f"provider {provider.name!r}: the type {provider.type!r} has no embeddings; there are {known}"
-        )
-    return make(provider)
+    if make is not None:
+        return make(provider)
+    vendor = COMPATIBLE.get(provider.type)
+    if vendor is not None and vendor.embeddings is not None:
+        return OpenAIEmbeddings(provider, f"{_base(provider, vendor)}/embeddings")
+    known = sorted({*_EMBEDDERS, *(each.type for each in COMPATIBLE.values() if each.embeddings is not None)})
+    raise ConfigError(
+        f"provider {provider.name!r}: the type {provider.type!r} has no embeddings; there are {', '.join(known)}"
+    )
 
 
 def _compatible(provider: Provider) -> Adapter:
     vendor = COMPATIBLE.get(provider.type)
-    where = f"provider {provider.name!r}"
     if vendor is None:
-        raise ConfigError(f"{where}: there is no provider type {provider.type!r}; there are {', '.join(sorted(BUILT))}")
-    api_type = provider.options.get("api_type", "chat_completions")
-    if api_type != "chat_completions":
-        raise ConfigError(f"{where}: api_type {api_type!r} is not built in this version; use 'chat_completions'")
+        known = ", ".join(sorted(BUILT))
+        raise ConfigError(f"provider {provider.name!r}: there is no provider type {provider.type!r}; there are {known}")
+    base = _base(provider, vendor)
+    if provider.options.get("api_type") == "responses":
+        return OpenAIResponses(provider, base)
+    return OpenAIChat(provider, vendor, base)
+
+
+def _base(provider: Provider, vendor: Vendor) -> str:
     base = provider.api_base or vendor.base
     if not base:
-        raise ConfigError(f"{where}: the type {provider.type!r} needs api_base, the address of the server")
-    return OpenAIChat(provider, vendor, base)
+        raise ConfigError(
+            f"provider {provider.name!r}: the type {provider.type!r} needs api_base, the address of the server"
+        )
+    return base.rstrip("/")

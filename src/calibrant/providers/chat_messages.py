@@ -26,16 +26,24 @@ from calibrant.apischema.openai_chat import (
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.compatible import Vendor
-from calibrant.types.content import File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
+from calibrant.types.content import CachePoint, File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
 
-__all__ = ["VendorMessage", "vendor_messages"]
+__all__ = ["EPHEMERAL", "VendorMessage", "address", "mime_type", "starts_with_cache_point", "vendor_messages"]
+
+EPHEMERAL = {"type": "ephemeral"}
+"""Marks text as the end of what may be cached, where a vendor wants to be told."""
 
 VendorMessage = SystemMessage | UserMessage | AssistantMessage | ToolMessage
 
 _AUDIO_FORMATS = {"audio/mpeg": "mp3", "audio/wave": "wav", "audio/x-wav": "wav", "audio/mp4": "m4a"}
 _ID_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SHORT_ID = 9
+
+
+def starts_with_cache_point(messages: tuple[Message, ...]) -> bool:
+    """Return whether a cache point stands before every message: it ends tools and system prompt."""
+    return bool(messages and messages[0].content) and isinstance(messages[0].content[0], CachePoint)
 
 
 def vendor_messages(
@@ -113,6 +121,9 @@ def _assistant(
 def _add_part(provider: Provider, vendor: Vendor, block: InputBlock, parts: list[Any]) -> None:
     if isinstance(block, Text):
         parts.append(TextPart(block.text))
+    elif isinstance(block, CachePoint):
+        if vendor.cache_points and parts and isinstance(parts[-1], TextPart):
+            parts[-1] = TextPart(parts[-1].text, EPHEMERAL)
     elif isinstance(block, File):
         parts.append(_file(provider, vendor, block))
     elif isinstance(block, Unknown):
@@ -126,7 +137,7 @@ def _add_part(provider: Provider, vendor: Vendor, block: InputBlock, parts: list
 
 
 def _joined(vendor: Vendor, parts: list[Any]) -> str | list[Any]:
-    if len(parts) == 1 and isinstance(parts[0], TextPart):
+    if len(parts) == 1 and isinstance(parts[0], TextPart) and parts[0].cache_control is None:
         return parts[0].text
     if vendor.files is None and all(isinstance(part, TextPart) for part in parts):
         return "\n".join(part.text for part in parts)
@@ -134,23 +145,23 @@ def _joined(vendor: Vendor, parts: list[Any]) -> str | list[Any]:
 
 
 def _file(provider: Provider, vendor: Vendor, file: File) -> object:
-    kind = _mime_type(file)
+    kind = mime_type(file)
     if vendor.files is None:
         raise _no_form(provider, kind)
     if kind.startswith("image/"):
-        return ImagePart(ImageUrl(_address(file, kind), file.detail))
+        return ImagePart(ImageUrl(address(file, kind), file.detail))
     if vendor.files == "images":
         raise _no_form(provider, kind)
     if kind.startswith("audio/"):
         return _sound(provider, vendor, file, kind)
     if vendor.files == "mistral":
-        return DocumentPart(_address(file, kind))
+        return DocumentPart(address(file, kind))
     if file.data is None and vendor.files != "openrouter":
         raise ProviderError(
             f"provider {provider.name!r} takes no {kind} by address; send its data",
             retryable=False,
         )
-    return FilePart(Document(file.filename or "document", _address(file, kind)))
+    return FilePart(Document(file.filename or "document", address(file, kind)))
 
 
 def _sound(provider: Provider, vendor: Vendor, file: File, kind: str) -> object:
@@ -171,7 +182,8 @@ def _no_form(provider: Provider, kind: str) -> ProviderError:
     )
 
 
-def _mime_type(file: File) -> str:
+def mime_type(file: File) -> str:
+    """Return the type of a file: as sent, or by its name; an address without one means an image."""
     if file.mime_type:
         return file.mime_type
     name = (file.filename or file.url or "").partition("?")[0].lower()
@@ -181,7 +193,8 @@ def _mime_type(file: File) -> str:
     return "image/*" if file.url else "application/octet-stream"
 
 
-def _address(file: File, kind: str) -> str:
+def address(file: File, kind: str) -> str:
+    """Return where the file is: its address, or its data as a data URL."""
     return file.url if file.data is None and file.url else f"data:{kind};base64,{file.data or ''}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -15,27 +17,28 @@ from calibrant.apischema.openai_chat import (
     ResponseFormat,
     StreamOptions,
     SystemMessage,
+    TextPart,
     Thinking,
     ToolSpec,
 )
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.chat_messages import VendorMessage, vendor_messages
+from calibrant.providers.chat_messages import EPHEMERAL, VendorMessage, starts_with_cache_point, vendor_messages
 from calibrant.providers.compatible import Vendor
 from calibrant.types.call import ModelCall
 from calibrant.types.content import Text
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
 
-__all__ = ["encode_request"]
+__all__ = ["ASK_FOR_JSON", "encode_request", "says_json"]
 
 _encode = msgspec.json.Encoder().encode
 
 _WITH_USAGE = StreamOptions(include_usage=True)
 _ANY_OBJECT = ResponseFormat("json_object")
 _SCHEMA_NAME = "response"
-_ASK_FOR_JSON = "Respond using JSON."
+ASK_FOR_JSON = "Respond using JSON."
 
 
 def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes:
@@ -50,7 +53,7 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
         tools = None
     messages = _messages(provider, vendor, call, with_tools=tools is not None)
     model = provider.model_name or vendor.default_model or UNSET
-    if _is_plain(params) and tools is None and call.json_mode in (None, "off") and not provider.options:
+    if _is_plain(params) and _is_bare(call, tools) and not provider.options:
         if not call.stream:
             return _encode(ChatRequest(model, messages))
         return _encode(
@@ -82,7 +85,7 @@ def _full(
         presence_penalty=params.presence_penalty,
         frequency_penalty=params.frequency_penalty,
         stop=params.stop_sequences or None,
-        tools=_tools(provider, vendor, tools),
+        tools=_tools(provider, vendor, tools, call.provider_tools),
         tool_choice=None if tools is None else _choice(vendor, tools.choice),
         parallel_tool_calls=tools.parallel if tools is not None and vendor.parallel_tool_calls else None,
         response_format=_response_format(vendor, call),
@@ -101,6 +104,10 @@ def _full(
 _NO_PARAMS = Params()
 
 
+def _is_bare(call: ModelCall, tools: ToolConfig | None) -> bool:
+    return tools is None and not call.provider_tools and call.json_mode in (None, "off")
+
+
 def _is_plain(params: Params) -> bool:
     return params is _NO_PARAMS or params == _NO_PARAMS
 
@@ -109,10 +116,11 @@ def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools
     messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools)
     system = call.system
     # JSON mode is refused, or spins on white space, unless the word stands in some message.
-    if _wants_any_object(vendor, call) and not _says_json(call):
-        system = f"{system}\n\n{_ASK_FOR_JSON}" if system else _ASK_FOR_JSON
+    if _wants_any_object(vendor, call) and not says_json(call):
+        system = f"{system}\n\n{ASK_FOR_JSON}" if system else ASK_FOR_JSON
     if system is not None:
-        messages.insert(0, SystemMessage(system))
+        marked = vendor.cache_points and starts_with_cache_point(call.messages)
+        messages.insert(0, SystemMessage([TextPart(system, EPHEMERAL)] if marked else system))
     return messages
 
 
@@ -120,7 +128,8 @@ def _wants_any_object(vendor: Vendor, call: ModelCall) -> bool:
     return call.json_mode in ("on", "strict") and _response_format(vendor, call) is _ANY_OBJECT
 
 
-def _says_json(call: ModelCall) -> bool:
+def says_json(call: ModelCall) -> bool:
+    """Return whether the word stands in the call already."""
     if call.system is not None and "json" in call.system.lower():
         return True
     return any(
@@ -150,15 +159,15 @@ def _json_tool(call: ModelCall) -> ToolConfig:
     return ToolConfig(tools=(tool,), choice=Specific(JSON_TOOL), parallel=False)
 
 
-def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None) -> list[ToolSpec] | None:
-    if tools is None:
+def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None, own: tuple[Any, ...]) -> list[Any] | None:
+    if tools is None and not own:
         return None
     if not vendor.tools:
         raise ProviderError(
-            f"provider {provider.name!r} ({vendor.type}) takes no tools; use another provider",
+            f"provider {provider.name!r} ({vendor.type}) takes no `tools`; use another provider",
             retryable=False,
         )
-    return [
+    sent: list[Any] = [
         ToolSpec(
             FunctionSpec(
                 name=tool.name,
@@ -167,8 +176,9 @@ def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None) -> list
                 strict=True if tool.strict and vendor.strict_tools else None,
             )
         )
-        for tool in tools.tools
+        for tool in (() if tools is None else tools.tools)
     ]
+    return [*sent, *own]
 
 
 def _choice(vendor: Vendor, choice: ToolChoice) -> str | NamedTool | None:

@@ -59,6 +59,12 @@ class Vendor(Struct, frozen=True, kw_only=True):
     """Where the vendor wants its own reasoning back in the conversation; null where it is dropped."""
     thoughts_need_tools: bool = False
     """Whether it wants them only in a conversation with tools."""
+    cache_points: bool = False
+    """Whether it is told what to cache, by a mark on text."""
+    shows_reasoning: bool = True
+    """Whether models of it may show their reasoning."""
+    embeddings: Literal["openai", "mistral", "texts"] | None = None
+    """Which fields its embeddings take: OpenAI's, Mistral's, or texts and nothing else; null where it has none."""
     think_blocks: bool = False
     """Whether text may hold `<think>` blocks, unless the configuration says otherwise."""
 
@@ -75,6 +81,25 @@ _ROWS = (
         strict_tools=True,
         parallel_tool_calls=True,
         files="openai",
+        shows_reasoning=False,
+        embeddings="openai",
+    ),
+    Vendor(
+        type="azure",
+        # The address is the resource's own, see `azure.py`. Content filters speak on both sides.
+        docs=(
+            "learn.microsoft.com/en-us/azure/ai-foundry/openai/reference",
+            "learn.microsoft.com/en-us/azure/ai-foundry/openai/concepts/content-filter",
+        ),
+        max_tokens="max_completion_tokens",
+        effort="reasoning_effort",
+        service_tier=True,
+        verbosity=True,
+        strict_tools=True,
+        parallel_tool_calls=True,
+        files="openai",
+        shows_reasoning=False,
+        embeddings="openai",
     ),
     Vendor(
         type="groq",
@@ -100,6 +125,7 @@ _ROWS = (
             "github.com/dnakov/anon-kode/issues/53",
             "github.com/editor-code-assistant/eca/issues/231",
         ),
+        embeddings="mistral",
         seed="random_seed",
         effort="reasoning_effort",
         options=("prompt_mode",),
@@ -136,6 +162,7 @@ _ROWS = (
         parallel_tool_calls=True,
         files="images",
         think_blocks=True,
+        embeddings="texts",
     ),
     Vendor(
         type="fireworks",
@@ -146,6 +173,7 @@ _ROWS = (
             "docs.fireworks.ai/guides/reasoning",
             "docs.fireworks.ai/structured-responses/structured-response-formatting",
         ),
+        embeddings="openai",
         seed=None,
         effort="reasoning_effort",
         budget="thinking",
@@ -175,6 +203,8 @@ _ROWS = (
         parallel_tool_calls=True,
         files="openrouter",
         thoughts="reasoning",
+        cache_points=True,
+        embeddings="openai",
     ),
     Vendor(
         type="hyperbolic",
@@ -183,6 +213,7 @@ _ROWS = (
         json_on=False,
         json_strict=None,
         tools=False,
+        shows_reasoning=False,
     ),
     Vendor(
         type="vllm",
@@ -191,6 +222,7 @@ _ROWS = (
             "docs.vllm.ai/en/latest/serving/openai_compatible_server",
             "docs.vllm.ai/en/v0.26.0/features/reasoning_outputs",
         ),
+        embeddings="openai",
         effort="reasoning_effort",
         strict_tools=True,
         parallel_tool_calls=True,
@@ -203,6 +235,7 @@ _ROWS = (
             "docs.sglang.io/docs/basic_usage/openai_api_completions",
             "docs.sglang.io/docs/advanced_features/separate_reasoning",
         ),
+        embeddings="openai",
         effort="reasoning_effort",
         strict_tools=True,
         parallel_tool_calls=True,
@@ -216,6 +249,7 @@ _ROWS = (
             "huggingface.co/docs/text-generation-inference/messages_api",
             "huggingface.co/docs/text-generation-inference/conceptual/guidance",
         ),
+        shows_reasoning=False,
         default_model="tgi",
         json_on=False,
         json_strict="grammar",

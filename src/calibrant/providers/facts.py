@@ -110,6 +110,7 @@ _SAGEMAKER = Facts(
     images=True,
     documents=True,
     audio=True,
+    provider_tools=True,
     params=frozenset(
         {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop_sequences"}
         | {"seed", "reasoning_effort", "service_tier", "verbosity"}
@@ -155,7 +156,11 @@ def _compatible(vendor: Vendor) -> Facts:
         images=vendor.files is not None,
         documents=whole,
         audio=whole,
+        reasoning=vendor.shows_reasoning,
         thoughts_returned=vendor.thoughts is not None,
+        cache_points=vendor.cache_points,
+        provider_tools=vendor.tools,
+        embeddings=vendor.embeddings is not None,
         params=frozenset(params),
     )
 

@@ -20,6 +20,7 @@ __all__ = [
     "UnknownDelta",
     "Usage",
     "UsageSource",
+    "as_chunk",
     "fold",
 ]
 
@@ -189,4 +190,29 @@ def _thought(deltas: list[ThoughtDelta]) -> Thought:
         summary=[{"type": "summary_text", "text": "".join(text)} for text in summary.values()] or None,
         provider_type=next((delta.provider_type for delta in deltas if delta.provider_type), None),
         extra_data=extra[-1] if extra else None,
+    )
+
+
+def as_chunk(reply: Reply) -> Chunk:
+    """Return a whole answer as one chunk; it folds to the answer again, but for a thought's summary."""
+    content: list[Delta] = []
+    for place, block in enumerate(reply.content):
+        match block:
+            case Text(text):
+                content.append(TextDelta(str(place), text))
+            case Thought(text, signature, _, provider_type, extra):
+                content.append(ThoughtDelta(str(place), text, signature, provider_type, extra_data=extra))
+            case ToolCall(id, raw_name, raw_arguments):
+                content.append(ToolCallDelta(id, raw_arguments, raw_name))
+            case Unknown(data):
+                content.append(UnknownDelta(str(place), data))
+    return Chunk(
+        tuple(content),
+        reply.usage,
+        reply.finish_reason,
+        reply.raw,
+        reply.model,
+        reply.fingerprint,
+        reply.request_id,
+        reply.finish_detail,
     )

@@ -44,6 +44,8 @@ def make(kind: str, **fields: object) -> OpenAIChat:
     settings = {"name": f"my_{kind}", "type": kind, "model_name": "the-model", **fields}
     if kind in ("vllm", "sglang", "tgi"):
         settings.setdefault("api_base", "http://server.test:8000/v1")
+    if kind == "azure":
+        settings.setdefault("options", {"endpoint": "https://my.openai.azure.com"})
     made = adapter(Provider(**settings))
     assert isinstance(made, OpenAIChat)
     return made

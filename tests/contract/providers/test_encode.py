@@ -20,6 +20,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 URLS = {
     "openai": "https://api.openai.com/v1/chat/completions",
+    "azure": "https://my.openai.azure.com/openai/deployments/the-model/chat/completions?api-version=2025-04-01-preview",
     "groq": "https://api.groq.com/openai/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "deepseek": "https://api.deepseek.com/chat/completions",
@@ -42,6 +43,13 @@ COMMON = {
 }
 PARAMS: dict[str, dict[str, Any]] = {
     "openai": {
+        "max_completion_tokens": 100,
+        "seed": 7,
+        "reasoning_effort": "high",
+        "service_tier": "flex",
+        "verbosity": "low",
+    },
+    "azure": {
         "max_completion_tokens": 100,
         "seed": 7,
         "reasoning_effort": "high",
@@ -141,7 +149,7 @@ def test_tool_choice(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["hyperbolic", "tgi"])
 @pytest.mark.parametrize("call", [calls.TOOLS, calls.JSON_TOOL_CALL], ids=["tools", "json"])
 def test_a_vendor_without_tools_says_so(kind: str, call: ModelCall) -> None:
-    with pytest.raises(ProviderError, match=f"my_{kind}.*takes no tools") as caught:
+    with pytest.raises(ProviderError, match=f"my_{kind}.*takes no `tools`") as caught:
         make(kind).encode(call)
     assert not caught.value.retryable
 

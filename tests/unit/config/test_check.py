@@ -1,10 +1,6 @@
 """Mistakes: each one's line, and all of them at once."""
 
 import pytest
-from msgspec.structs import replace
-
-from calibrant.config.unbuilt import UNBUILT, Unbuilt
-from calibrant.config.vendors import VENDORS
 
 MODEL = '[models.m]\nrouting=["p"]\n[models.m.providers.p]\ntype="openai"\nmodel_name="x"\n'
 FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_completion"\nmodel="m"\n' + MODEL
@@ -48,7 +44,6 @@ FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_com
         (MODEL + 'api_base = "localhost"', "models.m.providers.p.api_base", "https://"),
         (MODEL + 'api_key_location = "sdk"', "models.m.providers.p.api_key_location", "only AWS and GCP"),
         (MODEL + 'api_key_location = "env::"', "models.m.providers.p.api_key_location", "is no location"),
-        (MODEL + 'api_type = "responses"', "models.m.providers.p.api_type", "Responses API"),
         (
             MODEL + "timeouts.streaming.ttft_ms = 900_001",
             "models.m.providers.p.timeouts.streaming.ttft_ms",
@@ -59,7 +54,6 @@ FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_com
         (MODEL.replace('"openai"', '"vllm"'), "models.m.providers.p.api_base", "is missing"),
         (FUNCTION.replace('model="m"', 'model="n"'), "functions.f.variants.v.model", "not configured; known: 'm'; or"),
         (FUNCTION.replace('model="m"', 'model="vllm::x"'), "functions.f.variants.v.model", "no shorthand"),
-        (FUNCTION.replace('model="m"', 'model="openai::responses::x"'), "functions.f.variants.v.model", "Responses"),
         (FUNCTION.replace('model="m"', 'model="openai::"'), "functions.f.variants.v.model", "after the `::`"),
         (
             FUNCTION.replace('model="m"', 'model="m"\njson_mode="on"'),
@@ -194,27 +188,6 @@ def test_includes(tmp_path, mistakes):
     assert "cannot be read" in mistakes(access + text)[0]
     (tmp_path / "t.txt").write_text('{% include "../t.txt" %}')
     assert "outside the base path" in mistakes(access + text)[0]
-
-
-@pytest.fixture
-def without_anthropic(monkeypatch):
-    """A version that does not have this type yet."""
-    monkeypatch.setitem(VENDORS, "anthropic", replace(VENDORS["anthropic"], built=False))
-    row = Unbuilt("models.*.providers.*.type", "the provider type 'anthropic'", "refused", ("anthropic",))
-    monkeypatch.setattr("calibrant.config.unbuilt.UNBUILT", (*UNBUILT, row))
-
-
-def test_an_unbuilt_type_is_refused(without_anthropic, mistakes):
-    (line,) = mistakes(MODEL.replace("openai", "anthropic"))
-    assert line.startswith("models.m.providers.p.type: asks for the provider type 'anthropic'")
-    (line,) = mistakes(FUNCTION.replace('model="m"', 'model="anthropic::x"'))
-    assert line.startswith("functions.f.variants.v.model: asks for the provider type 'anthropic'")
-
-
-def test_an_unbuilt_provider_that_nothing_routes_to_only_warns(without_anthropic, loads):
-    config = loads(MODEL + '[models.m.providers.q]\ntype="anthropic"\nmodel_name="x"\n')
-    (warning,) = config.warnings
-    assert "models.m.providers.q.type" in warning and [p.name for p in config.models["m"].providers] == ["p"]
 
 
 def test_limits_that_are_off_only_warn(loads):

@@ -3,21 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from calibrant.config import shorthand
 from calibrant.config.load import default_config
 from calibrant.config.schema import Credential
 from calibrant.config.shorthand import fault_of_shorthand, shorthand_provider
-from calibrant.config.vendors import VENDORS
 
 GEMINI, CLAUDE = "gcp_vertex_gemini", "gcp_vertex_anthropic"
 HERE = "projects/my-project/locations/us-central1"
-
-
-@pytest.fixture(autouse=True)
-def built(monkeypatch):
-    """Every type counts as built."""
-    everything = {name: replace(vendor, built=True) for name, vendor in VENDORS.items()}
-    monkeypatch.setattr(shorthand, "VENDORS", everything)
 
 
 def provider(kind, name, **defaults):
@@ -81,3 +72,10 @@ def test_what_would_be_right():
     assert "publishers/google/models/MODEL' or " in fault_of_shorthand(GEMINI, "gemini")[1]
     assert "publishers/anthropic/models/MODEL'" in fault_of_shorthand(CLAUDE, "claude")[1]
     assert fault_of_shorthand(CLAUDE, f"{HERE}/publishers/anthropic/models/m") is None
+
+
+def test_a_model_of_openai_by_the_responses_api() -> None:
+    found = shorthand_provider("openai", "responses::gpt-5", default_config())
+    assert found is not None
+    assert (found.model_name, found.options) == ("gpt-5", {"api_type": "responses"})
+    assert fault_of_shorthand("openai", "responses::") is not None

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import msgspec
 import pytest
 from tests.support.engine import Answer, event, function, model, refusal, said, streamed, variant
 
@@ -180,3 +181,26 @@ def test_a_stream_that_keeps_its_first_chunk_back_runs_out_of_time(line):
     with pytest.raises(InferenceTimeout, match="the model 'm' ran out of time for the first chunk"):
         it.stream(variant_name="v")
     assert stalled.closed
+
+
+AZURE = """
+[models.m]
+routing = ["p"]
+[models.m.providers.p]
+type = "azure"
+deployment_id = "d"
+endpoint = "http://azure.test"
+api_key_location = "none"
+"""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_azure_s_filter_stops_is_an_answer(line, stream):
+    verdict = {"hate": {"filtered": True, "severity": "high"}}
+    told = {"error": {"code": "content_filter", "message": "no", "innererror": {"content_filter_result": verdict}}}
+    it = line(AZURE + function(), Answer(msgspec.json.encode(told), status=400))
+    answered = it.stream()[0].answered if stream else it.infer()
+    assert (answered.content, answered.finish_reason) == ((), "content_filter")
+    (row,) = it.attempts
+    assert (row.status, row.finish_reason) == ("ok", "content_filter")
+    assert msgspec.json.decode(row.finish_detail) == verdict

@@ -201,3 +201,19 @@ def test_a_region_and_keys_of_aws_come_with_the_request(line) -> None:
     with pytest.raises(MissingCredential, match="no 'session' in its"):
         it.infer(variant_name="v", credentials={"region": "us-east-1", "id": "i", "key": "k"})
     assert len(it.sender.calls) == 1
+
+
+def test_the_address_of_azure_comes_with_the_request(line) -> None:
+    toml = (
+        '[models.m]\nrouting = ["p"]\n[models.m.providers.p]\ntype = "azure"\ndeployment_id = "d"\n'
+        'endpoint = "dynamic::where"\napi_key_location = "dynamic::key"\n'
+    )
+    it = line(toml + function(), said("Hi."))
+    for where in ("https://one.openai.azure.com", "https://two.openai.azure.com/"):
+        assert it.infer(credentials={"where": where, "key": "canary"}).content[0].text == "Hi."
+        assert it.sender.calls[-1].url.startswith(where.rstrip("/") + "/openai/")
+    with pytest.raises(
+        MissingCredential, match="The endpoint of the provider 'p' is missing: the request has no 'where'"
+    ):
+        it.infer(variant_name="v", credentials={"key": "canary"})
+    assert "canary" not in repr(it.records)

@@ -5,7 +5,9 @@ from tests.contract.providers.calls import PLAIN, make
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
-from calibrant.providers.catalog import adapter
+from calibrant.providers.catalog import adapter, embedder
+from calibrant.providers.openai_chat import OpenAIChat
+from calibrant.providers.openai_responses import OpenAIResponses
 
 
 def test_the_configured_address_wins() -> None:
@@ -24,7 +26,12 @@ def test_a_type_that_there_is_not() -> None:
         adapter(Provider(name="p", type="nobody", model_name="m"))
 
 
-def test_an_api_that_is_not_built() -> None:
-    with pytest.raises(ConfigError, match="api_type 'responses'"):
-        make("openai", options={"api_type": "responses"})
-    make("openai", options={"api_type": "chat_completions"})
+def test_the_two_apis_of_openai() -> None:
+    responses = adapter(Provider(name="p", type="openai", model_name="m", options={"api_type": "responses"}))
+    assert isinstance(responses, OpenAIResponses)
+    assert isinstance(make("openai", options={"api_type": "chat_completions"}), OpenAIChat)
+
+
+def test_a_type_without_embeddings() -> None:
+    with pytest.raises(ConfigError, match=r"'groq' has no embeddings; there are .*openai"):
+        embedder(Provider(name="p", type="groq", model_name="m"))

@@ -5,7 +5,7 @@ from calibrant.providers.compatible import COMPATIBLE
 
 def test_the_vendors_that_are_promised_are_there() -> None:
     assert set(COMPATIBLE) == {
-        *("openai", "vllm", "sglang", "tgi", "groq", "mistral", "deepseek"),
+        *("openai", "azure", "vllm", "sglang", "tgi", "groq", "mistral", "deepseek"),
         *("together", "fireworks", "xai", "openrouter", "hyperbolic"),
     }
 

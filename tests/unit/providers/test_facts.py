@@ -20,7 +20,7 @@ def test_what_the_vendors_can_do() -> None:
     assert {kind for kind, fact in can.items() if fact and not fact.tools} == {"hyperbolic", "tgi"}
     assert {kind for kind, fact in can.items() if fact and not fact.json_schema} == {"hyperbolic", "deepseek"}
     assert {kind for kind, fact in can.items() if fact and not fact.images} == {"hyperbolic", "deepseek"}
-    assert {k for k, f in can.items() if f and f.documents} == {"openai", "openrouter", "mistral", "vllm"}
+    assert {k for k, f in can.items() if f and f.documents} == {"openai", "azure", "openrouter", "mistral", "vllm"}
 
 
 @pytest.mark.parametrize("kind", sorted(COMPATIBLE))

@@ -2,7 +2,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrant.types.content import Text, Thought, ToolCall, Unknown
-from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta, Usage, fold
+from calibrant.types.reply import (
+    Chunk,
+    Reply,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+    UnknownDelta,
+    Usage,
+    as_chunk,
+    fold,
+)
 
 
 def test_nothing_folds_to_an_empty_reply():
@@ -40,3 +50,17 @@ def test_usage_is_the_largest_seen_and_null_is_not_zero(pairs):
     for got, seen in ((usage.input_tokens, [a for a, _ in pairs]), (usage.output_tokens, [b for _, b in pairs])):
         known = [value for value in seen if value is not None]
         assert got == (max(known) if known else None)
+
+
+def test_an_answer_as_one_chunk_folds_to_itself() -> None:
+    reply = Reply(
+        (Thought("t", "s", None, "p", {"id": 1}), Text("a"), ToolCall("c", "f", "{}"), Unknown({"x": 1})),
+        Usage(1, 2),
+        "stop",
+        b"raw",
+        "m",
+        "fp",
+        "r",
+        b"{}",
+    )
+    assert fold([as_chunk(reply)]) == reply

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tests.contract.providers.cases import AnyCase, Case
-from tests.contract.providers.dialects import anthropic, bedrock, gemini, sagemaker
+from tests.contract.providers.dialects import anthropic, bedrock, gemini, openai_chat, openai_responses, sagemaker
 
 C = TypeVar("C", bound=Case)
 
-CASES: tuple[AnyCase, ...] = (*anthropic.CASES, *bedrock.CASES, *gemini.CASES, *sagemaker.CASES)
+CASES: tuple[AnyCase, ...] = (
+    *anthropic.CASES,
+    *bedrock.CASES,
+    *gemini.CASES,
+    *openai_chat.CASES,
+    *openai_responses.CASES,
+    *sagemaker.CASES,
+)
 
 
 def of(kind: type[C]) -> list[C]:

@@ -83,6 +83,12 @@ GOLDENS = [
         tool_choice={"type": "function", "function": {"name": "get_weather"}},
     ),
     _golden(
+        "a tool that the container runs itself",
+        ("provider tools",),
+        ModelCall(None, calls.HELLO, provider_tools=({"type": "search"},)),
+        tools=[{"type": "search"}],
+    ),
+    _golden(
         "strict JSON, of TGI",
         ("structured output",),
         calls.JSON_STRICT,

@@ -1,0 +1,305 @@
+"""OpenAI's chat completions and everyone who speaks them: the same cases for each vendor, as its row has them.
+
+The answers are those of `answers.py`; whole bodies of requests stand, vendor by vendor, in `test_encode.py` too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+from tests.contract.providers import answers as given
+from tests.contract.providers import calls
+from tests.contract.providers.calls import HELLO, PERSON, WEATHER_SCHEMA, user
+from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Embedded, Failure, Golden, Unservable
+
+from calibrant.base.errors import Truncated
+from calibrant.providers.compatible import COMPATIBLE, Vendor
+from calibrant.types.call import EmbeddingCall, EmbeddingReply, ModelCall
+from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall
+from calibrant.types.reply import Reply, Usage
+from calibrant.types.tool import Tool, ToolConfig
+
+READ = "2026-11-28"
+AZURE = "https://my.openai.azure.com"
+FIELDS: dict[str, dict[str, Any]] = {
+    "azure": {"options": {"endpoint": AZURE}},
+    **{kind: {"api_base": "http://server.test:8000/v1"} for kind in ("vllm", "sglang", "tgi")},
+}
+JUDGES = {"groq": "groq", "mistral": "mistralai", "together": "together"}
+"""Whose answers a package of the vendor's own reads; the others' documentation tells to use OpenAI's."""
+
+_COVERS: dict[str, tuple[str, ...]] = {
+    "text": ("text", "stream", "usage"),
+    "length": ("stop reasons",),
+    "two calls, streamed in turn": ("tools", "parallel tools"),
+    "text, then a call": ("tools",),
+    "the JSON tool": ("structured output",),
+    "refusal": ("stop reasons",),
+    "content_filter and nothing said": ("stop reasons",),
+    "a finish reason nobody knows": ("stop reasons",),
+    "two calls, every one numbered 0": ("parallel tools",),
+    "x_groq.usage": ("usage",),
+    "reasoning counted apart": ("usage",),
+    "comments, CRLF and usage beside the last choice": ("usage",),
+}
+_NAMES = {
+    "two calls, every one numbered 0": "two calls, every one numbered 0 (Portkey#1275)",
+    "comments, CRLF and usage beside the last choice": "usage beside the last choice (litellm#36168)",
+}
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking parts", "think blocks", "no end of thinking")
+EVERYONE = {"text", "length", "two calls, streamed in turn", "text, then a call", "the JSON tool", "refusal"}
+_CACHED = given.Answer(
+    name="cached and reasoning tokens",
+    kind="openai",
+    docs="platform.openai.com/docs/guides/prompt-caching",
+    content=(Text("Hi."),),
+    message={"content": "Hi."},
+    deltas=({"content": "Hi."},),
+    cached=8,
+    reasoning=3,
+    usage={
+        "prompt_tokens": 10,
+        "completion_tokens": 5,
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    },
+)
+_THOUGHT = given.Answer(
+    name="reasoning beside the text",
+    kind="openai",
+    docs="",
+    content=(Text("Hi."),),
+    message={"reasoning_content": "Hm.", "content": "Hi."},
+    deltas=({"reasoning_content": "Hm."}, {"content": "Hi."}),
+    openai_types=False,
+)
+
+
+def view(answer: given.Answer, kind: str) -> Answer:
+    """Return an answer as a case of this vendor."""
+    return Answer(
+        _NAMES.get(answer.name, answer.name),
+        kind,
+        ("reasoning",) if answer.name in _THOUGHTS else _COVERS.get(answer.name, ()),
+        answer.docs or COMPATIBLE[kind].docs[0],
+        fields=FIELDS.get(kind, {}) | answer.options,
+        read=READ,
+        reply=Reply(
+            tuple(_of(kind, block) for block in answer.content),
+            Usage(*answer.tokens, answer.cached, None, answer.reasoning),
+            answer.finish,
+            model="served-model",
+            fingerprint="fp_1",
+            request_id="answer-1",
+        ),
+        whole=answer.whole(),
+        stream=answer.stream(),
+        judge=_judge(answer, kind),
+        json_tool=answer.name == "the JSON tool",
+    )
+
+
+def _judge(answer: given.Answer, kind: str) -> str | None:
+    if kind == "mistral" and (
+        answer.name == "the JSON tool" or any(isinstance(block, ToolCall) for block in answer.content)
+    ):
+        # Its SDK wants a name in every piece of a call, which is more than these answers have.
+        return None
+    return JUDGES.get(kind, "openai" if answer.openai_types else None)
+
+
+def _of(kind: str, block: Any) -> Any:
+    return msgspec.structs.replace(block, provider_type=kind) if isinstance(block, Thought) else block
+
+
+def _answers(vendor: Vendor) -> list[Answer]:
+    kind = vendor.type
+    out = [view(each, kind) for each in given.ANSWERS if each.kind == kind or each.name in EVERYONE]
+    cached = dataclasses.replace(view(_CACHED, kind), covers=("cache tokens", "usage"))
+    out.append(cached)
+    if vendor.shows_reasoning:
+        shown = view(_THOUGHT, kind)
+        reply = msgspec.structs.replace(shown.reply, content=(Thought("Hm.", provider_type=kind), Text("Hi.")))
+        out.append(dataclasses.replace(shown, covers=("reasoning",), reply=reply))
+    return out
+
+
+def url(vendor: Vendor, what: str = "chat/completions") -> str:
+    """Return the address of an operation."""
+    if vendor.type == "azure":
+        return f"{AZURE}/openai/deployments/the-model/{what}?api-version=2025-04-01-preview"
+    return f"{FIELDS.get(vendor.type, {}).get('api_base') or vendor.base}/{what}"
+
+
+WEATHER = Tool("get_weather", "The weather of a city", WEATHER_SCHEMA)
+_FUNCTION = {"name": "get_weather", "description": "The weather of a city", "parameters": WEATHER_SCHEMA}
+_SENT_TOOL = {"type": "function", "function": _FUNCTION}
+_OWN_TOOL = {"type": "web_search_preview"}
+
+
+def _goldens(vendor: Vendor) -> list[Golden]:
+    kind = vendor.type
+
+    def golden(name: str, covers: tuple[str, ...], call: ModelCall, **body: Any) -> Golden:
+        sent = {"model": "the-model", "messages": [{"role": "user", "content": "Hello"}]} | body
+        return Golden(
+            name, kind, covers, vendor.docs[0], fields=FIELDS.get(kind, {}), call=call, url=url(vendor), body=sent
+        )
+
+    out = [golden("plain", ("text",), calls.PLAIN)]
+    usage = {"stream_options": {"include_usage": True}} if vendor.stream_usage else {}
+    out.append(golden("stream asks for usage (litellm#36114)", ("stream", "usage"), calls.STREAM, stream=True, **usage))
+    if vendor.tools:
+        forced = {"type": "function", "function": {"name": "get_weather"}}
+        tools = ToolConfig((WEATHER,), calls.FORCED.tools.choice if calls.FORCED.tools else "auto")
+        call = ModelCall(None, HELLO, tools=tools)
+        out.append(golden("forced", ("forced tools",), call, tools=[_SENT_TOOL], tool_choice=forced))
+        own = ModelCall(None, HELLO, tools=ToolConfig((WEATHER,)), provider_tools=(_OWN_TOOL,))
+        out.append(golden("a provider's tool beside others", ("provider tools",), own, tools=[_SENT_TOOL, _OWN_TOOL]))
+    out += _schemas(vendor, golden)
+    out += _files(vendor, golden)
+    if vendor.cache_points:
+        out.append(
+            golden(
+                "cache points",
+                ("cache tokens",),
+                ModelCall("Be brief.", (user(CachePoint(), Text("long"), CachePoint(), Text("short")),)),
+                messages=[
+                    {
+                        "role": "system",
+                        "content": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+                    },
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": "long", "cache_control": {"type": "ephemeral"}},
+                            {"type": "text", "text": "short"},
+                        ],
+                    },
+                ],
+            )
+        )
+    return out
+
+
+def _schemas(vendor: Vendor, golden: Any) -> list[Golden]:
+    strict = {"type": "json_schema", "json_schema": {"name": "response", "strict": True, "schema": PERSON}}
+    if vendor.json_strict == "json_schema":
+        return [golden("a schema", ("structured output",), calls.JSON_STRICT, response_format=strict)]
+    if vendor.json_strict == "grammar":
+        form = {"type": "json_object", "value": PERSON}
+        return [golden("a schema", ("structured output",), calls.JSON_STRICT, response_format=form)]
+    return []
+
+
+def _files(vendor: Vendor, golden: Any) -> list[Golden]:
+    if vendor.files is None:
+        return []
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    call = ModelCall(None, (user(File(data="aGk=", mime_type="image/png")),))
+    out = [golden("an image", ("images",), call, messages=[{"role": "user", "content": [image]}])]
+    if vendor.files == "images":
+        return out
+    pdf = ModelCall(None, (user(File(data="aGk=", mime_type="application/pdf", filename="a.pdf")),))
+    sound = ModelCall(None, (user(File(data="aGk=", mime_type="audio/mpeg")),))
+    address = "data:application/pdf;base64,aGk="
+    if vendor.files == "mistral":
+        document: Any = {"type": "document_url", "document_url": address}
+        audio: Any = {"type": "input_audio", "input_audio": "aGk="}
+    else:
+        document = {"type": "file", "file": {"filename": "a.pdf", "file_data": address}}
+        audio = {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "mp3"}}
+    out.append(golden("a document", ("files",), pdf, messages=[{"role": "user", "content": [document]}]))
+    out.append(golden("sound", ("audio",), sound, messages=[{"role": "user", "content": [audio]}]))
+    return out
+
+
+def _failures(vendor: Vendor) -> list[AnyCase]:
+    kind, fields, docs = vendor.type, FIELDS.get(vendor.type, {}), vendor.docs[0]
+    out: list[AnyCase] = [
+        Failure(
+            f"{status}",
+            kind,
+            ("errors",),
+            docs,
+            fields=fields,
+            status=status,
+            body=msgspec.json.encode({"error": {"message": f"said {status}", "type": "x", "code": None}}),
+            says=f"answered {status}: said {status}",
+            retryable=status in (429, 500, 503),
+            headers=(("retry-after", "7"),) if status == 429 else (),
+            retry_after=7.0 if status == 429 else None,
+        )
+        for status in (401, 404, 422, 429, 500, 503)
+    ]
+    begun = view(next(each for each in given.ANSWERS if each.name == "text"), kind)
+    stream = (begun.stream or b"").partition(b'"finish_reason":"stop"')[0].rpartition(b"data: ")[0]
+    partial = msgspec.structs.replace(begun.reply, usage=Usage(), finish_reason=None)
+    out.append(
+        BrokenStream(
+            "cut in the middle", kind, ("errors",), docs, fields=fields, stream=stream, error=Truncated, partial=partial
+        )
+    )
+    if not vendor.tools:
+        call = ModelCall(None, HELLO, tools=ToolConfig((WEATHER,)))
+        out.append(Unservable("tools", kind, (), docs, fields=fields, call=call, says="`tools`"))
+    if vendor.files in (None, "images"):
+        pdf = ModelCall(None, (user(File(data="aGk=", mime_type="application/pdf")),))
+        out.append(Unservable("a document", kind, (), docs, fields=fields, call=pdf, says="application/pdf"))
+    return out
+
+
+_VECTORS = ((0.5, -1.0), (0.25, 2.0))
+
+
+def _embedded(vendor: Vendor) -> list[Embedded]:
+    if vendor.embeddings is None:
+        return []
+    size = {"openai": {"dimensions": 2}, "mistral": {"output_dimension": 2}, "texts": {}}[vendor.embeddings]
+    form = {"encoding_format": "float"} if vendor.embeddings == "openai" else {}
+    answer = {
+        "id": "emb-1",
+        "object": "list",
+        "data": [{"object": "embedding", "index": i, "embedding": v} for i, v in reversed([*enumerate(_VECTORS)])],
+        "model": "served-model",
+        "usage": {"prompt_tokens": 4, "total_tokens": 4},
+    }
+    return [
+        Embedded(
+            "two texts",
+            vendor.type,
+            ("embeddings",),
+            vendor.docs[0],
+            fields=FIELDS.get(vendor.type, {}),
+            call=EmbeddingCall(("a", "b"), 2 if size else None, "float"),
+            url=url(vendor, "embeddings"),
+            body={"model": "the-model", "input": ["a", "b"], **size, **form},
+            answer=msgspec.json.encode(answer),
+            reply=EmbeddingReply(_VECTORS, Usage(4), model="served-model", request_id="emb-1"),
+            judge=JUDGES.get(vendor.type, "openai"),
+        )
+    ]
+
+
+_VERDICT = {"hate": {"filtered": True, "severity": "high"}, "jailbreak": {"filtered": False, "detected": False}}
+_STOPPED = msgspec.json.encode(
+    {
+        "error": {
+            "message": "The prompt was filtered.",
+            "code": "content_filter",
+            "status": 400,
+            "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": _VERDICT},
+        }
+    }
+)
+
+CASES: tuple[AnyCase, ...] = tuple(
+    case
+    for vendor in COMPATIBLE.values()
+    for case in (*_answers(vendor), *_goldens(vendor), *_failures(vendor), *_embedded(vendor))
+)
+AZURE_STOPPED = (_STOPPED, Reply((), Usage(), "content_filter", finish_detail=msgspec.json.encode(_VERDICT)))
+"""What Azure answers, with status 400, to a prompt that its filter stops."""
