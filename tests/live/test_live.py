@@ -17,13 +17,16 @@ import msgspec
 import pytest
 from tests.contract.providers.calls import PERSON, WEATHER
 
+from calibrant.base.clock import SystemClock
 from calibrant.config.load import load
-from calibrant.config.secret import Secrets
+from calibrant.config.schema import Config
 from calibrant.config.vendors import VENDORS
+from calibrant.credentials.opening import Opened, open_credentials
 from calibrant.engine.compiled import Compiler
 from calibrant.net.client import Client
 from calibrant.net.settings import ClientSettings
 from calibrant.providers.facts import facts
+from calibrant.telemetry.metrics import Metrics
 from calibrant.types.call import Deadline, HttpCall, ModelCall
 from calibrant.types.content import Text, ToolCall
 from calibrant.types.message import Message
@@ -74,19 +77,23 @@ def ask(kind: str, call: ModelCall, tmp_path: Path) -> Reply:
         pytest.skip(f"no key for {kind}: set {VENDORS[kind].credential.removeprefix('env::')}")
     file = tmp_path / "calibrant.toml"
     file.write_text(f'[models.m]\nrouting = ["p"]\n[models.m.providers.p]\n{DOCUMENTS[kind]}')
-    config = load(str(file), environ=os.environ)
-    model = Compiler(config).model("m")
+    opened = asyncio.run(_opened(load(str(file), environ=os.environ)))
+    model = Compiler(opened.config).model("m")
     assert model is not None
     (provider,) = model.providers
-    secrets, problems = Secrets.resolve(config, os.environ)
-    assert problems == ()
-    secret = secrets.get(provider.provider.credential, {})
+    secret = opened.secrets.get(provider.provider.credential, {})
     http = provider.adapter.sign(provider.adapter.encode(call), secret, time.time())
     return asyncio.run(_send(provider.adapter, http, call))
 
 
+async def _opened(config: Config) -> Opened:
+    opened = await open_credentials(config, os.environ, metrics=Metrics(), clock=SystemClock())
+    await opened.refresher.close()
+    return opened
+
+
 async def _send(adapter, http: HttpCall, call: ModelCall) -> Reply:
-    client = Client(ClientSettings())
+    client = Client(settings=ClientSettings())
     try:
         response = await client.send(http, Deadline(total=time.monotonic() + 120))
         if response.status >= 300:

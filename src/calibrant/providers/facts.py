@@ -117,6 +117,15 @@ _SAGEMAKER = Facts(
     ),
 )
 
+_RESPONSES = Facts(
+    docs=("platform.openai.com/docs/api-reference/responses",),
+    images=True,
+    documents=True,
+    thoughts_returned=True,
+    provider_tools=True,
+    params=frozenset({"temperature", "max_tokens", "top_p", "reasoning_effort", "service_tier", "verbosity"}),
+)
+
 _OWN: dict[str, Facts] = {
     "aws_bedrock": _BEDROCK,
     "aws_sagemaker": _SAGEMAKER,
@@ -128,8 +137,10 @@ _OWN: dict[str, Facts] = {
 """The provider types with a dialect of their own."""
 
 
-def facts(type: str) -> Facts | None:  # noqa: A002 - the configuration's own word
-    """Return what the provider type can do, or null for a type that there is not."""
+def facts(type: str, api_type: str = "chat_completions") -> Facts | None:  # noqa: A002 - the configuration's own word
+    """Return what the provider type can do by this API of it, or null for a type that there is not."""
+    if api_type == "responses":
+        return _RESPONSES
     vendor = COMPATIBLE.get(type)
     return _OWN.get(type) if vendor is None else _compatible(vendor)
 

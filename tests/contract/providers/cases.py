@@ -24,6 +24,9 @@ CAPABILITIES = (
 """Columns of the conformance matrix that cases cover."""
 
 
+RESPONSES = "openai (Responses API)"
+
+
 def provider(kind: str, **fields: Any) -> Provider:
     """Return a provider of this type, named `my_KIND`, of the model `the-model`."""
     return Provider(**{"name": f"my_{kind}", "type": kind, "model_name": "the-model", **fields})
@@ -46,8 +49,14 @@ class Case:
         """Return the adapter."""
         return adapter(provider(self.kind, **self.fields))
 
+    @property
+    def row(self) -> str:
+        """The row of the matrix: the provider type, or OpenAI's other API."""
+        responses = self.fields.get("options", {}).get("api_type") == "responses"
+        return RESPONSES if responses else self.kind
+
     def __str__(self) -> str:
-        return f"{self.kind}: {self.name}"
+        return f"{self.row}: {self.name}"
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ _NAMES = {
 }
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking parts", "think blocks", "no end of thinking")
 EVERYONE = {"text", "length", "two calls, streamed in turn", "text, then a call", "the JSON tool", "refusal"}
+_WITH_TOOLS = {"two calls, streamed in turn", "text, then a call", "the JSON tool"}
 _CACHED = given.Answer(
     name="cached and reasoning tokens",
     kind="openai",
@@ -117,7 +118,11 @@ def _of(kind: str, block: Any) -> Any:
 
 def _answers(vendor: Vendor) -> list[Answer]:
     kind = vendor.type
-    out = [view(each, kind) for each in given.ANSWERS if each.kind == kind or each.name in EVERYONE]
+    out = [
+        view(each, kind)
+        for each in given.ANSWERS
+        if each.kind == kind or (each.name in EVERYONE and (vendor.tools or each.name not in _WITH_TOOLS))
+    ]
     cached = dataclasses.replace(view(_CACHED, kind), covers=("cache tokens", "usage"))
     out.append(cached)
     if vendor.shows_reasoning:
