@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from calibrant.apischema.bedrock import (
+from calibrant.apischema.bedrock_answer import (
     AnswerBlock,
     AnswerBlocks,
     AnswerReasoning,

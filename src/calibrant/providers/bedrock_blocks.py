@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import msgspec
 from msgspec import Struct
 
-from calibrant.apischema.bedrock import AnswerToolUse, ReasoningDelta
+from calibrant.apischema.bedrock_answer import AnswerToolUse, ReasoningDelta
 from calibrant.base.errors import BadAnswer
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.bedrock_answer import NO_ARGUMENTS

@@ -12,7 +12,13 @@ from typing import Literal
 
 import msgspec
 
-from calibrant.apischema.bedrock import CohereAnswer, CohereRequest, EmbeddingConfig, TitanAnswer, TitanRequest
+from calibrant.apischema.bedrock_embeddings import (
+    CohereAnswer,
+    CohereRequest,
+    EmbeddingConfig,
+    TitanAnswer,
+    TitanRequest,
+)
 from calibrant.base.errors import ConfigError, ProviderError
 from calibrant.config.schema import Provider
 from calibrant.config.secret import Credentials

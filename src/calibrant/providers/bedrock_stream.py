@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from calibrant.apischema.bedrock import (
+from calibrant.apischema.bedrock_answer import (
     BlockDeltaEvent,
     BlockStartEvent,
     BlockStopEvent,
