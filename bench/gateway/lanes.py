@@ -41,6 +41,10 @@ LANES = (
     Lane("plain, 128 connections", "plain", 128),
     Lane("contract, OpenAI route, 32", "contract", 32),
     Lane("contract, /inference, 32", "native", 32),
+    Lane("tools, 32", "tools", 32),
+    Lane("Anthropic upstream, 32", "anthropic", 32),
+    Lane("64 KiB prompt, 32", "long", 32),
+    Lane("2 MiB image, 8", "image", 8),
     Lane("100 paced streams", "stream", 100, "streams"),
     Lane("500 paced streams", "stream", 500, "streams", _SLOW),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import secrets
 import shutil
@@ -42,6 +43,10 @@ FIRST_DUE_S = 0.1
 """The paced streams: 50 pieces a second for a second, the first 100 ms after the request."""
 
 _LITELLM = "litellm[proxy]<=1.109.1"
+_KEY = {"BENCH_KEY": "sk-bench"}
+"""For the fake provider, which looks at no key."""
+_LONG = 64 * 1024
+_PICTURE = 2 * 2**20
 _QUESTION = "Write a haiku about the sea."
 _REVIEW = {
     "product": "a travel kettle",
@@ -139,6 +144,8 @@ def upstream(folder: Path) -> tuple[Child, int]:
     scripts = {
         "bench_stream": {"latency": {"median_s": FIRST_DUE_S}, "pace": pace},
         "bench_json": {"answer": {"text": _json(_VERDICT)}},
+        "bench_text": {"answer": {"text": "A fixed answer, whatever was asked."}},
+        "bench_tools": {"answer": {"tool_calls": [{"name": "get_weather", "arguments": _json({"city": "Rome"})}]}},
     }
     command = [sys.executable, "-m", "calibrant.testing.upstream", "--port", str(port), "--keep", "0"]
     for name, script in scripts.items():
@@ -168,6 +175,10 @@ def direct(place: Place) -> Target:
             "stream": _chat("/v1/chat/completions", "bench_stream", stream=True),
             "contract": _chat("/v1/chat/completions", "bench_json"),
             "native": _chat("/v1/chat/completions", "bench_json"),
+            "tools": _with_tools("/v1/chat/completions", "bench_tools"),
+            "anthropic": _messages("bench_text"),
+            "long": _long("/v1/chat/completions", "bench_text"),
+            "image": _picture("/v1/chat/completions", "bench_text"),
         },
     )
 
@@ -186,6 +197,10 @@ def gateway_shots() -> dict[str, Shot]:
         "stream": _chat(path, "tensorzero::model_name::bench_stream", stream=True),
         "contract": Shot(path, _json(contract)),
         "native": Shot("/inference", _json(native)),
+        "tools": _with_tools(path, "tensorzero::model_name::bench_tools"),
+        "anthropic": _chat(path, "tensorzero::model_name::bench_anthropic", max_tokens=256),
+        "long": _long(path, "tensorzero::model_name::bench_text"),
+        "image": _picture(path, "tensorzero::model_name::bench_text"),
     }
 
 
@@ -194,7 +209,7 @@ def _calibrant(place: Place, *, name: str, program: Program) -> Target:
     config = place.config / "bench.toml"
     command = [str(program.path), "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", str(program.workers), "--data-dir", str(data)]
-    child = Child(name, command, log=place.folder / f"{name}.log")
+    child = Child(name, command, log=place.folder / f"{name}.log", env=_KEY)
     _ready(child, port)
 
     def recorder() -> int | None:
@@ -208,7 +223,7 @@ def _calibrant(place: Place, *, name: str, program: Program) -> Target:
 def _tensorzero(place: Place) -> Target:
     port_file = place.folder / "tensorzero.port"
     command = [sys.executable, str(HERE / "peer_tensorzero.py"), str(place.config / "*.toml"), str(port_file)]
-    child = Child("tensorzero", command, log=place.folder / "tensorzero.log")
+    child = Child("tensorzero", command, log=place.folder / "tensorzero.log", env=_KEY)
     deadline = time.monotonic() + 30
     while not port_file.exists():
         if child.process.poll() is not None or time.monotonic() > deadline:
@@ -279,11 +294,51 @@ def _ready(child: Child, port: int, patience_s: float = 30) -> None:
         raise
 
 
-def _chat(path: str, model: str, *, stream: bool = False) -> Shot:
-    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": _QUESTION}]}
+def _chat(path: str, model: str, content: Any = _QUESTION, *, stream: bool = False, **fields: Any) -> Shot:
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": content}], **fields}
     if stream:
         body["stream"] = True
     return Shot(path, _json(body))
+
+
+def _with_tools(path: str, model: str) -> Shot:
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": name,
+                "description": f"Looks up the {name.removeprefix('get_')} of a place.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string"}, "unit": {"enum": ["metric", "imperial"]}},
+                    "required": ["city"],
+                },
+            },
+        }
+        for name in ("get_weather", "get_time", "get_population")
+    ]
+    return _chat(path, model, tools=tools, tool_choice="auto")
+
+
+def _long(path: str, model: str) -> Shot:
+    # Text with the odd quotation mark and line break, which JSON escapes: as prompts are.
+    line = 'The kettle said "I boil", and the lid, a little stiff, agreed.\n'
+    return _chat(path, model, line * (_LONG // len(line)))
+
+
+def _picture(path: str, model: str) -> Shot:
+    # The bytes only have to be there: nobody on the way looks into a picture.
+    data = base64.b64encode(bytes(range(256)) * (_PICTURE // 256)).decode()
+    parts = [
+        {"type": "text", "text": _QUESTION},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}},
+    ]
+    return _chat(path, model, parts)
+
+
+def _messages(model: str) -> Shot:
+    body = {"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": _QUESTION}]}
+    return Shot("/v1/messages", _json(body))
 
 
 def _json(value: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -19,11 +19,13 @@ __all__ = [
     "DONE",
     "ChatRequest",
     "completion",
+    "cut",
     "decode_request",
     "error_body",
     "event",
     "events",
     "models_body",
+    "text_of",
 ]
 
 _CREATED = 1_767_225_600
@@ -57,6 +59,8 @@ class ChatRequest(Struct):
     messages: list[_Message]
     stream: bool = False
     stream_options: _StreamOptions | None = None
+    dialect: Literal["chat", "messages"] = "chat"
+    """Which of the provider's routes was asked; not the client's to say."""
 
     @property
     def wants_usage(self) -> bool:
@@ -77,21 +81,23 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(ChatRequest)
 
 
-def decode_request(body: bytes) -> ChatRequest:
-    """Return the request in a body.
+def decode_request(body: bytes, dialect: Literal["chat", "messages"] = "chat") -> ChatRequest:
+    """Return the request in a body, of whichever dialect.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        return _decoder.decode(body)
+        request = _decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error
+    request.dialect = dialect
+    return request
 
 
 def completion(request: ChatRequest, answer: Answer, number: int) -> bytes:
     """Return a whole answer as JSON."""
-    message: dict[str, Any] = {"role": "assistant", "content": _text(request, answer)}
+    message: dict[str, Any] = {"role": "assistant", "content": text_of(request, answer)}
     if answer.reasoning is not None:
         message["reasoning_content"] = answer.reasoning
     if answer.tool_calls:
@@ -134,8 +140,8 @@ def events(request: ChatRequest, script: Script, number: int, stamp: Callable[[]
     yield chunk({"role": "assistant", "content": None if answer.tool_calls else ""})
     for piece in _words(answer.reasoning or ""):
         yield chunk({"reasoning_content": piece})
-    text = _text(request, answer)
-    for i, piece in enumerate(() if text is None else _cut(text, pace)):
+    text = text_of(request, answer)
+    for i, piece in enumerate(() if text is None else cut(text, pace)):
         if i and pace.interval_s:
             yield pace.interval_s
         yield chunk({"content": f"@{stamp()};" if pace.stamp else piece})
@@ -174,7 +180,8 @@ def _chunk(request: ChatRequest, number: int, choices: list[dict[str, Any]]) -> 
     }
 
 
-def _text(request: ChatRequest, answer: Answer) -> str | None:
+def text_of(request: ChatRequest, answer: Answer) -> str | None:
+    """Return what an answer says: its text, the echo of the question, or null beside tool calls."""
     if answer.text is not None:
         return answer.text
     return None if answer.tool_calls else request.echo()
@@ -188,7 +195,8 @@ def _words(text: str) -> list[str]:
     return [word if i == 0 else " " + word for i, word in enumerate(text.split(" "))] if text else []
 
 
-def _cut(text: str, pace: Pace) -> list[str]:
+def cut(text: str, pace: Pace) -> list[str]:
+    """Return a text in the pieces that a stream has."""
     if not pace.chunks:
         return _words(text)
     # A text too short for its pieces leaves some empty: their number is what was asked for.

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from socket import SO_LINGER, SOL_SOCKET
-from typing import cast
+from typing import Literal, cast
 
 import httptools
 import msgspec
@@ -196,7 +196,9 @@ class Connection(asyncio.Protocol):
 
     def _route(self, path: bytes, body: bytes) -> Iterator[Step]:
         if path.endswith(b"/chat/completions"):
-            return self._chat(path, body)
+            return self._chat(path, body, "chat")
+        if path.endswith(b"/messages"):
+            return self._chat(path, body, "messages")
         if path == b"/__requests":
             return self._record()
         if path == b"/__script":
@@ -206,13 +208,13 @@ class Connection(asyncio.Protocol):
             return iter((answer_bytes(models_body(("fake", *self._playbook.models))),))
         return iter((answer_bytes(error_body(404, "The fake provider has no such route."), status=404),))
 
-    def _chat(self, path: bytes, body: bytes) -> Iterator[Step]:
+    def _chat(self, path: bytes, body: bytes, dialect: Literal["chat", "messages"]) -> Iterator[Step]:
         playbook = self._playbook
         playbook.requests += 1
         number = playbook.requests
         self._capture(path, body)
         try:
-            request = decode_request(body)
+            request = decode_request(body, dialect)
             script = playbook.choose(request.model)
         except ValueError as error:
             return iter((answer_bytes(error_body(400, str(error)), status=400),))

@@ -14,7 +14,8 @@ from itertools import chain
 from msgspec import Struct
 
 from calibrant.testing.completion import DONE, ChatRequest, completion, error_body, events
-from calibrant.testing.faults import Script
+from calibrant.testing.faults import Answer, Script
+from calibrant.testing.messages import MESSAGE_STOP, message, message_error, message_events
 
 __all__ = ["End", "Step", "answer_bytes", "steps"]
 
@@ -36,6 +37,27 @@ _SETTLE_S = 0.02
 """Long enough on a loopback for what was written to arrive as a piece of its own."""
 
 
+class _Dialect(Struct, frozen=True):
+    """How a provider words what a script says."""
+
+    whole: Callable[[ChatRequest, Answer, int], bytes]
+    events: Callable[[ChatRequest, Script, int, Callable[[], int]], Iterator[bytes | float]]
+    error: Callable[[int], bytes]
+    done: bytes
+    error_name: bytes
+    """What stands before the data of an event that is an error."""
+    cut_event: bytes
+    """An event that breaks off."""
+
+
+_DIALECTS = {
+    "chat": _Dialect(completion, events, error_body, DONE, b"", b'data: {"id": "chatcmpl-\n\n'),
+    "messages": _Dialect(
+        message, message_events, message_error, MESSAGE_STOP, b"event: error\n", b'data: {"type": "content_\n\n'
+    ),
+}
+
+
 class _Message(Struct):
     """An answer ready to be sent: its head, and its body in pieces with waits between them."""
 
@@ -53,11 +75,12 @@ def steps(request: ChatRequest, script: Script, number: int, stamp: Callable[[],
         number: Of the request; makes ids.
         stamp: The monotonic clock in nanoseconds.
     """
+    speaks = _DIALECTS[request.dialect]
     if script.status >= 400:
         extra = b"" if script.retry_after is None else b"retry-after: %g\r\n" % script.retry_after
-        return iter((answer_bytes(error_body(script.status), status=script.status, extra=extra),))
+        return iter((answer_bytes(speaks.error(script.status), status=script.status, extra=extra),))
     if script.fault == "none" and not request.stream and not script.gzip:
-        return iter((answer_bytes(completion(request, script.answer, number), extra=_identity(number)),))
+        return iter((answer_bytes(speaks.whole(request, script.answer, number), extra=_identity(number)),))
     return _FAULTS.get(script.fault, _in_body)(request, script, number, stamp)
 
 
@@ -87,7 +110,7 @@ def _identity(number: int) -> bytes:
 
 def _before_body(request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]) -> Iterator[Step]:
     """Faults that leave no room for a body, or send something else in its place."""
-    whole = completion(request, script.answer, number)
+    whole = _DIALECTS[request.dialect].whole(request, script.answer, number)
     match script.fault:
         case "reset_before_headers":
             yield End.RESET
@@ -109,40 +132,40 @@ def _before_body(request: ChatRequest, script: Script, number: int, stamp: Calla
 
 def _in_head(request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]) -> Iterator[Step]:
     """Faults in or right after the head."""
-    message = _message(request, script, number, stamp)
+    built = _message(request, script, number, stamp)
     if script.fault == "slow_headers":
-        middle = len(message.head) // 2
-        yield message.head[:middle]
+        middle = len(built.head) // 2
+        yield built.head[:middle]
         yield script.delay_s
-        yield message.head[middle:]
-        yield from message.pieces
-        yield message.tail
+        yield built.head[middle:]
+        yield from built.pieces
+        yield built.tail
     else:  # reset_after_headers
-        yield message.head
+        yield built.head
         yield _SETTLE_S
         yield End.RESET
 
 
 def _in_body(request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]) -> Iterator[Step]:
     """Faults inside the body; with none of them, the answer as it should be."""
-    message = _message(request, script, number, stamp)
-    yield message.head
+    built = _message(request, script, number, stamp)
+    yield built.head
     match script.fault:
         case "slow_body":
-            for piece in message.pieces:
+            for piece in built.pieces:
                 yield script.delay_s
                 yield piece
         case "split_utf8":
-            for piece in message.pieces:
+            for piece in built.pieces:
                 yield from _split(piece) if isinstance(piece, bytes) else (piece,)
         case "reset_mid_body" | "truncated" | "stall_mid_body":
-            yield from _first(message.pieces, script.after_chunks)
+            yield from _first(built.pieces, script.after_chunks)
             yield _SETTLE_S
             yield _ENDS[script.fault]
         case _:
-            yield from message.pieces
-    if message.tail:
-        yield message.tail
+            yield from built.pieces
+    if built.tail:
+        yield built.tail
 
 
 _ENDS = {"reset_mid_body": End.RESET, "truncated": End.CLOSE, "stall_mid_body": End.HANG}
@@ -176,12 +199,13 @@ def _message(request: ChatRequest, script: Script, number: int, stamp: Callable[
 
 
 def _plain_body(request: ChatRequest, script: Script, number: int) -> bytes:
-    body = completion(request, script.answer, number)
+    speaks = _DIALECTS[request.dialect]
+    body = speaks.whole(request, script.answer, number)
     match script.fault:
         case "malformed_json" | "ended_early":
             return body[: len(body) * 2 // 3]
         case "error_event":
-            return error_body(500)
+            return speaks.error(500)
         case _:
             return body
 
@@ -189,18 +213,19 @@ def _plain_body(request: ChatRequest, script: Script, number: int) -> bytes:
 def _stream_pieces(
     request: ChatRequest, script: Script, number: int, stamp: Callable[[], int]
 ) -> Iterator[bytes | float]:
-    whole = events(request, script, number, stamp)
+    speaks = _DIALECTS[request.dialect]
+    whole = speaks.events(request, script, number, stamp)
     match script.fault:
         case "missing_done":
             return whole
         case "ended_early":
             return _first(whole, script.after_chunks)
         case "error_event":
-            return chain(_first(whole, script.after_chunks), (b"data: %b\n\n" % error_body(500),))
+            return chain(_first(whole, script.after_chunks), (speaks.error_name + b"data: %b\n\n" % speaks.error(500),))
         case "malformed_json":
-            return chain(_first(whole, script.after_chunks), (b'data: {"id": "chatcmpl-\n\n',), whole, (DONE,))
+            return chain(_first(whole, script.after_chunks), (speaks.cut_event,), whole, (speaks.done,))
         case _:
-            return chain(whole, (DONE,))
+            return chain(whole, (speaks.done,))
 
 
 def _first(pieces: Iterator[bytes | float], count: int) -> Iterator[bytes | float]:
