@@ -154,6 +154,7 @@ class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant", o
     content: str | list[Any] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: list[Any] | None = None
     tool_calls: list[UsedTool] | None = None
 
 
@@ -288,6 +289,8 @@ class AnswerMessage(Struct, frozen=True):
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[AnswerToolCall] | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    """OpenRouter's reasoning, with what its author wants back."""
 
 
 class AnswerChoice(Struct, frozen=True):
@@ -295,6 +298,8 @@ class AnswerChoice(Struct, frozen=True):
 
     message: AnswerMessage
     finish_reason: str | None = None
+    content_filter_results: Raw = Raw()
+    """Azure's verdict on the answer."""
 
 
 class ChatAnswer(Struct, frozen=True):
@@ -318,6 +323,7 @@ class ChunkChoice(Struct, frozen=True):
     delta: ChoiceDelta | None = None
     finish_reason: str | None = None
     index: int | None = None
+    content_filter_results: Raw = Raw()
 
 
 class GroqExtras(Struct, frozen=True):

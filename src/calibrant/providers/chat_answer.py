@@ -11,6 +11,7 @@ import msgspec
 
 from calibrant.apischema.openai_chat import AnswerMessage, AnswerToolCall, ChatAnswer, ChatUsage, TextPiece
 from calibrant.providers.base import JSON_TOOL
+from calibrant.providers.reasoning_details import DETAILS
 from calibrant.providers.refusal import bad_answer, refusal_in
 from calibrant.providers.think import ThinkSplitter
 from calibrant.types.call import Headers
@@ -20,6 +21,7 @@ from calibrant.types.reply import FinishReason, Reply, Usage
 __all__ = [
     "arguments_text",
     "decode_answer",
+    "finish_detail",
     "finish_reason",
     "mixed_content",
     "present",
@@ -74,22 +76,29 @@ def decode_answer(
         raise refusal_in(provider, status, body) or bad_answer(provider, status, body, "the answer has no choices")
     choice = answer.choices[0]
     content, only_json = _content(choice.message, provider_type, think_blocks=think_blocks, json_tool=json_tool)
+    finish = settled_finish(
+        finish_reason(choice.finish_reason), refused=bool(choice.message.refusal), only_json=only_json
+    )
     return Reply(
         content=content,
         usage=usage(answer.usage) or Usage(),
-        finish_reason=settled_finish(
-            finish_reason(choice.finish_reason), refused=bool(choice.message.refusal), only_json=only_json
-        ),
+        finish_reason=finish,
         raw=body,
         model=answer.model or None,
         fingerprint=answer.system_fingerprint or None,
         request_id=answer.id or next((value for name, value in headers if name == "x-request-id"), None),
+        finish_detail=finish_detail(finish, choice.content_filter_results),
     )
 
 
 def finish_reason(word: str | None) -> FinishReason | None:
     """Return our word for why the model stopped."""
     return None if word is None else _FINISH.get(word, "unknown")
+
+
+def finish_detail(finish: FinishReason | None, verdict: msgspec.Raw) -> bytes:
+    """Return what a content filter found (Azure's `content_filter_results`), where it stopped the answer."""
+    return bytes(verdict) if finish == "content_filter" and present(verdict) else b""
 
 
 def settled_finish(finish: FinishReason | None, *, refused: bool, only_json: bool) -> FinishReason | None:
@@ -195,8 +204,10 @@ def _content(
         thought += inner
     text += message.refusal or ""
     blocks: list[OutputBlock] = []
-    if thought:
-        blocks.append(Thought(thought, provider_type=provider_type))
+    if thought or message.reasoning_details:
+        details = message.reasoning_details
+        extra = {DETAILS: details} if details else None
+        blocks.append(Thought(thought or None, provider_type=provider_type, extra_data=extra))
     if text:
         blocks.append(Text(text))
     blocks += [Unknown(part) for part in others]

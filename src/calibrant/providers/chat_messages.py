@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 from calibrant.apischema.openai_chat import (
     AssistantMessage,
@@ -26,6 +26,7 @@ from calibrant.apischema.openai_chat import (
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.compatible import Vendor
+from calibrant.providers.reasoning_details import DETAILS
 from calibrant.types.content import CachePoint, File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
 
@@ -93,13 +94,15 @@ def _assistant(
     parts: list[Any] = []
     calls: list[UsedTool] = []
     thoughts: list[str] = []
+    details: list[Any] = []
     for block in content:
         if isinstance(block, ToolCall):
             function = UsedFunction(block.name or block.raw_name, block.raw_arguments)
             calls.append(UsedTool(_call_id(vendor, block.id), function))
         elif isinstance(block, Thought):
-            if block.text and block.provider_type in (None, vendor.type):
-                thoughts.append(block.text)
+            if block.provider_type in (None, vendor.type):
+                details += _details(vendor, block)
+                thoughts += [block.text] if block.text else []
         else:
             _add_part(provider, vendor, block, parts)
     if vendor.thoughts is None or (vendor.thoughts_need_tools and not (with_tools or calls)):
@@ -107,15 +110,25 @@ def _assistant(
     if vendor.thoughts == "thinking":
         parts = [ThinkingPart((TextPart(thought),)) for thought in thoughts] + parts
     thought = "\n\n".join(thoughts) or None
-    if parts or calls or thought:
+    if parts or calls or thought or details:
         out.append(
             AssistantMessage(
                 content=_joined(vendor, parts) if parts else None,
                 reasoning_content=thought if vendor.thoughts == "reasoning_content" else None,
-                reasoning=thought if vendor.thoughts == "reasoning" else None,
+                reasoning=thought if vendor.thoughts == "reasoning" and not details else None,
+                reasoning_details=details or None,
                 tool_calls=calls or None,
             )
         )
+
+
+def _details(vendor: Vendor, thought: Thought) -> list[Any]:
+    """Return the details that OpenRouter wants back; with them the plain text is not sent again."""
+    extra = thought.extra_data
+    if vendor.type != "openrouter" or not isinstance(extra, dict):
+        return []
+    found = cast("dict[str, Any]", extra).get(DETAILS)
+    return cast("list[Any]", found) if isinstance(found, list) else []
 
 
 def _add_part(provider: Provider, vendor: Vendor, block: InputBlock, parts: list[Any]) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from calibrant.apischema.openai_chat import ChatChunk, ChoiceDelta
-from calibrant.base.errors import BadAnswer, ProviderError, Refused, Truncated
+from calibrant.base.errors import Refused
 from calibrant.providers.call_pieces import CallPieces
-from calibrant.providers.chat_answer import finish_reason, mixed_content, present, settled_finish, usage
-from calibrant.providers.refusal import MAX_MESSAGE, bad_answer, refusal_in
-from calibrant.providers.sse import EventParser
+from calibrant.providers.chat_answer import finish_detail, finish_reason, mixed_content, present, settled_finish, usage
+from calibrant.providers.reasoning_details import DETAILS, add_details
+from calibrant.providers.refusal import MAX_MESSAGE, refusal_in
+from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.providers.think import Piece, ThinkSplitter
 from calibrant.types.reply import (
     Chunk,
@@ -36,116 +37,36 @@ _decode = msgspec.json.Decoder(ChatChunk).decode
 _TEXT = "0"
 _THOUGHT = "1"
 _DONE = b"[DONE]"
-_HEAD_BYTES = 4096
-"""How much of an answer that is no event stream is kept to say what it was."""
 
 
-class ChatStreamDecoder:
+class ChatStreamDecoder(SseDecoder):
     """Decodes one streamed answer."""
 
-    __slots__ = (
-        "_calls",
-        "_discard_unknown",
-        "_done",
-        "_events",
-        "_failure",
-        "_finished",
-        "_head",
-        "_provider",
-        "_refused",
-        "_think",
-        "_type",
-        "_unknown",
-    )
+    __slots__ = ("_calls", "_details", "_discard_unknown", "_refused", "_think", "_type", "_unknown")
+
+    end_marker = "[DONE] or a finish reason"
 
     def __init__(
         self, provider: str, provider_type: str, *, think_blocks: bool, json_tool: bool, discard_unknown: bool
     ) -> None:
         """Start before the first byte."""
-        self._provider = provider
+        super().__init__(provider)
         self._type = provider_type
         self._discard_unknown = discard_unknown
         self._think = ThinkSplitter() if think_blocks else None
-        self._events = EventParser()
-        self._head: bytes | None = b""
         self._calls = CallPieces(json_tool=json_tool)
+        self._details: list[dict[str, Any]] = []
         self._unknown = 0
         self._refused = False
-        self._finished = False
-        self._done = False
-        self._failure: ProviderError | None = None
 
-    def feed(self, data: bytes) -> list[Chunk]:
-        """Return the chunks that these bytes complete.
-
-        Raises:
-            Refused: the provider sent an error.
-            BadAnswer: what came is not a chat completion stream.
-        """
-        if self._failure is not None:
-            raise self._failure
-        if self._head is not None and len(self._head) < _HEAD_BYTES:
-            self._head += data[:_HEAD_BYTES]
-        try:
-            events = self._events.feed(data)
-        except BadAnswer as error:
-            self._failure = bad_answer(self._provider, 200, b"", error.message)
-            raise self._failure from None
-        return self._chunks(events)
-
-    def close(self) -> list[Chunk]:
-        """Return what was held back.
-
-        Raises:
-            Truncated: neither `[DONE]` nor a finish reason ever came.
-            Refused, BadAnswer: as for `feed`.
-        """
-        if self._failure is not None:
-            raise self._failure
-        rest = self._events.close()
-        chunks = self._last(rest) if rest is not None and not self._done else []
+    def _rest(self) -> Chunk | None:
         held = self._held()
-        if held:
-            chunks.append(Chunk(content=tuple(held)))
-        if not self._finished and not self._done:
-            raise self._broken_off()
-        return chunks
+        return Chunk(content=tuple(held)) if held else None
 
-    def _last(self, event: bytes) -> list[Chunk]:
-        try:
-            return self._chunks([event])
-        except BadAnswer:
-            # Without the blank line after it, an event that cannot be read was cut rather than wrong.
-            self._failure = None
-            return []
-
-    def _broken_off(self) -> ProviderError:
-        head = (self._head or b"").strip()
-        if not head:
-            return Truncated(f"provider {self._provider!r}: the stream ended without [DONE] or a finish reason")
-        return refusal_in(self._provider, 200, head) or bad_answer(
-            self._provider, 200, head, "the answer is not an event stream"
-        )
-
-    def _chunks(self, events: list[bytes]) -> list[Chunk]:
-        chunks: list[Chunk] = []
-        for event in events:
-            self._head = None
-            if self._done:
-                break
-            if event == _DONE:
-                self._done = True
-                break
-            try:
-                chunks.append(self._chunk(event))
-            except (BadAnswer, Refused) as error:
-                self._failure = error
-                if chunks:
-                    break
-                raise
-        return chunks
-
-    def _chunk(self, event: bytes) -> Chunk:
+    def _chunk(self, event: bytes) -> Chunk | None:
+        if event == _DONE:
+            self._done = True
+            return None
         try:
             chunk = _decode(event)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -154,6 +75,7 @@ class ChatStreamDecoder:
             raise self._unreadable(event, "an event of the stream has an error that cannot be read")
         content: list[Delta] = []
         finish: FinishReason | None = None
+        detail = b""
         for choice in chunk.choices or ():
             if choice.index:
                 continue
@@ -161,6 +83,7 @@ class ChatStreamDecoder:
                 self._delta(choice.delta, content)
             if choice.finish_reason is not None:
                 finish = self._finish(choice.finish_reason, content)
+                detail = finish_detail(finish, choice.content_filter_results)
         return Chunk(
             content=tuple(content),
             usage=self._counted(chunk, event),
@@ -169,6 +92,7 @@ class ChatStreamDecoder:
             model=chunk.model or None,
             fingerprint=chunk.system_fingerprint or None,
             request_id=chunk.id or None,
+            finish_detail=detail,
         )
 
     def _counted(self, chunk: ChatChunk, event: bytes) -> Usage | None:
@@ -188,12 +112,13 @@ class ChatStreamDecoder:
                 raise refusal
         return counted
 
-    def _unreadable(self, event: bytes, why: str) -> ProviderError:
-        return refusal_in(self._provider, 200, event) or bad_answer(self._provider, 200, event, why)
-
     def _finish(self, word: str, content: list[Delta]) -> FinishReason | None:
         self._finished = True
         content += self._held()
+        if self._details:
+            extra = {DETAILS: self._details}
+            content.append(ThoughtDelta(_THOUGHT, provider_type=self._type, extra_data=extra))
+            self._details = []
         return settled_finish(finish_reason(word), refused=self._refused, only_json=self._calls.only_json)
 
     def _held(self) -> list[Delta]:
@@ -203,6 +128,8 @@ class ChatStreamDecoder:
         thought = delta.reasoning_content or delta.reasoning
         if thought:
             content.append(ThoughtDelta(_THOUGHT, thought, provider_type=self._type))
+        if delta.reasoning_details:
+            add_details(self._details, delta.reasoning_details)
         text = delta.content
         if text:
             if isinstance(text, str):

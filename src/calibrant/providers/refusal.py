@@ -7,6 +7,7 @@ puts the error of a stream into a list, and says among its details how long to w
 from __future__ import annotations
 
 import math
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -57,7 +58,7 @@ def refused(
 ) -> Refused:
     """Return what an error status means.
 
-    A `Retry-After` that is a date is not read: that would take a clock.
+    A `Retry-After` that is a date counts from the answer's own `Date`, so that no clock is needed.
 
     Args:
         provider: The provider's name.
@@ -148,13 +149,27 @@ def _bounded(message: str) -> str:
 
 
 def _retry_after(headers: Headers, body: bytes) -> float | None:
-    found = {name: value for name, value in headers if name in ("retry-after", "retry-after-ms")}
+    found = {name: value for name, value in headers if name in ("retry-after", "retry-after-ms", "date")}
     if "retry-after-ms" in found:
         wait = _number(found["retry-after-ms"])
         if wait is not None:
             return min(wait / 1000, _MAX_WAIT_S)
-    wait = _number(found["retry-after"]) if "retry-after" in found else _retry_info(body)
+    if "retry-after" in found:
+        wait = _number(found["retry-after"]) or _until(found["retry-after"], found.get("date"))
+    else:
+        wait = _retry_info(body)
     return None if wait is None else min(wait, _MAX_WAIT_S)
+
+
+def _until(when: str, now: str | None) -> float | None:
+    """Return the seconds from the answer's own `Date` to a `Retry-After` that is a date (RFC 9110, 10.2.3)."""
+    if now is None:
+        return _number(when)
+    try:
+        seconds = (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds()
+    except (TypeError, ValueError):
+        return _number(when)
+    return max(0.0, seconds)
 
 
 def _retry_info(body: bytes) -> float | None:

@@ -142,3 +142,19 @@ def test_an_error_in_a_list_of_its_own() -> None:
 
 def test_a_list_of_more_is_no_error_of_its_own() -> None:
     assert "[{" in refused(503, b'[{"error":"a"},{"error":"b"}]').message
+
+
+@pytest.mark.parametrize(
+    ("when", "now", "wait"),
+    [
+        ("Sat, 28 Nov 2026 12:00:30 GMT", "Sat, 28 Nov 2026 12:00:00 GMT", 30.0),
+        ("Sat, 28 Nov 2026 11:00:00 GMT", "Sat, 28 Nov 2026 12:00:00 GMT", 0.0),
+        ("Sat, 28 Nov 2026 12:00:30 GMT", None, None),
+        ("Sat, 28 Nov 2026 12:00:30 GMT", "yesterday", None),
+        ("soon", "Sat, 28 Nov 2026 12:00:00 GMT", None),
+        ("Sat, 28 Nov 2036 12:00:00 GMT", "Sat, 28 Nov 2026 12:00:00 GMT", 86_400.0),
+    ],
+)
+def test_a_retry_after_that_is_a_date_counts_from_the_answer_s_own(when, now, wait):
+    headers = (("retry-after", when), *(() if now is None else (("date", now),)))
+    assert refused(429, b"{}", *headers).retry_after == wait

@@ -18,6 +18,7 @@ from calibrant.base.errors import Truncated
 from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.types.call import EmbeddingCall, EmbeddingReply, ModelCall
 from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall
+from calibrant.types.message import Message
 from calibrant.types.reply import Reply, Usage
 from calibrant.types.tool import Tool, ToolConfig
 
@@ -301,7 +302,89 @@ _STOPPED = msgspec.json.encode(
     }
 )
 
-CASES: tuple[AnyCase, ...] = tuple(
+_DETAILS = [
+    {
+        "type": "reasoning.text",
+        "text": "Step one.",
+        "signature": "c2ln+/==",
+        "format": "anthropic-claude-v1",
+        "index": 0,
+    },
+    {"type": "reasoning.encrypted", "data": "ZW5j", "id": "rs_1", "format": "openai-responses-v1", "index": 1},
+]
+_DETAILED = Thought("Step one.", provider_type="openrouter", extra_data={"reasoning_details": _DETAILS})
+_ROUTED = "openrouter.ai/docs/use-cases/reasoning-tokens#preserving-reasoning-blocks"
+
+
+def _routed() -> list[AnyCase]:
+    """Return what OpenRouter says of reasoning, and wants back."""
+    first, second = _DETAILS
+    signed = {key: value for key, value in first.items() if key not in ("text", "signature")}
+    told = given.Answer(
+        name="reasoning_details",
+        kind="openrouter",
+        docs=_ROUTED,
+        content=(_DETAILED, Text("Hi.")),
+        message={"reasoning": "Step one.", "reasoning_details": _DETAILS, "content": "Hi."},
+        deltas=(
+            {"reasoning": "Step ", "reasoning_details": [{**signed, "text": "Step "}]},
+            {"reasoning": "one.", "reasoning_details": [{**signed, "text": "one."}]},
+            {"reasoning_details": [{**signed, "signature": first["signature"]}]},
+            {"reasoning_details": [second]},
+            {"content": "Hi."},
+        ),
+        openai_types=False,
+    )
+    call = ModelCall(None, (user(Text("a")), Message("assistant", (_DETAILED, Text("Hi."))), user(Text("b"))))
+    sent = [
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "Hi.", "reasoning_details": _DETAILS},
+        {"role": "user", "content": "b"},
+    ]
+    body = {"model": "the-model", "messages": sent}
+    vendor = COMPATIBLE["openrouter"]
+    return [
+        dataclasses.replace(view(told, "openrouter"), covers=("reasoning",)),
+        Golden(
+            "reasoning_details go back as they came",
+            "openrouter",
+            ("reasoning",),
+            _ROUTED,
+            call=call,
+            url=url(vendor),
+            body=body,
+        ),
+    ]
+
+
+def _filtered() -> Answer:
+    """Return an answer that Azure's filter stopped."""
+    verdict = {"violence": {"filtered": True, "severity": "medium"}}
+    shown = {"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False, "severity": "safe"}}}
+    base = given.event([])
+    start = {"index": 0, "delta": {"role": "assistant", "content": "Well"}, "finish_reason": None}
+    end = {"index": 0, "delta": {}, "finish_reason": "content_filter", "content_filter_results": verdict}
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    events = ({**base, "prompt_filter_results": [shown]}, {**base, "choices": [start]}, {**base, "choices": [end]})
+    told = given.Answer(
+        name="an answer that the filter stopped",
+        kind="azure",
+        docs="learn.microsoft.com/en-us/azure/ai-foundry/openai/concepts/content-filter",
+        content=(Text("Well"),),
+        finish="content_filter",
+        message={"content": "Well"},
+        word="content_filter",
+        events=(*events, {**base, "usage": usage}),
+        usage=usage,
+    )
+    case = view(told, "azure")
+    whole = msgspec.json.decode(case.whole or b"")
+    whole["choices"][0]["content_filter_results"] = verdict
+    reply = msgspec.structs.replace(case.reply, finish_detail=msgspec.json.encode(verdict))
+    return dataclasses.replace(case, covers=("stop reasons",), whole=msgspec.json.encode(whole), reply=reply)
+
+
+CASES: tuple[AnyCase, ...] = (*_routed(), _filtered()) + tuple(
     case
     for vendor in COMPATIBLE.values()
     for case in (*_answers(vendor), *_goldens(vendor), *_failures(vendor), *_embedded(vendor))
