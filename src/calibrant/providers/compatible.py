@@ -44,7 +44,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     """What the strict JSON mode becomes."""
 
     tools: bool = True
-    required_choice: Literal["required", "any", "auto"] = "required"
+    required_choice: Literal["required", "any"] = "required"
     """The word for "call some tool"."""
     none_choice: bool = True
     """Whether `tool_choice` may be `none`; if not, the tools are left out."""
@@ -157,7 +157,6 @@ _ROWS = (
         base="https://api.together.xyz/v1",
         docs=("docs.together.ai/reference/chat-completions-1", "docs.together.ai/docs/json-mode"),
         effort="reasoning_effort",
-        required_choice="auto",
         none_choice=False,
         parallel_tool_calls=True,
         files="images",

@@ -121,13 +121,13 @@ def test_tools(kind: str) -> None:
         "description": "The weather of a city",
         "parameters": WEATHER_SCHEMA,
     }
-    if kind in ("openai", "openrouter", "vllm", "sglang"):
+    if kind in ("openai", "azure", "openrouter", "vllm", "sglang"):
         weather["strict"] = True
     clock = {"name": "get_time", "description": "The time of day", "parameters": CLOCK.parameters}
     expected: dict[str, Any] = {
         "messages": HELLO,
         "tools": [{"type": "function", "function": weather}, {"type": "function", "function": clock}],
-        "tool_choice": {"mistral": "any", "together": "auto"}.get(kind, "required"),
+        "tool_choice": {"mistral": "any"}.get(kind, "required"),
     }
     if kind not in ("deepseek", "fireworks"):
         expected["parallel_tool_calls"] = False
@@ -249,7 +249,8 @@ def test_the_secret_is_in_the_signed_request_alone(kind: str) -> None:
     made = make(kind)
     http = made.encode(calls.PLAIN)
     signed = made.sign(http, Secret("sk-canary"), 0.0)
-    assert signed.headers == (*http.headers, ("authorization", "Bearer sk-canary"))
+    key = ("api-key", "sk-canary") if kind == "azure" else ("authorization", "Bearer sk-canary")
+    assert signed.headers == (*http.headers, key)
     assert (signed.url, signed.body, signed.method, signed.stream) == (http.url, http.body, "POST", False)
     assert "sk-canary" not in repr(http)
     assert made.sign(http, None, 0.0) is http

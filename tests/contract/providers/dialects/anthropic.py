@@ -497,7 +497,7 @@ ANSWERS: list[Answer] = [
         stop="bored",
     ),
     *answer(
-        "one call",
+        "one call, its arguments in pieces (litellm#18238, #29491, #36262)",
         ("tools", "stream"),
         TOOLS,
         [_ROME],

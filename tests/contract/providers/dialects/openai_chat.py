@@ -126,6 +126,12 @@ def _answers(vendor: Vendor) -> list[Answer]:
     ]
     cached = dataclasses.replace(view(_CACHED, kind), covers=("cache tokens", "usage"))
     out.append(cached)
+    if kind == "mistral":
+        unasked = dataclasses.replace(
+            next(each for each in given.ANSWERS if each.name == "text"), usage_with_finish=True
+        )
+        named = "usage that comes unasked, beside the last choice (Portkey#1259)"
+        out.append(dataclasses.replace(view(unasked, kind), name=named, covers=("usage",)))
     if vendor.shows_reasoning:
         shown = view(_THOUGHT, kind)
         reply = msgspec.structs.replace(shown.reply, content=(Thought("Hm.", provider_type=kind), Text("Hi.")))
