@@ -24,12 +24,11 @@ __all__ = [
     "ChatRequest",
     "ChatUsage",
     "ChoiceDelta",
+    "ChoiceEnd",
     "ChunkChoice",
     "CompletionDetails",
     "Document",
     "DocumentPart",
-    "ErrorBody",
-    "ErrorDetail",
     "FilePart",
     "FunctionSpec",
     "GroqExtras",
@@ -293,13 +292,24 @@ class AnswerMessage(Struct, frozen=True):
     """OpenRouter's reasoning, with what its author wants back."""
 
 
-class AnswerChoice(Struct, frozen=True):
+class ChoiceEnd(Struct, frozen=True):
+    """Why an answer ended, as vendors say it."""
+
+    finish_reason: str | None = None
+    stop_reason: Any = None
+    """vLLM's stop sequence; a number for a token."""
+    native_finish_reason: Any = None
+    """The word of the vendor behind OpenRouter."""
+    content_filter_results: Raw = Raw()
+    """Azure's verdict on the answer."""
+    error: Raw = Raw()
+    """What went wrong behind OpenRouter."""
+
+
+class AnswerChoice(ChoiceEnd, frozen=True, kw_only=True):
     """One of the answers; we only ever ask for one."""
 
     message: AnswerMessage
-    finish_reason: str | None = None
-    content_filter_results: Raw = Raw()
-    """Azure's verdict on the answer."""
 
 
 class ChatAnswer(Struct, frozen=True):
@@ -317,13 +327,11 @@ class ChoiceDelta(AnswerMessage, frozen=True):
     """A piece of the answer, in the same fields."""
 
 
-class ChunkChoice(Struct, frozen=True):
+class ChunkChoice(ChoiceEnd, frozen=True):
     """A step of one of the answers."""
 
     delta: ChoiceDelta | None = None
-    finish_reason: str | None = None
     index: int | None = None
-    content_filter_results: Raw = Raw()
 
 
 class GroqExtras(Struct, frozen=True):
@@ -370,22 +378,3 @@ class ChatUsage(Struct, frozen=True):
     """DeepSeek's name for cached tokens."""
     reasoning_tokens: int | None = None
     """SGLang's place for them."""
-
-
-class ErrorDetail(Struct, frozen=True):
-    """What went wrong."""
-
-    message: Any = None
-    type: Any = None
-    code: Any = None
-
-
-class ErrorBody(Struct, frozen=True):
-    """An error, in any of the shapes that vendors use for it."""
-
-    error: ErrorDetail | str | None = None
-    message: Any = None
-    detail: Any = None
-    object: Any = None
-    type: Any = None
-    code: Any = None

@@ -1,31 +1,33 @@
 """The adapter for Azure OpenAI: OpenAI's chat completions at a resource's own address, with content filters.
 
-A prompt that the filter stops is answered with status 400; that is an answer, not a failure: it ends as
-`content_filter`, with the filter's verdict in `finish_detail`.
+A prompt that the filter stops is answered with status 400, or with an error in the stream; that is an answer, not a
+failure: it ends as `content_filter`, with the filter's verdict in `finish_detail`.
 Source: learn.microsoft.com/en-us/azure/ai-foundry/openai/reference.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from calibrant.base.errors import ConfigError
+from calibrant.base.errors import ConfigError, Refused
 from calibrant.config.schema import Provider
 from calibrant.config.secret import Credentials
+from calibrant.providers.base import StreamDecoder
+from calibrant.providers.chat_stream import ChatStreamDecoder
 from calibrant.providers.compatible import COMPATIBLE
 from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
 from calibrant.providers.sign import key_header
 from calibrant.types.call import Headers, HttpCall
-from calibrant.types.reply import Reply, Usage
+from calibrant.types.reply import Chunk, Reply, Usage
 
 __all__ = ["Azure", "AzureEmbeddings", "azure_url"]
 
 _VERSION = "2025-04-01-preview"
-_FILTERED = "content_filter"
+_FILTERED: Final = "content_filter"
 
 
 class _Inner(Struct, frozen=True):
@@ -84,11 +86,34 @@ class Azure(OpenAIChat):
             Refused: the provider sent another error, whatever the status.
             BadAnswer: the body is not a chat completion.
         """
-        if status == 400:
+        try:
+            return super().decode(status, headers, body, json_tool=json_tool)
+        except Refused:
             verdict = _verdict(body)
-            if verdict is not None:
-                return Reply((), Usage(), "content_filter", body, finish_detail=verdict)
-        return super().decode(status, headers, body, json_tool=json_tool)
+            if verdict is None:
+                raise
+            return Reply((), Usage(), _FILTERED, body, finish_detail=verdict)
+
+    def decoder(self, *, json_tool: bool = True) -> StreamDecoder:
+        """Return a decoder for one streamed answer."""
+        return _Decoder(
+            self._provider.name,
+            self._vendor.type,
+            think_blocks=self._think_blocks,
+            json_tool=json_tool,
+            discard_unknown=self._provider.discard_unknown_chunks,
+        )
+
+
+class _Decoder(ChatStreamDecoder):
+    __slots__ = ()
+
+    def _failed(self, event: bytes) -> Chunk:
+        verdict = _verdict(event)
+        if verdict is None:
+            return super()._failed(event)
+        self._finished = True
+        return Chunk(tuple(self._held()), finish_reason=_FILTERED, raw=event, finish_detail=verdict)
 
 
 class AzureEmbeddings(OpenAIEmbeddings):

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from calibrant.apischema.openai_chat import AnswerMessage, AnswerToolCall, ChatAnswer, ChatUsage, TextPiece
+from calibrant.apischema.openai_chat import AnswerMessage, AnswerToolCall, ChatAnswer, ChatUsage, ChoiceEnd, TextPiece
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.reasoning_details import DETAILS
-from calibrant.providers.refusal import bad_answer, refusal_in
+from calibrant.providers.refusal import bad_answer, refusal_in, refusal_within
 from calibrant.providers.think import ThinkSplitter
 from calibrant.types.call import Headers
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
@@ -75,9 +75,11 @@ def decode_answer(
     if not answer.choices or present(answer.error):
         raise refusal_in(provider, status, body) or bad_answer(provider, status, body, "the answer has no choices")
     choice = answer.choices[0]
+    if present(choice.error):
+        raise refusal_within(provider, choice.error, body)
     content, only_json = _content(choice.message, provider_type, think_blocks=think_blocks, json_tool=json_tool)
     finish = settled_finish(
-        finish_reason(choice.finish_reason), refused=bool(choice.message.refusal), only_json=only_json
+        finish_reason(choice, provider_type), refused=bool(choice.message.refusal), only_json=only_json
     )
     return Reply(
         content=content,
@@ -91,9 +93,22 @@ def decode_answer(
     )
 
 
-def finish_reason(word: str | None) -> FinishReason | None:
+def finish_reason(choice: ChoiceEnd, provider_type: str) -> FinishReason | None:
     """Return our word for why the model stopped."""
-    return None if word is None else _FINISH.get(word, "unknown")
+    word = choice.finish_reason
+    if word is None:
+        return None
+    reason = _FINISH.get(word, "unknown")
+    if reason == "stop" and _at_a_sequence(choice, provider_type):
+        return "stop_sequence"
+    return reason
+
+
+def _at_a_sequence(choice: ChoiceEnd, provider_type: str) -> bool:
+    # Elsewhere `stop` stands for both, and the caller's sequences are not in the answer.
+    return choice.native_finish_reason == "stop_sequence" or (
+        provider_type == "vllm" and isinstance(choice.stop_reason, str)
+    )
 
 
 def finish_detail(finish: FinishReason | None, verdict: msgspec.Raw) -> bytes:

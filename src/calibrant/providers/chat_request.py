@@ -45,12 +45,17 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
     """Return the body. What nobody asked for is left out, what the vendor does not know is not sent.
 
     Raises:
-        ProviderError: the call needs tools or files that the vendor does not take.
+        ProviderError: the call needs tools, files or a schema that the vendor does not take.
     """
     params = call.params
     tools = _json_tool(call) if call.json_mode == "tool" else call.tools
     if tools is not None and (not tools.tools or (tools.choice == "none" and not vendor.none_choice)):
         tools = None
+    if vendor.json_strict is None and call.json_mode == "strict" and call.output_schema is not None:
+        raise ProviderError(
+            f"provider {provider.name!r} ({vendor.type}) takes no schema: `json_mode`: use `on`, or another provider",
+            retryable=False,
+        )
     messages = _messages(provider, vendor, call, with_tools=tools is not None)
     model = provider.model_name or vendor.default_model or UNSET
     if _is_plain(params) and _is_bare(call, tools) and not provider.options:
@@ -115,8 +120,9 @@ def _is_plain(params: Params) -> bool:
 def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool) -> list[VendorMessage]:
     messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools)
     system = call.system
-    # JSON mode is refused, or spins on white space, unless the word stands in some message.
-    if _wants_any_object(vendor, call) and not says_json(call):
+    # JSON mode is refused, or spins on white space, unless the word stands in some message; where there is no such
+    # mode, the word is all there is.
+    if _wants_the_word(vendor, call) and not says_json(call):
         system = f"{system}\n\n{ASK_FOR_JSON}" if system else ASK_FOR_JSON
     if system is not None:
         marked = vendor.cache_points and starts_with_cache_point(call.messages)
@@ -124,8 +130,8 @@ def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools
     return messages
 
 
-def _wants_any_object(vendor: Vendor, call: ModelCall) -> bool:
-    return call.json_mode in ("on", "strict") and _response_format(vendor, call) is _ANY_OBJECT
+def _wants_the_word(vendor: Vendor, call: ModelCall) -> bool:
+    return call.json_mode in ("on", "strict") and _response_format(vendor, call) in (None, _ANY_OBJECT)
 
 
 def says_json(call: ModelCall) -> bool:

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from calibrant.apischema.openai_chat import ChatChunk, ChoiceDelta
+from calibrant.apischema.openai_chat import ChatChunk, ChoiceDelta, ChunkChoice
 from calibrant.base.errors import Refused
 from calibrant.providers.call_pieces import CallPieces
 from calibrant.providers.chat_answer import finish_detail, finish_reason, mixed_content, present, settled_finish, usage
 from calibrant.providers.reasoning_details import DETAILS, add_details
-from calibrant.providers.refusal import MAX_MESSAGE, refusal_in
+from calibrant.providers.refusal import MAX_MESSAGE, refusal_in, refusal_within
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.providers.think import Piece, ThinkSplitter
 from calibrant.types.reply import (
@@ -72,17 +72,19 @@ class ChatStreamDecoder(SseDecoder):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._unreadable(event, f"an event of the stream is not a chunk: {error}") from None
         if present(chunk.error):
-            raise self._unreadable(event, "an event of the stream has an error that cannot be read")
+            return self._failed(event)
         content: list[Delta] = []
         finish: FinishReason | None = None
         detail = b""
         for choice in chunk.choices or ():
             if choice.index:
                 continue
+            if present(choice.error):
+                raise refusal_within(self._provider, choice.error, event)
             if choice.delta is not None:
                 self._delta(choice.delta, content)
             if choice.finish_reason is not None:
-                finish = self._finish(choice.finish_reason, content)
+                finish = self._finish(choice, content)
                 detail = finish_detail(finish, choice.content_filter_results)
         return Chunk(
             content=tuple(content),
@@ -94,6 +96,14 @@ class ChatStreamDecoder(SseDecoder):
             request_id=chunk.id or None,
             finish_detail=detail,
         )
+
+    def _failed(self, event: bytes) -> Chunk:
+        """Return what an event that is an error means.
+
+        Raises:
+            Refused: it is a failure.
+        """
+        raise self._unreadable(event, "an event of the stream has an error that cannot be read")
 
     def _counted(self, chunk: ChatChunk, event: bytes) -> Usage | None:
         counted = usage(chunk.usage)
@@ -112,14 +122,15 @@ class ChatStreamDecoder(SseDecoder):
                 raise refusal
         return counted
 
-    def _finish(self, word: str, content: list[Delta]) -> FinishReason | None:
+    def _finish(self, choice: ChunkChoice, content: list[Delta]) -> FinishReason | None:
         self._finished = True
         content += self._held()
         if self._details:
             extra = {DETAILS: self._details}
             content.append(ThoughtDelta(_THOUGHT, provider_type=self._type, extra_data=extra))
             self._details = []
-        return settled_finish(finish_reason(word), refused=self._refused, only_json=self._calls.only_json)
+        reason = finish_reason(choice, self._type)
+        return settled_finish(reason, refused=self._refused, only_json=self._calls.only_json)
 
     def _held(self) -> list[Delta]:
         return [] if self._think is None else _deltas(self._think.close(), self._type)

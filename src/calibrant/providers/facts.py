@@ -145,9 +145,9 @@ def facts(type: str, api_type: str = "chat_completions") -> Facts | None:  # noq
     return _OWN.get(type) if vendor is None else _compatible(vendor)
 
 
-def unsent(type: str, params: Params) -> tuple[str, ...]:  # noqa: A002
+def unsent(type: str, params: Params, api_type: str = "chat_completions") -> tuple[str, ...]:  # noqa: A002
     """Return the names of the parameters that are set and that this provider type is not sent."""
-    known = facts(type)
+    known = facts(type, api_type)
     if known is None:
         return ()
     names = (field.name for field in fields(Params) if field.name != "json_mode")

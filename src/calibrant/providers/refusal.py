@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from calibrant.apischema.openai_chat import ErrorBody, ErrorDetail
+from calibrant.apischema.openai_error import ErrorBody, ErrorDetail
 from calibrant.base.errors import BadAnswer, Refused
 from calibrant.types.call import Headers
 
-__all__ = ["MAX_MESSAGE", "bad_answer", "refusal_in", "refused"]
+__all__ = ["MAX_MESSAGE", "bad_answer", "refusal_in", "refusal_within", "refused"]
 
 MAX_MESSAGE = 1000
 """Characters of a provider's message that we pass on; the whole body is in the record."""
@@ -101,6 +101,14 @@ def refusal_in(provider: str, status: int, body: bytes) -> Refused | None:
     )
 
 
+def refusal_within(provider: str, error: msgspec.Raw, body: bytes) -> Refused | BadAnswer:
+    """Return the error that stands somewhere inside an answer or an event, which is recorded whole."""
+    told = msgspec.json.encode({"error": error})
+    found = refusal_in(provider, 200, told) or bad_answer(provider, 200, body, "it failed and does not say why")
+    found.raw_response = body
+    return found
+
+
 def bad_answer(provider: str, status: int, body: bytes, why: str) -> BadAnswer:
     """Return the error for an answer that breaks the protocol."""
     return BadAnswer(f"provider {provider!r}: {why}", upstream_status=status, raw_response=body)
@@ -167,7 +175,7 @@ def _until(when: str, now: str | None) -> float | None:
         return _number(when)
     try:
         seconds = (parsedate_to_datetime(when) - parsedate_to_datetime(now)).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _number(when)
     return max(0.0, seconds)
 

@@ -10,7 +10,7 @@ from msgspec import Raw
 from calibrant.apischema.openai_responses import Incomplete, Item, ItemPart, ResponseAnswer, ResponseUsage
 from calibrant.base.errors import ProviderError
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.refusal import bad_answer, refusal_in
+from calibrant.providers.refusal import bad_answer, refusal_in, refusal_within
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, Reply, Usage
 
@@ -23,7 +23,6 @@ _item_decoder = msgspec.json.Decoder(Item)
 _usage_decoder = msgspec.json.Decoder(ResponseUsage)
 _incomplete_decoder = msgspec.json.Decoder(Incomplete)
 _any_decoder = msgspec.json.Decoder()
-_encode = msgspec.json.Encoder().encode
 
 _INCOMPLETE: dict[str | None, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
@@ -88,14 +87,9 @@ def decode_responses(provider: str, provider_type: str, status: int, body: bytes
 
 def failure_in(provider: str, answer: ResponseAnswer, body: bytes) -> ProviderError | None:
     """Return why the answer failed, or null where it did not."""
-    if bytes(answer.error) in (b"", b"null") and answer.status != "failed":
-        return None
-    told = _encode({"error": answer.error if bytes(answer.error) else None})
-    found = refusal_in(provider, 200, told)
-    if found is None:
-        return bad_answer(provider, 200, body, "the answer failed and does not say why")
-    found.raw_response = body
-    return found
+    if bytes(answer.error) in (b"", b"null"):
+        return refusal_within(provider, Raw(b"null"), body) if answer.status == "failed" else None
+    return refusal_within(provider, answer.error, body)
 
 
 def item_of(raw: Raw) -> Item:

@@ -25,6 +25,7 @@ _decode = msgspec.json.Decoder(ResponseEvent).decode
 _any_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _DONE = b"[DONE]"
+_UNTOLD = "?"
 
 
 class _Open(Struct):
@@ -110,7 +111,7 @@ class ResponsesStreamDecoder(SseDecoder):
         item = self._open.get(index)
         if item is None:
             # A beginning that never came; what the item is, the event tells well enough.
-            item = self._open[index] = _Open("?", str(index), set())
+            item = self._open[index] = _Open(_UNTOLD, str(index), set())
         match event.type:
             case "response.output_text.delta" | "response.refusal.delta":
                 item.seen.add(f"content {event.content_index}")
@@ -141,7 +142,7 @@ class ResponsesStreamDecoder(SseDecoder):
 
     def _end(self, index: int, raw: Raw) -> tuple[Delta, ...]:
         item = item_of(raw)
-        begun: tuple[Delta, ...] = () if index in self._open else self._begin(index, item)
+        begun = self._begun(index, item)
         known = self._open.pop(index)
         match item.type:
             case "message":
@@ -153,6 +154,18 @@ class ResponsesStreamDecoder(SseDecoder):
                 return (*begun, *self._reasoned(item, known))
             case _:
                 return () if self._discard_unknown else (UnknownDelta(str(index), _any_decode(raw)),)
+
+    def _begun(self, index: int, item: Item) -> tuple[Delta, ...]:
+        """Return what a beginning that never came would have said."""
+        known = self._open.get(index)
+        if known is None:
+            return self._begin(index, item)
+        if known.kind != _UNTOLD or item.type != "function_call":
+            return ()
+        # Its pieces have gone out under the item's place; the name and the call go there too.
+        self._ending.called = True
+        known.kind = item.type
+        return (ToolCallDelta(known.id, "", item.name or ""),)
 
     def _unseen_text(self, index: int, item: Item, known: _Open) -> list[Delta]:
         out: list[Delta] = []

@@ -250,7 +250,8 @@ def embed(sdks: dict[str, Any], kind: str, body: dict[str, Any]) -> Any:
 def test_the_sdk_asks_for_embeddings_as_we_do(server: Canned, sdks: dict[str, Any], case: Embedded) -> None:
     server.answer = lambda _: Reply(case.answer)
     found = embed(sdks, case.kind, case.body)
-    vectors = [tuple(each.embedding) for each in sorted(found.data, key=lambda each: each.index)]
+    told = [each.embedding for each in sorted(found.data, key=lambda each: each.index)]
+    vectors = [each if isinstance(each, str) else tuple(each) for each in told]
     assert vectors == list(case.reply.embeddings)
     usage = found.usage
     counted = usage["prompt_tokens"] if isinstance(usage, dict) else usage.prompt_tokens

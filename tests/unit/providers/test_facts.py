@@ -32,3 +32,8 @@ def test_a_parameter_is_sent_or_reported(kind: str, name: str) -> None:
     body = msgspec.json.decode(make(kind).encode(ModelCall(system=None, messages=HELLO, params=params)).body)
     assert unsent(kind, params) == (() if len(body) > 2 else (name,))
     assert unsent(kind, Params()) == ()
+
+
+def test_the_responses_api_takes_other_parameters() -> None:
+    assert unsent("openai", EVERY_PARAM) == ("thinking_budget_tokens",)
+    assert unsent("openai", Params(seed=1, stop_sequences=("END",)), "responses") == ("seed", "stop_sequences")

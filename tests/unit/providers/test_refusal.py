@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from tests.contract.providers.calls import make
 
@@ -158,3 +159,21 @@ def test_a_list_of_more_is_no_error_of_its_own() -> None:
 def test_a_retry_after_that_is_a_date_counts_from_the_answer_s_own(when, now, wait):
     headers = (("retry-after", when), *(() if now is None else (("date", now),)))
     assert refused(429, b"{}", *headers).retry_after == wait
+
+
+@pytest.mark.parametrize("when", ["Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "(" * 2000, "Mon, 01 Jan"])
+def test_a_date_that_is_none_says_nothing(when: str) -> None:
+    now = ("date", "Wed, 21 Oct 2026 07:28:00 GMT")
+    assert refused(429, b"{}", ("retry-after", when), now).retry_after is None
+    assert refused(429, b"{}", ("retry-after", now[1]), ("date", when)).retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"), [({"code": 502, "message": "gone"}, True), ({"code": 400, "message": "gone"}, False)]
+)
+def test_an_error_inside_the_choice_is_an_error(error: dict[str, object], retryable: bool) -> None:
+    choice = {"message": {"content": "half"}, "finish_reason": "error", "error": error}
+    body = msgspec.json.encode({"id": "x", "choices": [choice]})
+    with pytest.raises(Refused, match="gone") as caught:
+        make("openrouter").decode(200, (), body)
+    assert (caught.value.retryable, caught.value.raw_response) == (retryable, body)

@@ -14,7 +14,7 @@ from tests.contract.providers import calls
 from tests.contract.providers.calls import HELLO, PERSON, WEATHER_SCHEMA, user
 from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Embedded, Failure, Golden, Unservable
 
-from calibrant.base.errors import Truncated
+from calibrant.base.errors import Refused, Truncated
 from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.types.call import EmbeddingCall, EmbeddingReply, ModelCall
 from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall
@@ -68,6 +68,26 @@ _CACHED = given.Answer(
         "prompt_tokens_details": {"cached_tokens": 8},
         "completion_tokens_details": {"reasoning_tokens": 3},
     },
+)
+_NO_ARGUMENTS = given.Answer(
+    name="a call without arguments (litellm#25836)",
+    kind="openai",
+    docs="platform.openai.com/docs/guides/function-calling",
+    content=(ToolCall("call_a", "get_time", "{}"),),
+    finish="tool_call",
+    message={
+        "content": None,
+        "tool_calls": [{"id": "call_a", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}],
+    },
+    deltas=(
+        {
+            "tool_calls": [
+                {"index": 0, "id": "call_a", "type": "function", "function": {"name": "get_time", "arguments": ""}}
+            ]
+        },
+        {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
+    ),
+    word="tool_calls",
 )
 _THOUGHT = given.Answer(
     name="reasoning beside the text",
@@ -124,8 +144,9 @@ def _answers(vendor: Vendor) -> list[Answer]:
         for each in given.ANSWERS
         if each.kind == kind or (each.name in EVERYONE and (vendor.tools or each.name not in _WITH_TOOLS))
     ]
-    cached = dataclasses.replace(view(_CACHED, kind), covers=("cache tokens", "usage"))
-    out.append(cached)
+    out.append(dataclasses.replace(view(_CACHED, kind), covers=("cache tokens", "usage")))
+    if vendor.tools:
+        out.append(dataclasses.replace(view(_NO_ARGUMENTS, kind), covers=("tools",)))
     if kind == "mistral":
         unasked = dataclasses.replace(
             next(each for each in given.ANSWERS if each.name == "text"), usage_with_finish=True
@@ -169,6 +190,9 @@ def _goldens(vendor: Vendor) -> list[Golden]:
         tools = ToolConfig((WEATHER,), calls.FORCED.tools.choice if calls.FORCED.tools else "auto")
         call = ModelCall(None, HELLO, tools=tools)
         out.append(golden("forced", ("forced tools",), call, tools=[_SENT_TOOL], tool_choice=forced))
+        none = ModelCall(None, HELLO, tools=ToolConfig((WEATHER,), choice="none"))
+        kept = {"tools": [_SENT_TOOL], "tool_choice": "none"} if vendor.none_choice else {}
+        out.append(golden("tool_choice none (litellm#24443)", ("tools",), none, **kept))
         own = ModelCall(None, HELLO, tools=ToolConfig((WEATHER,)), provider_tools=(_OWN_TOOL,))
         out.append(golden("a provider's tool beside others", ("provider tools",), own, tools=[_SENT_TOOL, _OWN_TOOL]))
     out += _schemas(vendor, golden)
@@ -261,10 +285,15 @@ def _failures(vendor: Vendor) -> list[AnyCase]:
     if vendor.files in (None, "images"):
         pdf = ModelCall(None, (user(File(data="aGk=", mime_type="application/pdf")),))
         out.append(Unservable("a document", kind, (), docs, fields=fields, call=pdf, says="application/pdf"))
+    if vendor.json_strict is None:
+        out.append(
+            Unservable("a schema", kind, (), docs, fields=fields, call=calls.JSON_STRICT, says="takes no schema")
+        )
     return out
 
 
 _VECTORS = ((0.5, -1.0), (0.25, 2.0))
+_BASE64 = "AAAAPwAAgL8="
 
 
 def _embedded(vendor: Vendor) -> list[Embedded]:
@@ -279,21 +308,31 @@ def _embedded(vendor: Vendor) -> list[Embedded]:
         "model": "served-model",
         "usage": {"prompt_tokens": 4, "total_tokens": 4},
     }
-    return [
-        Embedded(
-            "two texts",
-            vendor.type,
-            ("embeddings",),
-            vendor.docs[0],
-            fields=FIELDS.get(vendor.type, {}),
-            call=EmbeddingCall(("a", "b"), 2 if size else None, "float"),
-            url=url(vendor, "embeddings"),
-            body={"model": "the-model", "input": ["a", "b"], **size, **form},
-            answer=msgspec.json.encode(answer),
-            reply=EmbeddingReply(_VECTORS, Usage(4), model="served-model", request_id="emb-1"),
-            judge=JUDGES.get(vendor.type, "openai"),
-        )
-    ]
+    numbers = Embedded(
+        "two texts",
+        vendor.type,
+        ("embeddings",),
+        vendor.docs[0],
+        fields=FIELDS.get(vendor.type, {}),
+        call=EmbeddingCall(("a", "b"), 2 if size else None, "float"),
+        url=url(vendor, "embeddings"),
+        body={"model": "the-model", "input": ["a", "b"], **size, **form},
+        answer=msgspec.json.encode(answer),
+        reply=EmbeddingReply(_VECTORS, Usage(4), model="served-model", request_id="emb-1"),
+        judge=JUDGES.get(vendor.type, "openai"),
+    )
+    if vendor.embeddings != "openai":
+        return [numbers]
+    answer["data"] = [{"object": "embedding", "index": 0, "embedding": _BASE64}]
+    packed = dataclasses.replace(
+        numbers,
+        name="token ids, and numbers as base64",
+        call=EmbeddingCall(((1, 2),), None, "base64"),
+        body={"model": "the-model", "input": [[1, 2]], "encoding_format": "base64"},
+        answer=msgspec.json.encode(answer),
+        reply=msgspec.structs.replace(numbers.reply, embeddings=(_BASE64,)),
+    )
+    return [numbers, packed]
 
 
 _VERDICT = {"hate": {"filtered": True, "severity": "high"}, "jailbreak": {"filtered": False, "detected": False}}
@@ -363,6 +402,81 @@ def _routed() -> list[AnyCase]:
     ]
 
 
+def _stopped_at_a_sequence() -> list[Answer]:
+    """Return answers that end at a sequence of the caller's, where the vendor tells it from an end."""
+    pages = {
+        "vllm": ("docs.vllm.ai/en/latest/serving/openai_compatible_server", {"stop_reason": "END"}),
+        "openrouter": (
+            "openrouter.ai/announcements/standardized-finish-reasons",
+            {"native_finish_reason": "stop_sequence"},
+        ),
+    }
+    out: list[Answer] = []
+    for kind, (docs, said) in pages.items():
+        usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        start = {"index": 0, "delta": {"role": "assistant", "content": "Hi."}, "finish_reason": None}
+        end = {"index": 0, "delta": {}, "finish_reason": "stop", **said}
+        told = given.Answer(
+            name="a stop sequence",
+            kind=kind,
+            docs=docs,
+            content=(Text("Hi."),),
+            finish="stop_sequence",
+            message={"content": "Hi."},
+            events=(given.event([start]), given.event([end]), {**given.event([]), "usage": usage}),
+            usage=usage,
+        )
+        case = view(told, kind)
+        whole = msgspec.json.decode(case.whole or b"")
+        whole["choices"][0] |= said
+        out.append(dataclasses.replace(case, covers=("stop reasons",), whole=msgspec.json.encode(whole)))
+    return out
+
+
+_BEGUN = given.event([{"index": 0, "delta": {"role": "assistant", "content": "Well"}, "finish_reason": None}])
+_PARTIAL = Reply((Text("Well"),), Usage(), None, model="served-model", fingerprint="fp_1", request_id="answer-1")
+
+
+def _lines(*events: dict[str, Any]) -> bytes:
+    return b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
+
+
+CHOICE_ERROR = {"code": 502, "message": "Provider disconnected", "metadata": {"provider_name": "x"}}
+"""What OpenRouter says in a choice when the vendor behind it fails."""
+
+
+def _failed_inside() -> BrokenStream:
+    """Return a stream that OpenRouter ends with an error in its choice."""
+    end = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": CHOICE_ERROR}
+    return BrokenStream(
+        "an error inside the choice",
+        "openrouter",
+        ("errors",),
+        "openrouter.ai/docs/api-reference/streaming",
+        stream=_lines(_BEGUN, given.event([end])),
+        error=Refused,
+        says="Provider disconnected",
+        partial=_PARTIAL,
+    )
+
+
+def _filtered_midway() -> Answer:
+    """Return a stream that Azure's filter ends with an error."""
+    stopped = {"error": {"code": "content_filter", "message": "no", "innererror": {"content_filter_result": _VERDICT}}}
+    return Answer(
+        "a stream that the filter ends with an error",
+        "azure",
+        ("stop reasons",),
+        "learn.microsoft.com/en-us/azure/ai-foundry/openai/concepts/content-filter",
+        fields=FIELDS["azure"],
+        read=READ,
+        reply=msgspec.structs.replace(
+            _PARTIAL, finish_reason="content_filter", finish_detail=msgspec.json.encode(_VERDICT)
+        ),
+        stream=_lines(_BEGUN, stopped),
+    )
+
+
 def _filtered() -> Answer:
     """Return an answer that Azure's filter stopped."""
     verdict = {"violence": {"filtered": True, "severity": "medium"}}
@@ -390,7 +504,14 @@ def _filtered() -> Answer:
     return dataclasses.replace(case, covers=("stop reasons",), whole=msgspec.json.encode(whole), reply=reply)
 
 
-CASES: tuple[AnyCase, ...] = (*_routed(), _filtered()) + tuple(
+_OF_ONE: tuple[AnyCase, ...] = (
+    *_routed(),
+    _filtered(),
+    _filtered_midway(),
+    _failed_inside(),
+    *_stopped_at_a_sequence(),
+)
+CASES: tuple[AnyCase, ...] = _OF_ONE + tuple(
     case
     for vendor in COMPATIBLE.values()
     for case in (*_answers(vendor), *_goldens(vendor), *_failures(vendor), *_embedded(vendor))
