@@ -22,12 +22,12 @@ from calibrant.apischema.anthropic import (
 )
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
+from calibrant.providers.call_arguments import arguments_object
 from calibrant.types.content import CachePoint, File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
 
 __all__ = ["first_cache_point", "to_messages"]
 
-_decode = msgspec.json.Decoder().decode
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/*"})
 
 
@@ -104,7 +104,7 @@ def _block(provider: Provider, block: InputBlock) -> Any:
         case Text(text):
             return TextBlock(text) if text else None
         case ToolCall(id, raw_name, raw_arguments, name):
-            return ToolUseBlock(id, name or raw_name, _input(provider, raw_arguments))
+            return ToolUseBlock(id, name or raw_name, arguments_object(provider, raw_arguments))
         case ToolResult(id, _, result):
             return ToolResultBlock(id, result)
         case File():
@@ -118,24 +118,6 @@ def _block(provider: Provider, block: InputBlock) -> Any:
                 f"provider {provider.name!r}: a block {type(block).__name__} has no place here in a message",
                 retryable=False,
             )
-
-
-def _input(provider: Provider, arguments: str) -> Any:
-    """Return a call's arguments as the object that the wire has; none at all are an empty one."""
-    if not arguments.strip():
-        return {}
-    try:
-        value = _decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        # As the model wrote them: numbers keep every digit.
-        return msgspec.Raw(arguments.encode())
-    raise ProviderError(
-        f"provider {provider.name!r} takes a tool call's `arguments` only as a JSON object; mend those of the call "
-        "in the conversation, or take it out",
-        retryable=False,
-    )
 
 
 def _thought(provider: Provider, thought: Thought) -> Any:

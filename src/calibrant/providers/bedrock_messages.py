@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-import msgspec
-
 from calibrant.apischema.bedrock import (
     CacheBlock,
     CachePointMark,
@@ -33,12 +31,12 @@ from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.bedrock_files import file_block
 from calibrant.providers.bedrock_model import is_claude
+from calibrant.providers.call_arguments import arguments_object
 from calibrant.types import content as ours
 from calibrant.types.message import Message
 
 __all__ = ["first_cache_point", "to_messages", "used_tools"]
 
-_decode = msgspec.json.Decoder().decode
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _NO_OUTPUT = "(no output)"
 _CACHEABLE_DOCUMENT = "pdf"
@@ -126,7 +124,7 @@ def _block(provider: Provider, block: ours.InputBlock, documents: Iterator[int])
             # Converse refuses text that is blank.
             return TextBlock(text) if text.strip() else None
         case ours.ToolCall(id, raw_name, raw_arguments, name):
-            return ToolUseBlock(ToolUse(_call_id(id), name or raw_name, _input(provider, raw_arguments)))
+            return ToolUseBlock(ToolUse(_call_id(id), name or raw_name, arguments_object(provider, raw_arguments)))
         case ours.ToolResult(id, _, result):
             said = TextBlock(result if result.strip() else _NO_OUTPUT)
             return ToolResultBlock(ToolResult(_call_id(id), (said,)))
@@ -146,24 +144,6 @@ def _block(provider: Provider, block: ours.InputBlock, documents: Iterator[int])
 def _call_id(id: str) -> str:  # noqa: A002 - our own word for it
     # An id of another vendor may be too long or hold what Converse refuses; the result must still find its call.
     return id if _ID.fullmatch(id) else "call_" + hashlib.sha256(id.encode()).hexdigest()[:32]
-
-
-def _input(provider: Provider, arguments: str) -> Any:
-    """Return a call's arguments as the object that the wire has; none at all are an empty one."""
-    if not arguments.strip():
-        return {}
-    try:
-        value = _decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        # As the model wrote them: numbers keep every digit.
-        return msgspec.Raw(arguments.encode())
-    raise ProviderError(
-        f"provider {provider.name!r} takes a tool call's `arguments` only as a JSON object; mend those of the call "
-        "in the conversation, or take it out",
-        retryable=False,
-    )
 
 
 def _thought(provider: Provider, thought: ours.Thought) -> ReasoningBlock | None:

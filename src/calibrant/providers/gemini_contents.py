@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from calibrant.apischema.gemini import Blob, Content, FileData, FunctionCallSent, FunctionResponse, Part
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
+from calibrant.providers.call_arguments import arguments_object
 from calibrant.providers.gemini_model import is_made_id, is_vertex, wants_signatures
 from calibrant.types.content import CachePoint, File, InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
@@ -147,7 +148,9 @@ def _part(provider: Provider, block: InputBlock) -> Any:
             return Part(text)
         case ToolCall(id, raw_name, raw_arguments, name):
             return Part(
-                function_call=FunctionCallSent(name or raw_name, _args(provider, raw_arguments), _own_id(provider, id))
+                function_call=FunctionCallSent(
+                    name or raw_name, arguments_object(provider, raw_arguments), _own_id(provider, id)
+                )
             )
         case File():
             return _file(provider, block)
@@ -163,23 +166,6 @@ def _part(provider: Provider, block: InputBlock) -> Any:
 def _own_id(provider: Provider, id: str) -> str | None:  # noqa: A002 - the wire's own word
     """Return the id where the API takes one and has seen it: Vertex AI refuses ids as unknown fields."""
     return None if is_vertex(provider) or is_made_id(id) else id
-
-
-def _args(provider: Provider, arguments: str) -> Any:
-    if not arguments.strip():
-        return {}
-    try:
-        value = _decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        # As the model wrote them: numbers keep every digit.
-        return msgspec.Raw(arguments.encode())
-    raise ProviderError(
-        f"provider {provider.name!r} takes a tool call's `arguments` only as a JSON object; mend those of the call "
-        "in the conversation, or take it out",
-        retryable=False,
-    )
 
 
 def _response(result: str) -> Any:
