@@ -133,7 +133,10 @@ class ToolChoice(Struct, frozen=True, omit_defaults=True):
 
 
 class ThinkingConfig(Struct, frozen=True, omit_defaults=True):
-    """Turns thinking on, with a budget, or off."""
+    """Whether to think: `adaptive`, `enabled` with a budget, `between_tools`, `disabled`.
+
+    `display` is never set: who sees what of the thoughts is between caller and provider.
+    """
 
     type: str
     budget_tokens: int | None = None

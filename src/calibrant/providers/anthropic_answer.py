@@ -116,13 +116,14 @@ def usage_of(raw: Raw) -> Usage | None:
 
 
 def _json_text(blocks: Sequence[OutputBlock]) -> tuple[list[OutputBlock], bool]:
-    """Return the blocks with calls of the JSON tool as text, and whether there was no other call."""
+    """Return the blocks with calls of the JSON tool as text, and whether these were all the calls there are."""
     out: list[OutputBlock] = []
-    others = False
+    calls = {"json": 0, "tool": 0}
     for block in blocks:
         if isinstance(block, ToolCall) and block.raw_name == JSON_TOOL:
+            calls["json"] += 1
             out.append(Text(block.raw_arguments))
         else:
-            others = others or isinstance(block, ToolCall)
+            calls["tool"] += isinstance(block, ToolCall)
             out.append(block)
-    return out, not others
+    return out, bool(calls["json"]) and not calls["tool"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -29,6 +31,11 @@ from calibrant.types.message import Message
 __all__ = ["first_cache_point", "to_messages"]
 
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/*"})
+_ALIASES = {"image/jpg": "image/jpeg"}
+_NO_ADDRESSES = frozenset({"gcp_vertex_anthropic"})
+"""Provider types that take files by their bytes alone (build-with-claude/vision)."""
+_ids = re.compile(r"[a-zA-Z0-9_-]+")
+_odd = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def first_cache_point(messages: Sequence[Message]) -> CacheControl | None:
@@ -49,6 +56,11 @@ def to_messages(provider: Provider, messages: Sequence[Message]) -> list[Anthrop
     out: list[AnthropicMessage] = []
     for message in messages:
         content = message.content
+        if out and content and isinstance(content[0], CachePoint):
+            # What it ends is the turn before.
+            before = _listed(out[-1].content)
+            _mark(before, CacheControl(content[0].ttl))
+            out[-1] = AnthropicMessage(out[-1].role, before)
         if len(content) == 1 and isinstance(content[0], Text) and not (out and out[-1].role == message.role):
             # The API refuses text without a character.
             if content[0].text:
@@ -104,9 +116,9 @@ def _block(provider: Provider, block: InputBlock) -> Any:
         case Text(text):
             return TextBlock(text) if text else None
         case ToolCall(id, raw_name, raw_arguments, name):
-            return ToolUseBlock(id, name or raw_name, arguments_object(provider, raw_arguments))
+            return ToolUseBlock(_accepted_id(id), name or raw_name, arguments_object(provider, raw_arguments))
         case ToolResult(id, _, result):
-            return ToolResultBlock(id, result)
+            return ToolResultBlock(_accepted_id(id), result)
         case File():
             return _file(provider, block)
         case Thought():
@@ -120,6 +132,16 @@ def _block(provider: Provider, block: InputBlock) -> Any:
             )
 
 
+def _accepted_id(id: str) -> str:  # noqa: A002 - the wire's own word
+    """Return the id of a call as the API takes it; another provider's may hold characters that it refuses.
+
+    One id always becomes the same, and two never one, so that calls and results still find each other.
+    """
+    if _ids.fullmatch(id):
+        return id
+    return f"{_odd.sub('_', id)}_{sha256(id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+
+
 def _thought(provider: Provider, thought: Thought) -> Any:
     if thought.provider_type not in (None, provider.type) or not thought.signature:
         # Without its signature the API refuses a thought, and another's signature means nothing to it.
@@ -130,6 +152,10 @@ def _thought(provider: Provider, thought: Thought) -> Any:
 
 
 def _file(provider: Provider, file: File) -> Any:
+    if file.data is None and provider.type in _NO_ADDRESSES:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) takes no file by `url`; send its `data`", retryable=False
+        )
     kind = _mime_type(file)
     if kind in _IMAGES:
         return ImageBlock(_source(file, kind))
@@ -139,7 +165,7 @@ def _file(provider: Provider, file: File) -> Any:
         return DocumentBlock(Source("text", kind, _plain(provider, file.data)), file.filename)
     raise ProviderError(
         f"provider {provider.name!r} ({provider.type}) takes no file of type {kind!r}; "
-        "send an image, a PDF or plain text, or use another provider",
+        "send an image, a PDF or plain text (as `data`), or use another provider",
         retryable=False,
     )
 
@@ -161,7 +187,8 @@ def _source(file: File, kind: str) -> Source:
 
 def _mime_type(file: File) -> str:
     if file.mime_type:
-        return file.mime_type
+        kind = file.mime_type.partition(";")[0].strip().lower()
+        return _ALIASES.get(kind, kind)
     name = (file.filename or file.url or "").partition("?")[0].lower()
     if name.endswith(".pdf"):
         return "application/pdf"

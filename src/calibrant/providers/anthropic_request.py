@@ -19,8 +19,8 @@ from calibrant.apischema.anthropic import (
 )
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
-from calibrant.providers.anthropic_limits import max_output_tokens
 from calibrant.providers.anthropic_messages import first_cache_point, to_messages
+from calibrant.providers.anthropic_model import adapts, max_output_tokens, takes_budget, unthinking
 from calibrant.providers.anthropic_schema import accepted
 from calibrant.providers.base import JSON_TOOL
 from calibrant.types.call import ModelCall
@@ -33,7 +33,9 @@ _encode = msgspec.json.Encoder().encode
 
 _MIN_BUDGET = 1024
 _ASK_FOR_JSON = "Respond using JSON."
-_TIERS = {"default": "standard_only"}
+_TIERS = {"default": "standard_only", "standard_only": "standard_only"}
+_EFFORTS = {"none": None, "minimal": "low"}
+"""Words of other vendors that this API does not know; the others are sent as they are."""
 
 
 def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None = None) -> bytes:
@@ -50,20 +52,21 @@ def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None
     params = call.params
     limit = _max_tokens(provider, params)
     choice, tools = _tools(provider, call)
+    forced = choice is not None and choice.type in ("any", "tool")
     return _encode(
         AnthropicRequest(
             limit,
             _messages(provider, call),
             provider.model_name if version is None else UNSET,
             version,
-            _system(call, marked=True),
+            _system(call),
             params.temperature,
             params.top_p,
             params.stop_sequences or None,
             tools,
             choice,
-            _thinking(provider, params, limit),
-            _output_config(call),
+            _thinking(provider, params, limit, forced=forced),
+            _output_config(provider, call),
             None if params.service_tier is None else _TIERS.get(params.service_tier, "auto"),
             True if call.stream else None,
         )
@@ -93,11 +96,11 @@ def _max_tokens(provider: Provider, params: Params) -> int:
     return limit
 
 
-def _system(call: ModelCall, *, marked: bool) -> str | list[TextBlock] | None:
+def _system(call: ModelCall) -> str | list[TextBlock] | None:
     text = call.system or None
     if call.json_mode == "on" or (call.json_mode == "strict" and call.output_schema is None):
         text = _asking_for_json(text)
-    control = first_cache_point(call.messages) if marked and text is not None else None
+    control = first_cache_point(call.messages)
     return text if control is None or text is None else [TextBlock(text, control)]
 
 
@@ -109,21 +112,21 @@ def _asking_for_json(system: str | None) -> str:
 
 def _tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
     config = _json_tool(call) if call.json_mode == "tool" else call.tools
-    tools: list[Any] = [] if config is None else [_tool(tool) for tool in config.tools]
+    tools: list[Any] = [] if config is None else [_tool(provider, tool) for tool in config.tools]
     tools += call.provider_tools
     if not tools:
         return None, None
-    if call.system is None and (control := first_cache_point(call.messages)) is not None:
+    if not call.system and (control := first_cache_point(call.messages)) is not None:
         # With no system prompt the tools are all that stands before the first message.
         last = cast("dict[str, Any]", msgspec.to_builtins(tools[-1]))
         tools[-1] = {**last, "cache_control": control}
     return (None if config is None or not config.tools else _choice(provider, config, call.params)), tools
 
 
-def _tool(tool: Tool) -> InputTool:
+def _tool(provider: Provider, tool: Tool) -> InputTool:
     schema = tool.parameters
     if tool.strict:
-        return InputTool(tool.name, accepted(schema), tool.description or None, strict=True)
+        return InputTool(tool.name, _accepted(provider, schema), tool.description or None, strict=True)
     if "type" not in schema:
         schema = {"type": "object", **schema}
     return InputTool(tool.name, schema, tool.description or None)
@@ -139,7 +142,7 @@ def _choice(provider: Provider, config: ToolConfig, params: Params) -> ToolChoic
     if params.thinking_budget_tokens:
         raise ProviderError(
             f"provider {provider.name!r} ({provider.type}) cannot be made to call a tool while it thinks; "
-            "send `tool_choice` 'auto', or no `thinking_budget_tokens`",
+            "send `tool_choice` 'auto' (or another `json_mode` than 'tool'), or no `thinking_budget_tokens`",
             retryable=False,
         )
     if isinstance(choice, Specific):
@@ -153,12 +156,19 @@ def _json_tool(call: ModelCall) -> ToolConfig:
     return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)
 
 
-def _thinking(provider: Provider, params: Params, limit: int) -> ThinkingConfig | None:
-    budget = params.thinking_budget_tokens
+def _thinking(provider: Provider, params: Params, limit: int, *, forced: bool) -> ThinkingConfig | None:
+    budget, effort, model = params.thinking_budget_tokens, params.reasoning_effort, provider.model_name
+    if budget == 0 or (budget is None and effort == "none"):
+        return ThinkingConfig(unthinking(model))
     if budget is None:
-        return ThinkingConfig("disabled") if params.reasoning_effort == "none" else None
-    if budget == 0:
-        return ThinkingConfig("disabled")
+        # Some models think only if told to, and none may think before a call that it has to make.
+        return ThinkingConfig("adaptive") if effort is not None and not forced and adapts(model) else None
+    if not takes_budget(model):
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}): the model {model!r} takes no `thinking_budget_tokens`; "
+            "it decides by itself how much to think, send `reasoning_effort`",
+            retryable=False,
+        )
     if budget < _MIN_BUDGET or budget >= limit:
         raise ProviderError(
             f"provider {provider.name!r} ({provider.type}) takes a `thinking_budget_tokens` of at least {_MIN_BUDGET} "
@@ -168,13 +178,20 @@ def _thinking(provider: Provider, params: Params, limit: int) -> ThinkingConfig 
     return ThinkingConfig("enabled", budget)
 
 
-def _output_config(call: ModelCall) -> OutputConfig | None:
-    effort = call.params.reasoning_effort
-    if effort == "none":
-        effort = None
-    elif effort == "minimal":
-        effort = "low"
+def _output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
+    wanted = call.params.reasoning_effort
+    effort = None if wanted is None else _EFFORTS.get(wanted, wanted)
     form = None
     if call.json_mode == "strict" and call.output_schema is not None:
-        form = JsonFormat(accepted(call.output_schema))
+        form = JsonFormat(_accepted(provider, call.output_schema))
     return OutputConfig(effort, form) if effort is not None or form is not None else None
+
+
+def _accepted(provider: Provider, schema: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return accepted(schema)
+    except RecursionError:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) takes no schema that is nested this deep; flatten it",
+            retryable=False,
+        ) from None

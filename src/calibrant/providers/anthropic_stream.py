@@ -29,6 +29,7 @@ from calibrant.types.reply import (
 __all__ = ["AnthropicStreamDecoder"]
 
 _decode = msgspec.json.Decoder(AnthropicEvent).decode
+_decode_any = msgspec.json.Decoder().decode
 
 
 class _Block(Struct):
@@ -36,11 +37,21 @@ class _Block(Struct):
 
     id: str
     kind: str
-    raw: Raw | None = None
-    """Of a block that we do not model: what it started as."""
-    input: list[str] = []
-    """Of such a block, the pieces of its input; of a call, what came with its start."""
+    start: Any = None
+    """Of a call, the arguments that came with its start; of a block that we do not model, the block."""
+    pieces: dict[str, list[str]] = {}
+    """Of such a block, what came in pieces, by the field that it belongs to."""
     begun: bool = False
+    """Whether a call's arguments have come in pieces."""
+
+
+class _Delta(Struct):
+    """The piece of a block that we do not model."""
+
+    delta: dict[str, Any]
+
+
+_decode_delta = msgspec.json.Decoder(_Delta).decode
 
 
 class AnthropicStreamDecoder(SseDecoder):
@@ -70,7 +81,7 @@ class AnthropicStreamDecoder(SseDecoder):
     def _read(self, event: AnthropicEvent, raw: bytes) -> Chunk:
         match event.type:
             case "content_block_delta" if event.delta is not None:
-                return Chunk(self._delta(event.index, event.delta), raw=raw)
+                return Chunk(self._delta(event.index, event.delta, raw), raw=raw)
             case "content_block_start":
                 return Chunk(self._start(event.index, event.content_block), raw=raw)
             case "content_block_stop":
@@ -80,8 +91,8 @@ class AnthropicStreamDecoder(SseDecoder):
                 self._counted = message.usage
                 usage = usage_of(message.usage)
                 return Chunk((), usage, None, raw, message.model or None, None, message.id or None)
-            case "message_delta" if event.delta is not None:
-                return self._message_delta(event.delta, event.usage, raw)
+            case "message_delta":
+                return self._message_delta(event.delta or _NOTHING, event.usage, raw)
             case "message_stop":
                 self._finished = self._done = True
                 return Chunk(raw=raw)
@@ -93,12 +104,15 @@ class AnthropicStreamDecoder(SseDecoder):
 
     def _message_delta(self, delta: AnswerDelta, usage: Raw, raw: bytes) -> Chunk:
         finish = finish_reason(delta.stop_reason)
+        content: tuple[Delta, ...] = ()
         if finish is not None:
             self._finished = True
+            # Blocks that nobody has ended: they are over now.
+            content = tuple(piece for index in list(self._blocks) for piece in self._stop(index))
         detail = bytes(delta.stop_details) if has(delta.stop_details) else b""
         # Its counts are running totals, but some stand in `message_start` alone.
         both = usage_of(Raw(_merged(self._counted, usage))) if has(usage) else None
-        return Chunk((), both, self._settled(finish), raw, finish_detail=detail)
+        return Chunk(content, both, self._settled(finish), raw, finish_detail=detail)
 
     def _settled(self, finish: FinishReason | None) -> FinishReason | None:
         if finish == "tool_call" and self._calls["json"] and not self._calls["tool"]:
@@ -117,34 +131,45 @@ class AnthropicStreamDecoder(SseDecoder):
                 return (ThoughtDelta(own, text, signature, self._type),)
             case ToolCall(id, name, arguments):
                 return self._start_call(index, id or f"call_{index}", name, arguments)
-            case Unknown():
-                self._blocks[index] = _Block(own, "unknown", raw)
+            case Unknown(data):
+                self._blocks[index] = _Block(own, "unknown", None if self._discard_unknown else data)
                 return ()
 
     def _start_call(self, index: int, id: str, name: str, arguments: str) -> tuple[Delta, ...]:  # noqa: A002
         is_json = self._json_tool and name == JSON_TOOL
         self._calls["json" if is_json else "tool"] += 1
-        self._blocks[index] = _Block(id, "json" if is_json else "tool", None, [arguments])
+        self._blocks[index] = _Block(id, "json" if is_json else "tool", arguments)
         return () if is_json else (ToolCallDelta(id, "", name),)
 
-    def _delta(self, index: int, delta: AnswerDelta) -> tuple[Delta, ...]:
-        block = self._blocks.get(index)
-        if block is None:
-            # A start that never came: what it would have said is in the pieces.
-            block = self._blocks[index] = _Block(str(index), _KINDS.get(delta.type or "", "unknown"))
-        if delta.text is not None and block.kind == "text":
-            return (TextDelta(block.id, delta.text),) if delta.text else ()
-        if block.kind == "thought":
-            return (ThoughtDelta(block.id, delta.thinking, delta.signature or None, self._type),)
-        if not delta.partial_json:
-            return ()
-        block.begun = True
-        if block.kind == "tool":
-            return (ToolCallDelta(block.id, delta.partial_json),)
-        if block.kind == "json":
-            return (TextDelta(block.id, delta.partial_json),)
-        block.input.append(delta.partial_json)
-        return ()
+    def _delta(self, index: int, delta: AnswerDelta, raw: bytes) -> tuple[Delta, ...]:
+        block = self._blocks.get(index) or self._unbegun(index, delta, raw)
+        match block.kind:
+            case "text":
+                return (TextDelta(block.id, delta.text),) if delta.text else ()
+            case "thought":
+                return (ThoughtDelta(block.id, delta.thinking, delta.signature or None, self._type),)
+            case "unknown":
+                _add(block, raw)
+                return ()
+            case kind:
+                if not delta.partial_json:
+                    return ()
+                block.begun = True
+                piece = delta.partial_json
+                return (ToolCallDelta(block.id, piece) if kind == "tool" else TextDelta(block.id, piece),)
+
+    def _unbegun(self, index: int, delta: AnswerDelta, raw: bytes) -> _Block:
+        """Return a block whose start never came: what it would have said is in the pieces, but for a call's name.
+
+        Raises:
+            BadAnswer: the pieces are those of a call.
+        """
+        if delta.partial_json:
+            raise self._unreadable(raw, f"the stream goes on with a call that it has not begun, at index {index}")
+        block = _Block(str(index), _KINDS.get(delta.type or "", "unknown"))
+        if block.kind != "unknown":
+            self._blocks[index] = block
+        return block
 
     def _stop(self, index: int) -> tuple[Delta, ...]:
         block = self._blocks.pop(index, None)
@@ -152,13 +177,14 @@ class AnthropicStreamDecoder(SseDecoder):
             return ()
         if block.kind in ("tool", "json") and not block.begun:
             # A call without arguments: the whole answer would have `{}`.
-            arguments = "".join(block.input) or "{}"
+            arguments = block.start or "{}"
             return (ToolCallDelta(block.id, arguments) if block.kind == "tool" else TextDelta(block.id, arguments),)
-        if block.raw is None or self._discard_unknown:
+        if block.kind != "unknown" or block.start is None:
             return ()
-        return (UnknownDelta(block.id, _whole(block.raw, "".join(block.input))),)
+        return (UnknownDelta(block.id, _whole(block)),)
 
 
+_NOTHING = AnswerDelta()
 _KINDS = {
     "text_delta": "text",
     "thinking_delta": "thought",
@@ -176,12 +202,36 @@ def _merged(first: Raw, last: Raw) -> bytes:
     return msgspec.json.encode({**cast("dict[str, Any]", start), **said})
 
 
-def _whole(raw: Raw, text: str) -> Any:
-    """Return a block as it would be in a whole answer: what it started as, with the input that came in pieces."""
-    data = msgspec.json.decode(raw)
-    if text:
-        try:
-            data["input"] = msgspec.json.decode(text)
-        except UNREADABLE:
-            data["input"] = text
+def _add(block: _Block, event: bytes) -> None:
+    """Keep a piece of a block that we do not model: text grows, anything else takes the place of what was there."""
+    if block.start is None:
+        return
+    for key, value in _decode_delta(event).delta.items():
+        if key == "type" or value is None:
+            continue
+        if isinstance(value, str):
+            block.pieces.setdefault("input" if key == "partial_json" else key, []).append(value)
+        else:
+            block.start[key] = value
+
+
+def _whole(block: _Block) -> Any:
+    """Return a block that we do not model as it would be in a whole answer."""
+    data = block.start
+    for key, pieces in block.pieces.items():
+        text = "".join(pieces)
+        if key == "input":
+            data[key] = _input(text, data.get(key))
+        else:
+            before = data.get(key)
+            data[key] = before + text if isinstance(before, str) else text
     return data
+
+
+def _input(text: str, before: Any) -> Any:
+    if not text:
+        return before
+    try:
+        return _decode_any(text)
+    except UNREADABLE:
+        return text

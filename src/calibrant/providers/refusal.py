@@ -23,7 +23,11 @@ MAX_MESSAGE = 1000
 """Characters of a provider's message that we pass on; the whole body is in the record."""
 
 _RETRYABLE = frozenset({408, 409, 429})
-_HOPELESS = frozenset({"insufficient_quota", "invalid_request_error", "authentication_error", "invalid_api_key"})
+_HOPELESS = frozenset(
+    {"insufficient_quota", "invalid_request_error", "authentication_error", "invalid_api_key"}
+    # Anthropic's, in a stream.
+    | {"permission_error", "billing_error", "not_found_error", "request_too_large"}
+)
 """Kinds of error that stay as they are, whatever status they come with."""
 _MAX_WAIT_S = 86_400.0
 

@@ -121,13 +121,14 @@ _OWN = ("anthropic_version", "stream", "model")
 _SAMPLING = ("temperature", "top_p")
 
 
+@pytest.mark.filterwarnings("ignore:The model '.*' is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("case", [c for c in CASES if isinstance(c, Golden) and c.kind == "anthropic"], ids=str)
 def test_the_sdk_sends_what_we_send(server: Canned, client: anthropic.Anthropic, case: Golden) -> None:
     serve(server, READABLE[0])
     arguments = {key: value for key, value in case.body.items() if key not in (*_OWN, *_SAMPLING)}
     sampling = {key: value for key, value in case.body.items() if key in _SAMPLING}
     answer = client.messages.create(
-        model="the-model", stream=case.call.stream, extra_body=sampling or None, **arguments
+        model=case.body["model"], stream=case.call.stream, extra_body=sampling or None, **arguments
     )
     if case.call.stream:
         list(answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Failur
 
 from calibrant.base.errors import BadAnswer, Refused, Truncated
 from calibrant.types.call import ModelCall
-from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall, ToolResult, Unknown
+from calibrant.types.content import CachePoint, File, Template, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Message
 from calibrant.types.reply import Reply, Usage
 from calibrant.types.request import Params
@@ -52,22 +53,94 @@ def _call(messages: tuple[Message, ...] = HELLO, system: str | None = None, **fi
     return ModelCall(system, messages, **{"params": LIMITED, **fields})
 
 
+def _thinks(tools: ToolConfig | None = None, **params: Any) -> ModelCall:
+    return _call(params=Params(**{"max_tokens": 4096, **params}), tools=tools)
+
+
+_LIMIT = {"max_tokens": 4096}
+_ENABLED = {"thinking": {"type": "enabled", "budget_tokens": 2048}}
+THOUGHTS: tuple[tuple[str, str, ModelCall, dict[str, Any]], ...] = (
+    (
+        "an effort",
+        "claude-opus-4-6",
+        _thinks(reasoning_effort="minimal"),
+        _LIMIT | {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
+    ),
+    (
+        "an effort and a required call",
+        "claude-opus-4-8",
+        _thinks(ToolConfig((WEATHER,), "required"), reasoning_effort="high"),
+        _LIMIT | {"output_config": {"effort": "high"}, "tools": [TOOL], "tool_choice": {"type": "any"}},
+    ),
+    (
+        "an effort",
+        "claude-opus-4-5",
+        _thinks(reasoning_effort="max"),
+        _LIMIT | {"output_config": {"effort": "max"}},
+    ),
+    ("a budget", "claude-opus-4-5", _thinks(thinking_budget_tokens=2048), _LIMIT | _ENABLED),
+    ("a budget", "claude-sonnet-4-6", _thinks(thinking_budget_tokens=2048), _LIMIT | _ENABLED),
+    (
+        "no effort",
+        "claude-haiku-5-5",
+        _thinks(reasoning_effort="none"),
+        _LIMIT | {"thinking": {"type": "disabled"}},
+    ),
+    (
+        "no effort",
+        "claude-sonnet-5-5",
+        _thinks(reasoning_effort="none"),
+        _LIMIT | {"thinking": {"type": "between_tools"}},
+    ),
+)
+"""What is asked for, of which model, and what is sent; the ids of models decide."""
+
+
+def _by_address(golden: Callable[..., Golden]) -> list[Golden]:
+    """Return what Anthropic alone is sent: files by their address."""
+    png = {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}}
+    jpeg = {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "aGk="}}
+    pdf = {"type": "document", "source": {"type": "url", "url": "https://x.test/b.pdf?x=1"}}
+    return [
+        golden(
+            "images",
+            ("images",),
+            VISION,
+            _call(calls.IMAGE.messages),
+            messages=[{"role": "user", "content": [{"type": "text", "text": "What is this?"}, png, jpeg]}],
+        ),
+        golden(
+            "a document by its address",
+            ("files",),
+            PDF,
+            _call((user(File(url="https://x.test/b.pdf?x=1")),)),
+            messages=[{"role": "user", "content": [pdf]}],
+        ),
+    ]
+
+
 def _goldens(kind: str) -> list[Golden]:
-    def golden(name: str, covers: tuple[str, ...], docs: str, call: ModelCall, **body: Any) -> Golden:
+    def golden(
+        name: str, covers: tuple[str, ...], docs: str, call: ModelCall, model: str = "the-model", **body: Any
+    ) -> Golden:
         own: dict[str, Any] = {"max_tokens": 100, "messages": SENT_HELLO}
         if kind == "anthropic":
             url = URL
-            own["model"] = "the-model"
+            own["model"] = model
             headers = (("content-type", "application/json"), ("anthropic-version", "2023-06-01"))
         else:
-            url = VERTEX + ("streamRawPredict" if call.stream else "rawPredict")
+            url = VERTEX.replace("the-model", model) + ("streamRawPredict" if call.stream else "rawPredict")
             own["anthropic_version"] = "vertex-2023-10-16"
             headers = (("content-type", "application/json"),)
-        return Golden(
-            name, kind, covers, docs, fields=FIELDS[kind], call=call, url=url, body=own | body, headers=headers
-        )
+        fields = FIELDS[kind] | {"model_name": model}
+        return Golden(name, kind, covers, docs, fields=fields, call=call, url=url, body=own | body, headers=headers)
 
     return [
+        *(_by_address(golden) if kind == "anthropic" else ()),
+        *(
+            golden(f"{word} for {model}", ("reasoning",), THINKING, call, model, **body)
+            for word, model, call, body in THOUGHTS
+        ),
         golden("plain", ("text",), API, _call()),
         golden("system", ("text",), API, _call(system="Be brief."), system="Be brief."),
         golden("stream", ("stream",), STREAMING, _call(stream=True), stream=True),
@@ -213,16 +286,15 @@ def _goldens(kind: str) -> list[Golden]:
             messages=[{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}],
         ),
         golden(
-            "images",
+            "an image as bytes",
             ("images",),
             VISION,
-            _call(calls.IMAGE.messages),
+            _call((user(Text("What is this?"), File(data="aGk=", mime_type="image/jpg")),)),
             messages=[
                 {
                     "role": "user",
                     "content": [
                         {"type": "text", "text": "What is this?"},
-                        {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}},
                         {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "aGk="}},
                     ],
                 }
@@ -236,8 +308,7 @@ def _goldens(kind: str) -> list[Golden]:
                 (
                     user(
                         File(data="aGk=", mime_type="application/pdf", filename="a.pdf"),
-                        File(url="https://x.test/b.pdf"),
-                        File(data="aGk=", mime_type="text/plain"),
+                        File(data="aGk=", mime_type="text/plain; charset=utf-8"),
                     ),
                 )
             ),
@@ -250,10 +321,36 @@ def _goldens(kind: str) -> list[Golden]:
                             "source": {"type": "base64", "media_type": "application/pdf", "data": "aGk="},
                             "title": "a.pdf",
                         },
-                        {"type": "document", "source": {"type": "url", "url": "https://x.test/b.pdf"}},
                         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hi"}},
                     ],
                 }
+            ],
+        ),
+        golden(
+            "ids of another provider's calls (bifrost#5097)",
+            ("tools",),
+            TOOLS,
+            _call(
+                (
+                    user(Text("a")),
+                    Message("assistant", (ToolCall("functions.get_time:0", "get_time", "{}"),)),
+                    user(ToolResult("functions.get_time:0", "get_time", "noon")),
+                )
+            ),
+            messages=[
+                {"role": "user", "content": "a"},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {"type": "tool_use", "id": "functions_get_time_0_0e00d1fe", "name": "get_time", "input": {}}
+                    ],
+                },
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "functions_get_time_0_0e00d1fe", "content": "noon"}
+                    ],
+                },
             ],
         ),
         golden(
@@ -284,6 +381,47 @@ def _goldens(kind: str) -> list[Golden]:
             _call((user(CachePoint(), Text("Hello")),), tools=ToolConfig((WEATHER,))),
             tools=[{**TOOL, "cache_control": {"type": "ephemeral"}}],
             messages=[{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
+        ),
+        golden(
+            "a cache point at the start of a later turn",
+            ("cache tokens",),
+            CACHING,
+            _call((user(Text("long")), Message("assistant", (CachePoint(), Text("yes"))), user(Text("and?")))),
+            messages=[
+                {
+                    "role": "user",
+                    "content": [{"type": "text", "text": "long", "cache_control": {"type": "ephemeral"}}],
+                },
+                {"role": "assistant", "content": [{"type": "text", "text": "yes"}]},
+                {"role": "user", "content": "and?"},
+            ],
+        ),
+        golden(
+            "a cache point after what may not carry it",
+            ("cache tokens",),
+            CACHING,
+            _call(
+                (
+                    user(Text("a")),
+                    Message(
+                        "assistant",
+                        (Unknown(SEARCH_USE), Thought("t", "c2ln", provider_type=kind), CachePoint(), Text("b")),
+                    ),
+                    user(Text("c")),
+                )
+            ),
+            messages=[
+                {"role": "user", "content": "a"},
+                {
+                    "role": "assistant",
+                    "content": [
+                        {**SEARCH_USE, "cache_control": {"type": "ephemeral"}},
+                        {"type": "thinking", "thinking": "t", "signature": "c2ln"},
+                        {"type": "text", "text": "b"},
+                    ],
+                },
+                {"role": "user", "content": "c"},
+            ],
         ),
         golden(
             "a schema",
@@ -636,6 +774,73 @@ def _lone(kind: str) -> list[AnyCase]:
             discard_unknown_chunks=True,
         ),
         one(
+            "a block of the future, in pieces",
+            events(
+                start,
+                {"type": "content_block_start", "index": 0, "content_block": {"type": "compaction", "content": "a"}},
+                {
+                    "type": "content_block_delta",
+                    "index": 0,
+                    "delta": {"type": "compaction_delta", "content": "b", "encrypted_content": "x", "n": None},
+                },
+                {
+                    "type": "content_block_delta",
+                    "index": 0,
+                    "delta": {"type": "compaction_delta", "content": "c", "parts": [1]},
+                },
+                {"type": "content_block_stop", "index": 0},
+                *_end("end_turn", USAGE),
+            ),
+            said(Unknown({"type": "compaction", "content": "abc", "encrypted_content": "x", "parts": [1]})),
+            ("provider tools",),
+        ),
+        one(
+            "blocks that nobody ended",
+            events(
+                start,
+                {"type": "content_block_start", "index": 0, "content_block": {**_ROME, "input": {}}},
+                {"type": "content_block_start", "index": 1, "content_block": SEARCH_USE},
+                {
+                    "type": "content_block_delta",
+                    "index": 1,
+                    "delta": {"type": "input_json_delta", "partial_json": '{"query'},
+                },
+                *_end("tool_use", USAGE),
+            ),
+            said(
+                ToolCall("toolu_a", "get_weather", "{}"),
+                Unknown({**SEARCH_USE, "input": '{"query'}),
+                finish="tool_call",
+            ),
+            ("tools",),
+        ),
+        one(
+            "text that never began",
+            events(
+                start,
+                {"type": "content_block_delta", "index": 0, "delta": {"type": "future_delta", "text": "?"}},
+                {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "t"}},
+                {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s"}},
+                {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "a"}},
+                {"type": "content_block_stop", "index": 7},
+                *_end("end_turn", USAGE),
+            ),
+            said(Thought("t", "s", provider_type=kind), Text("a")),
+            ("reasoning",),
+        ),
+        one(
+            "an end that says nothing but the usage",
+            events(
+                start,
+                *text,
+                {"type": "message_delta", "usage": {"output_tokens": 5}},
+                {"type": "message_stop"},
+                {"type": "of_the_future"},
+            ),
+            said(Text("Hello, world."), finish=None),
+            ("usage",),
+        ),
+        one(
             "no message_stop, but a stop reason",
             events(start, *text, _end("end_turn", USAGE)[0]),
             said(Text("Hello, world.")),
@@ -670,6 +875,38 @@ def _lone(kind: str) -> list[AnyCase]:
             stream=events(start, *text[:2], invalid),
             says="no such thing",
             retryable=False,
+            partial=begun,
+        ),
+        BrokenStream(
+            "a key that was taken away in the middle",
+            kind,
+            ("errors",),
+            ERRORS,
+            fields=fields,
+            stream=events(
+                start, *text[:2], {"type": "error", "error": {"type": "permission_error", "message": "gone"}}
+            ),
+            says="gone",
+            retryable=False,
+            partial=begun,
+        ),
+        BrokenStream(
+            "pieces of a call that never began",
+            kind,
+            ("errors",),
+            STREAMING,
+            fields=fields,
+            stream=events(
+                start,
+                *text[:2],
+                {
+                    "type": "content_block_delta",
+                    "index": 4,
+                    "delta": {"type": "input_json_delta", "partial_json": "{}"},
+                },
+            ),
+            error=BadAnswer,
+            says="index 4",
             partial=begun,
         ),
         BrokenStream(
@@ -735,9 +972,12 @@ def _lone(kind: str) -> list[AnyCase]:
     ]
 
 
+_TEXT_AT_AN_ADDRESS = user(File(url="https://x.test/a.txt", mime_type="text/plain"))
+
+
 def _unservable(kind: str, fields: dict[str, Any]) -> list[Unservable]:
-    def refuse(name: str, says: str, call: ModelCall) -> Unservable:
-        return Unservable(name, kind, (), API, fields=fields, call=call, says=says)
+    def refuse(name: str, says: str, call: ModelCall, model: str = "the-model") -> Unservable:
+        return Unservable(name, kind, (), API, fields=fields | {"model_name": model}, call=call, says=says)
 
     sound = user(File(data="aGk=", mime_type="audio/mpeg"))
     broken = Message("assistant", (ToolCall("t", "get_time", '{"a":'),))
@@ -758,6 +998,25 @@ def _unservable(kind: str, fields: dict[str, Any]) -> list[Unservable]:
             "a forced tool while it thinks",
             "`tool_choice`",
             _call(params=Params(max_tokens=4096, thinking_budget_tokens=2048), tools=calls.FORCED.tools),
+        ),
+        refuse(
+            "a budget for a model that takes none",
+            "`reasoning_effort`",
+            _call(params=Params(max_tokens=4096, thinking_budget_tokens=2048)),
+            "claude-opus-4-7",
+        ),
+        refuse(
+            "the JSON tool while it thinks",
+            "`json_mode`",
+            _call(params=Params(max_tokens=4096, thinking_budget_tokens=2048), json_mode="tool"),
+        ),
+        refuse("text that is no UTF-8", "UTF-8", _call((user(File(data="/w==", mime_type="text/plain")),))),
+        refuse("a file that nobody can name", "octet-stream", _call((user(File(data="aGk=")),))),
+        refuse("a template", "Template", _call((Message("user", (Template("t", {}),)),))),
+        *(
+            [refuse("a file by its address", "`url`", _call((user(File(url="https://x.test/a.png")),)))]
+            if kind == "gcp_vertex_anthropic"
+            else [refuse("text by its address", "text/plain", _call((_TEXT_AT_AN_ADDRESS,)))]
         ),
         refuse("arguments that are no object", "`arguments`", _call((*HELLO, broken, *HELLO))),
         refuse("no message", "`messages`", _call(())),
