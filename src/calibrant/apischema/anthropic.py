@@ -181,7 +181,6 @@ class OutputDetails(Struct, frozen=True):
     """What the tokens of the output were."""
 
     thinking_tokens: int | None = None
-    reasoning_tokens: int | None = None
 
 
 class AnthropicUsage(Struct, frozen=True):

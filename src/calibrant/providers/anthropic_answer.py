@@ -13,7 +13,7 @@ from calibrant.providers.refusal import bad_answer, refusal_in
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, Reply, Usage
 
-__all__ = ["block_of", "decode_anthropic", "finish_reason", "has", "usage_of"]
+__all__ = ["UNREADABLE", "block_of", "decode_anthropic", "detail_of", "finish_reason", "has", "usage_of"]
 
 _answer_decoder = msgspec.json.Decoder(AnthropicAnswer)
 _block_decoder = msgspec.json.Decoder(AnswerBlock)
@@ -21,6 +21,7 @@ _usage_decoder = msgspec.json.Decoder(AnthropicUsage)
 _any_decoder = msgspec.json.Decoder()
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading bytes as JSON may raise."""
 
 _FINISH: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -42,6 +43,7 @@ def decode_anthropic(provider: str, provider_type: str, status: int, body: bytes
     try:
         answer = _answer_decoder.decode(body)
         blocks = [block_of(raw, provider_type) for raw in answer.content or ()]
+        detail = detail_of(answer.stop_details)
     except UNREADABLE as error:
         raise refusal_in(provider, status, body) or bad_answer(
             provider, status, body, f"the answer is not a message: {error}"
@@ -59,7 +61,7 @@ def decode_anthropic(provider: str, provider_type: str, status: int, body: bytes
         raw=body,
         model=answer.model or None,
         request_id=answer.id or None,
-        finish_detail=bytes(answer.stop_details) if has(answer.stop_details) else b"",
+        finish_detail=detail,
     )
 
 
@@ -89,6 +91,20 @@ def finish_reason(word: str | None) -> FinishReason | None:
     return None if word is None else _FINISH.get(word, "unknown")
 
 
+def detail_of(raw: Raw) -> bytes:
+    """Return what the provider says about why the model stopped, as JSON; nothing where it says nothing.
+
+    Raises:
+        UnicodeDecodeError: it is no text.
+    """
+    if not has(raw):
+        return b""
+    text = bytes(raw)
+    # What is only skipped has not been looked at.
+    text.decode()
+    return text
+
+
 def has(raw: Raw) -> bool:
     """Return whether the field was there and not null."""
     return bytes(raw) not in (b"", b"null")
@@ -110,7 +126,7 @@ def usage_of(raw: Raw) -> Usage | None:
         found.output_tokens,
         read,
         written,
-        None if details is None else details.thinking_tokens or details.reasoning_tokens,
+        None if details is None else details.thinking_tokens,
         text,
     )
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from calibrant.apischema.anthropic import AnswerDelta, AnthropicEvent
-from calibrant.providers.anthropic_answer import UNREADABLE, block_of, finish_reason, has, usage_of
+from calibrant.providers.anthropic_answer import UNREADABLE, block_of, detail_of, finish_reason, has, usage_of
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.types.content import Text, Thought, ToolCall, Unknown
@@ -109,7 +109,7 @@ class AnthropicStreamDecoder(SseDecoder):
             self._finished = True
             # Blocks that nobody has ended: they are over now.
             content = tuple(piece for index in list(self._blocks) for piece in self._stop(index))
-        detail = bytes(delta.stop_details) if has(delta.stop_details) else b""
+        detail = detail_of(delta.stop_details)
         # Its counts are running totals, but some stand in `message_start` alone.
         both = usage_of(Raw(_merged(self._counted, usage))) if has(usage) else None
         return Chunk(content, both, self._settled(finish), raw, finish_detail=detail)
