@@ -1,6 +1,6 @@
 """The adapters for Anthropic's Messages API: its own, and the one on GCP Vertex AI.
 
-Read in this order: `anthropic_request.py`, `anthropic_messages.py`, `anthropic_schema.py` and `anthropic_limits.py`
+Read in this order: `anthropic_request.py`, `anthropic_messages.py`, `anthropic_schema.py` and `anthropic_model.py`
 (what is sent), `anthropic_answer.py` (a whole answer), `anthropic_stream.py` (a streamed one), `refusal.py` (errors).
 
 The version is 2023-06-01: the one of 2026-10-21 takes no temperature and no top_p, of any model. Who wants the later
