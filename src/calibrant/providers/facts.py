@@ -50,6 +50,7 @@ _ANTHROPIC = Facts(
         "platform.claude.com/docs/en/build-with-claude/prompt-caching",
     ),
     # Sound is not among the content blocks, and the API has no embeddings. JSON without a schema is asked for in words.
+    # Citations stay in the raw answer. Vertex AI takes files by their bytes alone.
     json_mode=False,
     images=True,
     documents=True,
