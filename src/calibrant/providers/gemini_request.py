@@ -111,9 +111,21 @@ def _generation(provider: Provider, call: ModelCall) -> GenerationConfig | None:
         params.presence_penalty,
         params.frequency_penalty,
         _JSON if as_json else None,
-        response_schema(call.output_schema) if call.json_mode == "strict" and call.output_schema else None,
+        _response_schema(provider, call),
         _thinking(provider, params),
     )
+
+
+def _response_schema(provider: Provider, call: ModelCall) -> dict[str, Any] | None:
+    if call.json_mode != "strict" or not call.output_schema:
+        return None
+    try:
+        return response_schema(call.output_schema)
+    except RecursionError:
+        raise ProviderError(
+            f"provider {provider.name!r} ({provider.type}) takes no schema that is nested this deep; flatten it",
+            retryable=False,
+        ) from None
 
 
 def _thinking(provider: Provider, params: Params) -> Thinking | None:

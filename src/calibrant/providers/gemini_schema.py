@@ -24,7 +24,11 @@ _NAMED = {"properties": "properties", "$defs": "$defs", "definitions": "$defs"}
 
 
 def response_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema as the API takes it."""
+    """Return the schema as the API takes it.
+
+    Raises:
+        RecursionError: it is nested too deep.
+    """
     out: dict[str, Any] = {}
     told: dict[str, Any] = {}
     for key, value in _merged(schema).items():

@@ -8,7 +8,7 @@ from tests.contract.providers.calls import PLAIN
 from tests.contract.providers.cases import provider
 from tests.contract.providers.dialects.gemini import CODE_PART, FIELDS, KINDS, body, events
 
-from calibrant.base.errors import BadAnswer, ConfigError, Refused
+from calibrant.base.errors import BadAnswer, ConfigError, ProviderError, Refused
 from calibrant.providers.catalog import adapter
 from calibrant.types.reply import fold
 
@@ -124,3 +124,11 @@ def test_another_candidate_is_not_mixed_in() -> None:
     answer = body([{"text": "a"}], "STOP")
     answer["candidates"].append({"index": 1, "content": {"parts": [{"text": "b"}]}})
     assert [block.text for block in made().decode(200, (), msgspec.json.encode(answer)).content] == ["a"]
+
+
+def test_a_schema_that_is_nested_too_deep_is_refused() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(2000):
+        schema = {"type": "object", "properties": {"a": schema}}
+    with pytest.raises(ProviderError, match="nested"):
+        made().encode(msgspec.structs.replace(PLAIN, json_mode="strict", output_schema=schema))
