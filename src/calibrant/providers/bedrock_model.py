@@ -11,9 +11,9 @@ issues/36536 (one call at a time)
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from calibrant.providers.anthropic_model import takes_budget
 from calibrant.types.request import Params
 
 __all__ = ["effort", "is_claude", "model_fields"]
@@ -21,11 +21,9 @@ __all__ = ["effort", "is_claude", "model_fields"]
 _EFFORTS = {"none": None, "minimal": "low"}
 """Words of other vendors that Bedrock does not know; the others are sent as they are."""
 _NOVA_EFFORTS = {"minimal": "low", "xhigh": "high", "max": "high"}
-_CLAUDE = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:-(\d{1,2})(?!\d))?")
 _ONE_CALL = {"type": "auto", "disable_parallel_tool_use": True}
 """Converse has no field of its own for it. A second `tool_choice` beside a forced one is refused."""
 _ADAPTIVE_NAMES = ("claude-mythos", "claude-fable")
-_ADAPTIVE_SINCE = (4, 7)
 
 
 def is_claude(model: str) -> bool:
@@ -76,10 +74,7 @@ def _thinking(model: str, params: Params) -> dict[str, Any] | None:
 
 
 def _is_adaptive(model: str) -> bool:
-    if any(name in model for name in _ADAPTIVE_NAMES):
-        return True
-    match = _CLAUDE.search(model)
-    return match is not None and (int(match[1]), int(match[2] or 0)) >= _ADAPTIVE_SINCE
+    return any(name in model for name in _ADAPTIVE_NAMES) or not takes_budget(model)
 
 
 def _is_nova(model: str) -> bool:

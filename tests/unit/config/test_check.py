@@ -197,7 +197,8 @@ def test_limits_that_are_off_only_warn(loads):
 
 def test_a_configured_model_wins_over_a_shorthand(loads):
     name = '"anthropic::x"'
-    loads(FUNCTION.replace("models.m", f"models.{name}").replace('model="m"', f"model={name}"))
+    config = loads(FUNCTION.replace("models.m", f"models.{name}").replace('model="m"', f"model={name}"))
+    assert [provider.type for provider in config.models["anthropic::x"].providers] == ["openai"]
 
 
 @pytest.mark.parametrize(
