@@ -23,6 +23,7 @@ from calibrant.providers.anthropic_messages import first_cache_point, to_message
 from calibrant.providers.anthropic_model import adapts, max_output_tokens, takes_budget, unthinking
 from calibrant.providers.anthropic_schema import accepted
 from calibrant.providers.base import JSON_TOOL
+from calibrant.providers.schema_depth import in_part
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
@@ -126,7 +127,7 @@ def _tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list
 def _tool(provider: Provider, tool: Tool) -> InputTool:
     schema = tool.parameters
     if tool.strict:
-        return InputTool(tool.name, _accepted(provider, schema), tool.description or None, strict=True)
+        return InputTool(tool.name, in_part(provider, accepted, schema), tool.description or None, strict=True)
     if "type" not in schema:
         schema = {"type": "object", **schema}
     return InputTool(tool.name, schema, tool.description or None)
@@ -183,15 +184,5 @@ def _output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
     effort = None if wanted is None else _EFFORTS.get(wanted, wanted)
     form = None
     if call.json_mode == "strict" and call.output_schema is not None:
-        form = JsonFormat(_accepted(provider, call.output_schema))
+        form = JsonFormat(in_part(provider, accepted, call.output_schema))
     return OutputConfig(effort, form) if effort is not None or form is not None else None
-
-
-def _accepted(provider: Provider, schema: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return accepted(schema)
-    except RecursionError:
-        raise ProviderError(
-            f"provider {provider.name!r} ({provider.type}) takes no schema that is nested this deep; flatten it",
-            retryable=False,
-        ) from None

@@ -34,6 +34,7 @@ from calibrant.providers.anthropic_schema import accepted
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.bedrock_messages import first_cache_point, to_messages, used_tools
 from calibrant.providers.bedrock_model import effort, model_fields
+from calibrant.providers.schema_depth import in_part
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
@@ -61,7 +62,7 @@ def encode_converse(provider: Provider, call: ModelCall) -> bytes:
     point = first_cache_point(call.messages)
     system = _system(call, point)
     # A cache point at the end of the system prompt covers the tools as well.
-    tools = _tools(call, point if system is None else None)
+    tools = _tools(provider, call, point if system is None else None)
     params = call.params
     if tools is None and call.json_mode is None and (params is _NO_PARAMS or params == _NO_PARAMS):
         return _encode(ConverseRequest(messages, system))
@@ -112,18 +113,18 @@ def _output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
     tries = effort(provider.model_name, call.params)
     form = None
     if call.json_mode == "strict" and call.output_schema is not None:
-        schema = _encode(accepted(call.output_schema)).decode()
+        schema = _encode(in_part(provider, accepted, call.output_schema)).decode()
         form = TextFormat(SchemaHolder(JsonSchemaDefinition(schema, _SCHEMA_NAME)))
     return None if tries is None and form is None else OutputConfig(form, tries)
 
 
-def _tools(call: ModelCall, point: CacheBlock | None) -> WireTools | None:
+def _tools(provider: Provider, call: ModelCall, point: CacheBlock | None) -> WireTools | None:
     config = _json_tool(call) if call.json_mode == "tool" else call.tools
     used = used_tools(call.messages)
     tools: list[Any] = []
     if config is not None and (config.choice != "none" or used):
         # Converse cannot forbid the tools that it is told of; in a conversation that has used some it must be told.
-        tools += [_tool(tool) for tool in config.tools]
+        tools += [_tool(provider, tool) for tool in config.tools]
     if used and not tools:
         tools += [ToolBlock(ToolSpec(name, InputSchema(_ANY_OBJECT))) for name in used]
     tools += call.provider_tools
@@ -134,10 +135,10 @@ def _tools(call: ModelCall, point: CacheBlock | None) -> WireTools | None:
     return WireTools(tools, None if config is None or not config.tools else _choice(config.choice))
 
 
-def _tool(tool: Tool) -> ToolBlock:
+def _tool(provider: Provider, tool: Tool) -> ToolBlock:
     schema = tool.parameters
     if tool.strict:
-        schema = accepted(schema)
+        schema = in_part(provider, accepted, schema)
     elif "type" not in schema:
         schema = {**_ANY_OBJECT, **schema}
     return ToolBlock(

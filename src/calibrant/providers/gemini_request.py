@@ -22,6 +22,7 @@ from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.gemini_contents import to_contents
 from calibrant.providers.gemini_model import budget_of, is_vertex
 from calibrant.providers.gemini_schema import response_schema
+from calibrant.providers.schema_depth import in_part
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
@@ -119,13 +120,7 @@ def _generation(provider: Provider, call: ModelCall) -> GenerationConfig | None:
 def _response_schema(provider: Provider, call: ModelCall) -> dict[str, Any] | None:
     if call.json_mode != "strict" or not call.output_schema:
         return None
-    try:
-        return response_schema(call.output_schema)
-    except RecursionError:
-        raise ProviderError(
-            f"provider {provider.name!r} ({provider.type}) takes no schema that is nested this deep; flatten it",
-            retryable=False,
-        ) from None
+    return in_part(provider, response_schema, call.output_schema)
 
 
 def _thinking(provider: Provider, params: Params) -> Thinking | None:

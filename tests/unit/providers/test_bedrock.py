@@ -20,12 +20,13 @@ from tests.contract.providers.dialects.bedrock_answers import (
     whole,
 )
 
-from calibrant.base.errors import BadAnswer, ConfigError, Refused
+from calibrant.base.errors import BadAnswer, ConfigError, ProviderError, Refused
 from calibrant.config.secret import AwsKeys, Secret
 from calibrant.providers.bedrock import Bedrock
 from calibrant.testing.eventstream import encode_event
 from calibrant.types.content import Text, ToolCall, Unknown
 from calibrant.types.reply import Chunk, TextDelta, ToolCallDelta, Usage, fold
+from calibrant.types.tool import Tool, ToolConfig
 
 
 def made(**fields: Any) -> Bedrock:
@@ -213,3 +214,16 @@ def test_reasoning_that_is_no_base64() -> None:
     decoder = made().decoder()
     with pytest.raises(BadAnswer, match="base64"):
         decoder.feed(delta(0, reasoningContent={"redactedContent": "!"}))
+
+
+@pytest.mark.parametrize("as_tool", [False, True])
+def test_a_schema_that_is_nested_too_deep_is_refused(as_tool: bool) -> None:
+    schema: dict[str, Any] = {"type": "object"}
+    for _ in range(2000):
+        schema = {"type": "object", "properties": {"a": schema}}
+    if as_tool:
+        deep = msgspec.structs.replace(PLAIN, tools=ToolConfig((Tool("t", "", schema, strict=True),)))
+    else:
+        deep = msgspec.structs.replace(PLAIN, json_mode="strict", output_schema=schema)
+    with pytest.raises(ProviderError, match="nested"):
+        made(model_name="anthropic.claude-sonnet-4-5").encode(deep)
