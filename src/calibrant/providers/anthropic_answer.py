@@ -9,18 +9,17 @@ from msgspec import Raw
 
 from calibrant.apischema.anthropic import AnswerBlock, AnthropicAnswer, AnthropicUsage
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.refusal import bad_answer, refusal_in
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, Reply, Usage
 
-__all__ = ["UNREADABLE", "block_of", "decode_anthropic", "detail_of", "finish_reason", "has", "usage_of"]
+__all__ = ["block_of", "decode_anthropic", "detail_of", "finish_reason", "has", "usage_of"]
 
 _answer_decoder = msgspec.json.Decoder(AnthropicAnswer)
 _block_decoder = msgspec.json.Decoder(AnswerBlock)
 _usage_decoder = msgspec.json.Decoder(AnthropicUsage)
 _any_decoder = msgspec.json.Decoder()
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading bytes as JSON may raise."""
 
 _FINISH: dict[str, FinishReason] = {

@@ -12,8 +12,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from calibrant.apischema.anthropic import AnswerDelta, AnthropicEvent
-from calibrant.providers.anthropic_answer import UNREADABLE, block_of, detail_of, finish_reason, has, usage_of
+from calibrant.providers.anthropic_answer import block_of, detail_of, finish_reason, has, usage_of
 from calibrant.providers.base import JSON_TOOL
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.types.content import Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import (

@@ -10,7 +10,7 @@ import msgspec
 
 from calibrant.apischema.aws import AwsError
 from calibrant.base.errors import Refused
-from calibrant.providers.refusal import MAX_MESSAGE, refused
+from calibrant.providers.refusal import MAX_MESSAGE, UNREADABLE, refused
 from calibrant.types.call import Headers
 
 __all__ = ["aws_refusal_in", "aws_refused", "refused_in_stream"]
@@ -81,7 +81,7 @@ def _in_spite(provider: str, body: bytes, message: str, retryable: bool | None) 
 def _decoded(body: bytes) -> AwsError:
     try:
         return _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return AwsError()
 
 

@@ -20,6 +20,7 @@ from calibrant.providers.chat_stream import ChatStreamDecoder
 from calibrant.providers.compatible import COMPATIBLE
 from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.providers.sign import key_header
 from calibrant.types.call import Headers, HttpCall
 from calibrant.types.reply import Chunk, Reply, Usage
@@ -138,7 +139,7 @@ def _verdict(body: bytes) -> bytes | None:
     """Return what the filter found in the prompt, or null where the error is another one."""
     try:
         error = _decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if error is None or error.code != _FILTERED:
         return None

@@ -22,7 +22,7 @@ from calibrant.apischema.bedrock_answer import (
 from calibrant.providers.aws_refusal import aws_refusal_in
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.chat_answer import present, settled_finish, unique_id
-from calibrant.providers.refusal import bad_answer
+from calibrant.providers.refusal import UNREADABLE, bad_answer
 from calibrant.types.call import Headers
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, Reply, Usage
@@ -75,7 +75,7 @@ def decode_converse(
         message = None if answer.output is None else answer.output.message
         found = message.content or [] if message is not None else []
         content = tuple(_content(provider_type, found, body, json_tool=json_tool))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise aws_refusal_in(provider, body) or bad_answer(
             provider, status, body, f"the answer is not one of Converse: {error}"
         ) from None
@@ -124,7 +124,7 @@ def usage(raw: msgspec.Raw) -> Usage | None:
     text = bytes(raw)
     try:
         found = _usage_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Usage(raw=text)
     read, written = found.cache_read_input_tokens, found.cache_write_input_tokens
     total = found.input_tokens

@@ -25,7 +25,7 @@ from calibrant.config.secret import Credentials
 from calibrant.providers.aws import aws_service
 from calibrant.providers.aws_refusal import aws_refusal_in, aws_refused
 from calibrant.providers.bedrock import BEDROCK_HEADERS, model_url
-from calibrant.providers.refusal import bad_answer
+from calibrant.providers.refusal import UNREADABLE, bad_answer
 from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, HttpCall
 from calibrant.types.reply import Usage
 
@@ -108,7 +108,7 @@ class BedrockEmbeddings:
         try:
             titan = self._family.startswith("titan")
             vectors, tokens = _titan_vectors(body) if titan else (_cohere_vectors(body), None)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             why = f"the answer holds no embeddings: {error}"
             raise aws_refusal_in(self._provider.name, body) or bad_answer(
                 self._provider.name, status, body, why

@@ -25,7 +25,7 @@ from calibrant.providers.bedrock_answer import SERVER_TOOL, finish_detail, finis
 from calibrant.providers.bedrock_blocks import OpenBlocks
 from calibrant.providers.chat_answer import present, settled_finish
 from calibrant.providers.eventstream_decoder import EventStreamDecoder
-from calibrant.providers.refusal import bad_answer
+from calibrant.providers.refusal import UNREADABLE, bad_answer
 from calibrant.types.reply import Chunk, Delta, TextDelta
 
 __all__ = ["ConverseStreamDecoder"]
@@ -59,7 +59,7 @@ class ConverseStreamDecoder(EventStreamDecoder):
         raw = b"{%b:%b}" % (_encode(kind), payload)
         try:
             return [self._read(kind, payload, raw)]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             why = f"the event {kind!r} of the stream cannot be read: {error}"
             raise bad_answer(self._provider, 200, payload, why) from None
         except BadAnswer as fault:

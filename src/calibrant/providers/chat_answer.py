@@ -12,7 +12,7 @@ import msgspec
 from calibrant.apischema.openai_chat import AnswerMessage, AnswerToolCall, ChatAnswer, ChatUsage, ChoiceEnd, TextPiece
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.reasoning_details import DETAILS
-from calibrant.providers.refusal import bad_answer, refusal_in, refusal_within
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in, refusal_within
 from calibrant.providers.think import ThinkSplitter
 from calibrant.types.call import Headers
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
@@ -68,7 +68,7 @@ def decode_answer(
     """
     try:
         answer = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise refusal_in(provider, status, body) or bad_answer(
             provider, status, body, f"the answer is not a chat completion: {error}"
         ) from None
@@ -137,7 +137,7 @@ def usage(raw: msgspec.Raw) -> Usage | None:
     text = bytes(raw)
     try:
         found = _usage_decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Usage(raw=text)
     prompt, completion = found.prompt_tokens_details, found.completion_tokens_details
     cached = prompt.cached_tokens if prompt is not None else None

@@ -17,7 +17,7 @@ from calibrant.base.errors import Refused
 from calibrant.providers.call_pieces import CallPieces
 from calibrant.providers.chat_answer import finish_detail, finish_reason, mixed_content, present, settled_finish, usage
 from calibrant.providers.reasoning_details import DETAILS, add_details
-from calibrant.providers.refusal import MAX_MESSAGE, refusal_in, refusal_within
+from calibrant.providers.refusal import MAX_MESSAGE, UNREADABLE, refusal_in, refusal_within
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.providers.think import Piece, ThinkSplitter
 from calibrant.types.reply import (
@@ -69,7 +69,7 @@ class ChatStreamDecoder(SseDecoder):
             return None
         try:
             chunk = _decode(event)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise self._unreadable(event, f"an event of the stream is not a chunk: {error}") from None
         if present(chunk.error):
             return self._failed(event)

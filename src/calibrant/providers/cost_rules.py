@@ -10,6 +10,7 @@ from typing import Any, cast
 import msgspec
 
 from calibrant.config.schema import CostRule
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.types.money import text_of
 
 __all__ = ["CostRules"]
@@ -85,7 +86,7 @@ def _needle(steps: Sequence[str]) -> bytes:
 def _fields(body: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _decode_fields(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
 
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall
 
 __all__ = ["estimated_input", "estimated_output"]
@@ -32,7 +33,7 @@ def estimated_input(body: bytes) -> int | None:
     """Return about how many tokens a provider's request is, from its body; null where nothing can be said."""
     try:
         document = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     return _tokens(_text_in(document))
 

@@ -9,13 +9,12 @@ from msgspec import Raw
 
 from calibrant.apischema.gemini import Candidate, GeminiAnswer, GeminiUsage, PromptFeedback
 from calibrant.providers.gemini_parts import Parts
-from calibrant.providers.refusal import bad_answer, refusal_in
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in
 from calibrant.types.call import Headers
 from calibrant.types.reply import Chunk, Delta, FinishReason, Reply, Usage, fold
 
-__all__ = ["UNREADABLE", "decode_gemini", "read_answer"]
+__all__ = ["decode_gemini", "read_answer"]
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _answer_decoder = msgspec.json.Decoder(GeminiAnswer)
 _usage_decoder = msgspec.json.Decoder(GeminiUsage)

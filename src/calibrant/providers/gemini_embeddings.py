@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
-from calibrant.providers.refusal import bad_answer, refusal_in
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in
 from calibrant.types.call import EmbeddingCall, EmbeddingReply
 from calibrant.types.reply import Usage
 
@@ -106,7 +106,7 @@ def decode_vectors(provider: str, status: int, body: bytes) -> EmbeddingReply:
     """
     try:
         answer = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise refusal_in(provider, status, body) or bad_answer(
             provider, status, body, f"the answer holds no embeddings: {error}"
         ) from None

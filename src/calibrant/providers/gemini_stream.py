@@ -8,7 +8,8 @@ from __future__ import annotations
 import msgspec
 
 from calibrant.apischema.gemini import GeminiAnswer
-from calibrant.providers.gemini_answer import UNREADABLE, Parts, read_answer
+from calibrant.providers.gemini_answer import Parts, read_answer
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.types.reply import Chunk
 

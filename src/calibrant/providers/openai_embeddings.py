@@ -15,7 +15,7 @@ from calibrant.config.schema import Provider
 from calibrant.config.secret import Credentials
 from calibrant.providers.chat_answer import usage
 from calibrant.providers.compatible import COMPATIBLE
-from calibrant.providers.refusal import bad_answer, refusal_in, refused
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in, refused
 from calibrant.providers.sign import bearer
 from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, HttpCall
 from calibrant.types.reply import Usage
@@ -86,7 +86,7 @@ class OpenAIEmbeddings:
         name = self._provider.name
         try:
             answer = _decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise refusal_in(name, status, body) or bad_answer(
                 name, status, body, f"the answer holds no embeddings: {error}"
             ) from None

@@ -17,7 +17,7 @@ from calibrant.apischema.openai_error import ErrorBody, ErrorDetail
 from calibrant.base.errors import BadAnswer, Refused
 from calibrant.types.call import Headers
 
-__all__ = ["MAX_MESSAGE", "bad_answer", "refusal_in", "refusal_within", "refused"]
+__all__ = ["MAX_MESSAGE", "UNREADABLE", "bad_answer", "refusal_in", "refusal_within", "refused"]
 
 MAX_MESSAGE = 1000
 """Characters of a provider's message that we pass on; the whole body is in the record."""
@@ -33,7 +33,8 @@ _MAX_WAIT_S = 86_400.0
 
 _decoder = msgspec.json.Decoder(ErrorBody)
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading broken or hostile JSON raises."""
 
 
 class _RetryInfo(Struct, frozen=True, rename="camel"):
@@ -121,7 +122,7 @@ def bad_answer(provider: str, status: int, body: bytes, why: str) -> BadAnswer:
 def _decoded(body: bytes) -> ErrorBody | None:
     try:
         return _decoder.decode(_alone(body))
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -190,7 +191,7 @@ def _retry_info(body: bytes) -> float | None:
         return None
     try:
         details = _detailed_decoder.decode(_alone(body)).error.details
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return next((_number(each.retry_delay.removesuffix("s")) for each in details if each.retry_delay), None)
 

@@ -10,13 +10,12 @@ from msgspec import Raw
 from calibrant.apischema.openai_responses import Incomplete, Item, ItemPart, ResponseAnswer, ResponseUsage
 from calibrant.base.errors import ProviderError
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.refusal import bad_answer, refusal_in, refusal_within
+from calibrant.providers.refusal import UNREADABLE, bad_answer, refusal_in, refusal_within
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, Reply, Usage
 
-__all__ = ["UNREADABLE", "Ending", "decode_responses", "failure_in", "item_of", "summary_of", "text_of", "usage_of"]
+__all__ = ["Ending", "decode_responses", "failure_in", "item_of", "summary_of", "text_of", "usage_of"]
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _answer_decoder = msgspec.json.Decoder(ResponseAnswer)
 _item_decoder = msgspec.json.Decoder(Item)

@@ -14,8 +14,8 @@ from msgspec import Raw, Struct
 
 from calibrant.apischema.openai_responses import Item, ResponseAnswer, ResponseEvent
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.refusal import refusal_in
-from calibrant.providers.responses_answer import UNREADABLE, Ending, failure_in, item_of, summary_of, text_of, usage_of
+from calibrant.providers.refusal import UNREADABLE, refusal_in
+from calibrant.providers.responses_answer import Ending, failure_in, item_of, summary_of, text_of, usage_of
 from calibrant.providers.sse_decoder import SseDecoder
 from calibrant.types.reply import Chunk, Delta, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta
 

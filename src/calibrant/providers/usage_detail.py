@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import msgspec
 
+from calibrant.providers.refusal import UNREADABLE
 from calibrant.types.reply import Usage
 
 __all__ = ["details", "looked_for"]
@@ -99,7 +100,7 @@ def _said(document: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 def _opened(raw: bytes) -> Mapping[str, Any]:
     try:
         return _table(_decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
 
 
