@@ -2,7 +2,7 @@
 
 Fields that are not listed are ignored, as OpenAI clients send many that do not matter here (`user`, `store`,
 `metadata`, `logit_bias`, `logprobs`, `prompt_cache_key` and others); `StrictChatBody` refuses them.
-The vendor's own fields come under two prefixes, `tensorzero::` and `calibrant::`.
+Our own fields (`own.py`) come under two prefixes, `tensorzero::` and `calibrant::`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from calibrant.apischema.native import CacheOptions, ParamsBody, TokenCount
-from calibrant.apischema.options import ExtraBodyEntry, ExtraHeaderEntry, ProviderToolBody
+from calibrant.apischema.native import TokenCount
+from calibrant.apischema.own import OwnFields, prefixed
 
 __all__ = [
     "AllowedTools",
@@ -56,12 +56,7 @@ _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Position = Annotated[int, Meta(ge=0)]
 
 
-def _prefixed(field: str) -> str | None:
-    """Name the vendor's fields as they are on the wire: `tensorzero_tags` is `tensorzero::tags`."""
-    return field.replace("_", "::", 1) if field.startswith(("tensorzero_", "calibrant_")) else None
-
-
-class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=_prefixed):
+class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=prefixed):
     """Text, or arguments of the template that is named after the role."""
 
     text: str | None = None
@@ -69,7 +64,7 @@ class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=_prefixed):
     calibrant_arguments: dict[str, Any] | None = None
 
 
-class ImageUrl(Struct, frozen=True, kw_only=True, rename=_prefixed):
+class ImageUrl(Struct, frozen=True, kw_only=True, rename=prefixed):
     """An image by its address, which may be a `data:` URL."""
 
     url: str
@@ -287,7 +282,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     include_usage: bool | None = None
 
 
-class ChatBody(Struct, frozen=True, kw_only=True, rename=_prefixed):
+class ChatBody(OwnFields, frozen=True, kw_only=True, rename=prefixed):
     """The request."""
 
     model: str
@@ -311,40 +306,6 @@ class ChatBody(Struct, frozen=True, kw_only=True, rename=_prefixed):
     verbosity: str | None = None
     n: int | None = None
     response_format: ResponseFormat | None = None
-
-    tensorzero_variant_name: str | None = None
-    tensorzero_episode_id: str | None = None
-    tensorzero_namespace: str | None = None
-    tensorzero_dryrun: bool | None = None
-    tensorzero_tags: dict[str, str] | None = None
-    tensorzero_cache_options: CacheOptions | None = None
-    tensorzero_credentials: dict[str, str] | None = None
-    tensorzero_extra_body: list[ExtraBodyEntry] | None = None
-    tensorzero_extra_headers: list[ExtraHeaderEntry] | None = None
-    tensorzero_provider_tools: list[ProviderToolBody] | None = None
-    tensorzero_params: ParamsBody | None = None
-    tensorzero_deny_unknown_fields: bool | None = None
-    tensorzero_include_raw_usage: bool | None = None
-    tensorzero_include_raw_response: bool | None = None
-    tensorzero_include_original_response: bool | None = None
-    tensorzero_internal_dynamic_variant_config: dict[str, Any] | None = None
-
-    calibrant_variant_name: str | None = None
-    calibrant_episode_id: str | None = None
-    calibrant_namespace: str | None = None
-    calibrant_dryrun: bool | None = None
-    calibrant_tags: dict[str, str] | None = None
-    calibrant_cache_options: CacheOptions | None = None
-    calibrant_credentials: dict[str, str] | None = None
-    calibrant_extra_body: list[ExtraBodyEntry] | None = None
-    calibrant_extra_headers: list[ExtraHeaderEntry] | None = None
-    calibrant_provider_tools: list[ProviderToolBody] | None = None
-    calibrant_params: ParamsBody | None = None
-    calibrant_deny_unknown_fields: bool | None = None
-    calibrant_include_raw_usage: bool | None = None
-    calibrant_include_raw_response: bool | None = None
-    calibrant_include_original_response: bool | None = None
-    calibrant_internal_dynamic_variant_config: dict[str, Any] | None = None
 
 
 class StrictChatBody(ChatBody, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -48,6 +48,7 @@ _PUBLISH_S = 0.25
 _OBSERVED = {
     "/inference": "inference",
     "/openai/v1/chat/completions": "openai_chat_completions",
+    "/v1/chat/completions": "openai_chat_completions",
     "/feedback": "feedback",
 }
 

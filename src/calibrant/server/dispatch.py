@@ -68,13 +68,13 @@ class Dispatcher:
         return self._error_answer(InternalError("An internal error occurred; the gateway's log says more"), request)
 
     def _error_answer(self, error: CalibrantError, request: HttpRequest) -> Answer:
-        openai = request.path.startswith(self._router.openai_prefix)
+        shape = self._router.error_shape(request.path)
         headers: Headers = ()
         if isinstance(error, MethodNotAllowed):
             headers = (("allow", ", ".join(self._router.allowed(request.path))),)
         elif isinstance(error, UnsupportedEncoding):
             headers = (("accept-encoding", ", ".join(ENCODINGS)),)
-        body = encode_error(error, openai=openai, error_json=self._settings.error_json)
+        body = encode_error(error, shape, error_json=self._settings.error_json)
         return Answer(error.status, body, headers=headers)
 
     async def _decompress(self, request: HttpRequest) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from calibrant.base.errors import ConfigError, MethodNotAllowed, NotFound
+from calibrant.base.errors import ConfigError, InvalidRequest, MethodNotAllowed, NotFound
 from calibrant.server.http import Answer, Handler, HttpRequest
 from calibrant.server.target import decode_segment
+from calibrant.wire.error import ErrorShape
 
 __all__ = ["Route", "Router"]
 
@@ -28,6 +29,8 @@ class Route(Struct, frozen=True):
     handler: Handler
     summary: str
     """One sentence for the documentation."""
+    errors: ErrorShape = "native"
+    """In whose dialect its errors are told."""
 
 
 class _Pattern(Struct, frozen=True):
@@ -52,7 +55,7 @@ class _Pattern(Struct, frozen=True):
 class Router:
     """Finds the route of a request."""
 
-    __slots__ = ("_fixed", "_patterns", "base_path", "openai_prefix", "routes")
+    __slots__ = ("_fixed", "_patterns", "base_path", "routes")
 
     def __init__(self, routes: Iterable[Route], base_path: str = "") -> None:
         """Build the table.
@@ -64,7 +67,6 @@ class Router:
         if base_path and not base_path.startswith("/"):
             raise ConfigError(f"gateway.base_path: {base_path!r} must start with `/`")
         self.base_path = base_path
-        self.openai_prefix = f"{base_path}/openai/"
         self.routes = tuple(routes)
         self._fixed: dict[str, dict[str, Route]] = {}
         self._patterns: dict[int, list[_Pattern]] = {}
@@ -97,6 +99,18 @@ class Router:
         """Return the methods that a path answers, sorted; none where there is no such path."""
         routes = self._fixed.get(path) or self._search(path)[0]
         return _allowed(routes) if routes else ()
+
+    def error_shape(self, path: str) -> ErrorShape:
+        """Return in whose dialect a path's errors are told; below `/openai/` that is OpenAI's for any path."""
+        if path.startswith(f"{self.base_path}/openai/"):
+            return "openai"
+        try:
+            routes = self._fixed.get(path) or self._search(path)[0] or {}
+        except InvalidRequest:
+            return "native"
+        for route in routes.values():
+            return route.errors
+        return "native"
 
     def _search(self, path: str) -> tuple[dict[str, Route] | None, dict[str, str]]:
         segments = [decode_segment(segment) for segment in path.split("/")]

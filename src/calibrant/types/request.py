@@ -9,11 +9,11 @@ from msgspec.structs import asdict
 
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
-from calibrant.types.tool import Tool, ToolChoice
+from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
 __all__ = ["Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params"]
 
-Dialect = Literal["native", "openai_chat"]
+Dialect = Literal["native", "openai_chat", "openai_responses", "anthropic_messages"]
 JsonMode = Literal["off", "on", "strict", "tool"]
 
 
@@ -62,6 +62,7 @@ class InferenceRequest(Struct, frozen=True):
     internal: bool = False
     tools: tuple[Tool, ...] = ()
     """Tools that came with the request, beside those of the function."""
+    custom_tools: tuple[CustomTool, ...] = ()
     allowed_tools: tuple[str, ...] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
-__all__ = ["Specific", "Tool", "ToolChoice", "ToolConfig"]
+__all__ = ["CustomTool", "Grammar", "Specific", "Tool", "ToolChoice", "ToolConfig"]
 
 
 class Tool(Struct, frozen=True):
@@ -18,6 +18,25 @@ class Tool(Struct, frozen=True):
     parameters: dict[str, Any]
     """JSON Schema of the arguments."""
     strict: bool = False
+
+
+class Grammar(Struct, frozen=True):
+    """What the text of a custom tool's call must follow."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class CustomTool(Struct, frozen=True):
+    """A tool that is called with free text instead of JSON arguments. OpenAI alone has such.
+
+    A call of one is a `ToolCall` whose `raw_arguments` is the text; which tool it calls says that it is one.
+    """
+
+    name: str
+    description: str = ""
+    grammar: Grammar | None = None
+    """Null for any text."""
 
 
 class Specific(Struct, frozen=True):
@@ -36,3 +55,4 @@ class ToolConfig(Struct, frozen=True):
     tools: tuple[Tool, ...] = ()
     choice: ToolChoice = "auto"
     parallel: bool | None = None
+    custom: tuple[CustomTool, ...] = ()

@@ -211,7 +211,7 @@ class Events:
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
-        return sse.event(encode_error(err, openai=False))
+        return sse.event(encode_error(err, "native"))
 
     def done(self) -> bytes:
         """Return the event that ends the stream."""

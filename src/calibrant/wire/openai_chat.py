@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET
 
 from calibrant.apischema import openai_answer as answer
 from calibrant.apischema import openai_request as shape
-from calibrant.base.errors import CalibrantError, InvalidRequest
+from calibrant.base.errors import CalibrantError
 from calibrant.types.answer import Answered, Head
-from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.reply import (
     Chunk,
     Delta,
@@ -36,16 +35,13 @@ from calibrant.wire.body import invalid
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
 from calibrant.wire.openai_tools import to_tool, to_tool_choice
-from calibrant.wire.options import to_extra_body, to_extra_headers, to_provider_tools
+from calibrant.wire.own import Own, to_own, to_target
 from calibrant.wire.raw import RawFields
 
 __all__ = ["Events", "decode", "encode", "encode_models"]
 
 _LENIENT = msgspec.json.Decoder(shape.ChatBody)
 _STRICT = msgspec.json.Decoder(shape.StrictChatBody)
-_OWN = tuple(name for name in shape.ChatBody.__struct_fields__ if name.startswith(("calibrant_", "tensorzero_")))
-_own_fields: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*_OWN)
-_UNSENT = (None,) * len(_OWN)
 _PARAMS = (
     "max_tokens",
     "max_completion_tokens",
@@ -78,18 +74,16 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     asked = checks.parse(_LENIENT, body)
     if asked.n is not None and asked.n != 1:
         raise invalid("only one choice can be asked for; send 1 or leave it out", "$.n")
-    prefix, function, model = _target(asked.model)
-    # Most requests have none of the many fields of ours: one comparison instead of a look at each.
-    own = _NOTHING_OWN if _own_fields(asked) == _UNSENT else _own(asked, body, prefix, now_ms)
-    if model is not None and own.variant_name is not None:
-        raise InvalidRequest(f"`{prefix}::variant_name` goes with a function; a model has no variants")
+    target = to_target(asked.model)
+    prefix = target.prefix
+    own = to_own(asked, _STRICT, body, target, now_ms)
     choice, allowed = (None, None) if asked.tool_choice is None else to_tool_choice(asked.tool_choice)
     form = asked.response_format
     params = _params(asked)
     request = InferenceRequest(
         to_input(asked.messages),
-        function,
-        model,
+        target.function,
+        target.model,
         own.episode_id,
         own.variant_name,
         own.namespace,
@@ -237,7 +231,7 @@ class Events:
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
-        return sse.event(encode_error(err, openai=True))
+        return sse.event(encode_error(err, "openai"))
 
     def done(self) -> bytes:
         """Return the event that ends the stream."""
@@ -280,22 +274,6 @@ class Events:
         return b'%s[{"index":0,"delta":%s,"finish_reason":null}]}\n\n' % (self._start, _json(delta))
 
 
-def _target(name: str) -> tuple[str, str | None, str | None]:
-    """Return the prefix, and the function or the model, that the field `model` names."""
-    # Split at most twice: a model's name may have colons of its own.
-    prefix, kind, target = parts if len(parts := name.split("::", 2)) == 3 else ("", "", "")
-    if prefix in ("tensorzero", "calibrant") and target:
-        if kind == "function_name":
-            return prefix, checks.stored_name(target), None
-        if kind == "model_name":
-            return prefix, None, target
-    raise invalid(
-        f"unknown model {name!r}; send `tensorzero::function_name::<function>` for a function or "
-        "`tensorzero::model_name::<model>` for a model (`calibrant::` works as well)",
-        "$.model",
-    )
-
-
 def _params(asked: shape.ChatBody) -> Params:
     if _param_fields(asked) == _NO_PARAMS:
         return _DEFAULTS
@@ -318,7 +296,7 @@ def _params(asked: shape.ChatBody) -> Params:
     )
 
 
-def _include_usage(asked: shape.ChatBody, own: _Own, prefix: str) -> bool:
+def _include_usage(asked: shape.ChatBody, own: Own, prefix: str) -> bool:
     wanted = None if asked.stream_options is None else asked.stream_options.include_usage
     if own.raw_usage and asked.stream and wanted is False:
         raise invalid(
@@ -326,72 +304,3 @@ def _include_usage(asked: shape.ChatBody, own: _Own, prefix: str) -> bool:
             "$.stream_options.include_usage",
         )
     return wanted is True or own.raw_usage
-
-
-class _Own(Struct, frozen=True, kw_only=True):
-    """What a request says in fields of ours, under either prefix."""
-
-    episode_id: str | None = None
-    variant_name: str | None = None
-    namespace: str | None = None
-    tags: dict[str, str] = {}
-    dryrun: bool = False
-    credentials: dict[str, str] = {}
-    params: Params | None = None
-    extra_body: tuple[ExtraBody, ...] = ()
-    extra_headers: tuple[ExtraHeader, ...] = ()
-    provider_tools: tuple[ProviderTool, ...] = ()
-    raw_usage: bool = False
-    raw_response: bool = False
-    original_response: bool = False
-
-
-_NOTHING_OWN = _Own()
-
-
-def _own(asked: shape.ChatBody, body: bytes, prefix: str, now_ms: int) -> _Own:
-    if asked.tensorzero_deny_unknown_fields or asked.calibrant_deny_unknown_fields:
-        checks.parse(_STRICT, body)
-    _check_options(asked, prefix)
-    namespace = asked.tensorzero_namespace if asked.calibrant_namespace is None else asked.calibrant_namespace
-    if namespace == "":
-        raise invalid("must not be empty; leave it out for no namespace", f"$.{prefix}::namespace")
-    episode = asked.calibrant_episode_id or asked.tensorzero_episode_id
-    tags = asked.calibrant_tags or asked.tensorzero_tags
-    params = asked.calibrant_params or asked.tensorzero_params
-    return _Own(
-        episode_id=(
-            None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
-        ),
-        variant_name=asked.calibrant_variant_name or asked.tensorzero_variant_name,
-        namespace=namespace,
-        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
-        dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
-        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
-        params=None if params is None else checks.to_params(params),
-        extra_body=to_extra_body(asked.calibrant_extra_body or asked.tensorzero_extra_body, f"$.{prefix}::extra_body"),
-        extra_headers=to_extra_headers(
-            asked.calibrant_extra_headers or asked.tensorzero_extra_headers, f"$.{prefix}::extra_headers"
-        ),
-        provider_tools=to_provider_tools(
-            asked.calibrant_provider_tools or asked.tensorzero_provider_tools, f"$.{prefix}::provider_tools"
-        ),
-        raw_usage=asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage or False,
-        raw_response=asked.calibrant_include_raw_response or asked.tensorzero_include_raw_response or False,
-        original_response=(
-            asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False
-        ),
-    )
-
-
-def _check_options(asked: shape.ChatBody, prefix: str) -> None:
-    options = checks.Unbuilt(
-        cache_options=asked.calibrant_cache_options or asked.tensorzero_cache_options,
-        internal_dynamic_variant_config=(
-            asked.tensorzero_internal_dynamic_variant_config
-            if asked.calibrant_internal_dynamic_variant_config is None
-            else asked.calibrant_internal_dynamic_variant_config
-        ),
-    )
-    if options != checks.NOTHING_UNBUILT:
-        checks.check_unbuilt(options, prefix=f"{prefix}::")

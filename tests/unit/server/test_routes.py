@@ -58,7 +58,7 @@ def test_options_is_answered_unless_the_table_does():
 
 def test_a_base_path_is_put_before_every_route():
     table = router("GET /a", "GET /b/{id}", base_path="/gw/")
-    assert table.base_path == "/gw" and table.openai_prefix == "/gw/openai/"
+    assert table.base_path == "/gw" and table.error_shape("/gw/openai/v1/nothing") == "openai"
     assert table.match("GET", "/gw/a")[0].path == "/a"
     assert table.match("GET", "/gw/b/1")[1] == {"id": "1"}
     assert table.match("OPTIONS", "/gw/b/1")[0].path == "/b/{id}"
