@@ -24,6 +24,7 @@
     │   ├── InferenceTimeout     408   a provider, model or variant ran out of time
     │   ├── ProvidersExhausted   500   each provider of one model failed
     │   ├── AllVariantsFailed    502   each variant of the function failed
+    │   ├── AllCandidatesFailed  502   each candidate of one variant failed
     │   └── RenderError          500   a template cannot be rendered
     ├── SpoolFull                503   no room to record the inference, so it is not started
     ├── StoreUnavailable         503   the database cannot be asked now
@@ -36,6 +37,7 @@ help (`retryable`). A message says what was wrong, where, and what to do about i
 from __future__ import annotations
 
 __all__ = [
+    "AllCandidatesFailed",
     "AllVariantsFailed",
     "BadAnswer",
     "CalibrantError",
@@ -261,6 +263,13 @@ class AllVariantsFailed(InferenceError):
     """Each variant that may serve the function failed; the message lists why."""
 
     code = "all_variants_failed"
+    status = 502
+
+
+class AllCandidatesFailed(InferenceError):
+    """Each candidate of a variant that makes one answer of several failed; the message lists why."""
+
+    code = "all_candidates_failed"
     status = 502
 
 

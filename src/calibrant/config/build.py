@@ -9,14 +9,19 @@ from typing import Any
 import msgspec
 from msgspec.structs import fields
 
-from calibrant.config import document_models, document_parts
+from calibrant.config import document_models, document_parts, schema
 from calibrant.config.credential import AWS_TYPES, credential_at, provider_credential
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
+    BestOfN,
+    ChainOfThought,
     ChatCompletion,
     ChatFunction,
     Experimentation,
     FunctionTable,
+    InContextLearning,
+    MixtureOfN,
+    Prompted,
     SpecificTool,
     Static,
     StaticWeights,
@@ -27,6 +32,7 @@ from calibrant.config.document_models import AnyProvider, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
+    AnyVariant,
     Config,
     CostRule,
     Credential,
@@ -48,10 +54,13 @@ from calibrant.config.setting import REGION_FROM_SDK
 from calibrant.config.sources import schema_sources, template_sources
 from calibrant.config.vendors import VENDORS
 from calibrant.types.extra import ExtraBody, ExtraHeader
-from calibrant.types.request import Params
+from calibrant.types.request import JsonMode, Params
 from calibrant.types.tool import Specific, Tool, ToolChoice
 
-__all__ = ["build"]
+__all__ = ["BuiltVariant", "build", "variant_of"]
+
+BuiltVariant = ChatCompletion | BestOfN | MixtureOfN | ChainOfThought
+"""The tables of variants that this version can serve."""
 
 
 def build(
@@ -209,9 +218,9 @@ def _function(
     payloads: PayloadPolicy,
 ) -> Function:
     variants = {
-        key: _variant(key, variant, models)
+        key: variant_of(key, variant, models)
         for key, variant in table.variants.items()
-        if isinstance(variant, ChatCompletion)
+        if not isinstance(variant, InContextLearning)
     }
     chat = table if isinstance(table, ChatFunction) else None
     output = None if isinstance(table, ChatFunction) else table.output_schema
@@ -241,7 +250,28 @@ def _tool_choice(table: ChatFunction, tools: Mapping[str, Tool]) -> ToolChoice:
     return choice
 
 
-def _variant(name: str, table: ChatCompletion, models: Mapping[str, Model]) -> Variant:
+def variant_of(name: str, table: BuiltVariant, models: Mapping[str, Model]) -> AnyVariant:
+    """Return the variant that a table means."""
+    match table:
+        case ChatCompletion():
+            return _call(name, table, models)
+        case BestOfN():
+            judge = _call(name, table.evaluator, models, json_mode="strict")
+            return schema.BestOfN(
+                name, table.candidates, judge, table.timeout_s, _timeouts(table.timeouts), table.namespace
+            )
+        case MixtureOfN():
+            fuser = _call(name, table.fuser, models)
+            return schema.MixtureOfN(
+                name, table.candidates, fuser, table.timeout_s, _timeouts(table.timeouts), table.namespace
+            )
+        case ChainOfThought():
+            call = _call(name, table, models)
+            return schema.ChainOfThought(name, call, call.timeouts, call.namespace)
+
+
+def _call(name: str, table: Prompted, models: Mapping[str, Model], *, json_mode: JsonMode | None = None) -> Variant:
+    """Return one call of a model; `json_mode` holds where the table says nothing."""
     sources = template_sources(table)
     model = models.get(table.model)
     return Variant(
@@ -262,7 +292,7 @@ def _variant(name: str, table: ChatCompletion, models: Mapping[str, Model]) -> V
             thinking_budget_tokens=table.thinking_budget_tokens,
             verbosity=table.verbosity,
         ),
-        json_mode=table.json_mode,
+        json_mode=table.json_mode or json_mode,
         retries=Retries(table.retries.num_retries, table.retries.max_delay_s),
         timeouts=_timeouts(table.timeouts),
         namespace=table.namespace or (model.namespace if model is not None else None),
@@ -271,7 +301,7 @@ def _variant(name: str, table: ChatCompletion, models: Mapping[str, Model]) -> V
     )
 
 
-def _default_experiment(table: FunctionTable, variants: Mapping[str, Variant]) -> Experiment:
+def _default_experiment(table: FunctionTable, variants: Mapping[str, AnyVariant]) -> Experiment:
     """Return what holds where nobody wrote `experimentation`.
 
     Every variant alike; or, where variants have a `weight`, those in proportion: 0 makes a fallback, and a
@@ -287,7 +317,7 @@ def _default_experiment(table: FunctionTable, variants: Mapping[str, Variant]) -
     )
 
 
-def _experiment(table: Experimentation, variants: Mapping[str, Variant]) -> Experiment:
+def _experiment(table: Experimentation, variants: Mapping[str, AnyVariant]) -> Experiment:
     if not isinstance(table, (Static, StaticWeights, Uniform)):
         # Refused before; a variant of its own never serves by chance.
         return Experiment({})

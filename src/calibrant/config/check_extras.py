@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from calibrant.config.check import Report
 from calibrant.config.document import Document
-from calibrant.config.document_functions import Called
+from calibrant.config.document_functions import calls_of
 from calibrant.config.document_parts import ExtraBody, ExtraHeader
 from calibrant.config.problem import Path
 
@@ -26,8 +26,9 @@ def check_extras(document: Document, report: Report) -> None:
             _check(("models", name, "providers", key), provider.extra_body, provider.extra_headers, report)
     for name, function in document.functions.items():
         for key, variant in function.variants.items():
-            if isinstance(variant, Called):
-                _check(("functions", name, "variants", key), variant.extra_body, variant.extra_headers, report)
+            for within, call in calls_of(variant):
+                here = ("functions", name, "variants", key, *within)
+                _check(here, call.extra_body, call.extra_headers, report)
 
 
 def _check(path: Path, body: Iterable[ExtraBody], headers: Iterable[ExtraHeader], report: Report) -> None:

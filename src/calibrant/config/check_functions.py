@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from calibrant.config.check import Report, check_schema, check_timeouts, names, unknown_model
+from calibrant.config.check import Report, check_schema, names
+from calibrant.config.check_variants import check_once, check_variant
 from calibrant.config.document import Document
 from calibrant.config.document_functions import (
-    ChatCompletion,
     ChatFunction,
     Experimentation,
     FunctionTable,
@@ -16,10 +16,11 @@ from calibrant.config.document_functions import (
     Static,
     StaticWeights,
     Uniform,
+    calls_of,
 )
 from calibrant.config.problem import Path
 from calibrant.config.shape import did_you_mean
-from calibrant.config.sources import Source, schema_sources, template_sources
+from calibrant.config.sources import schema_sources
 
 __all__ = ["check_functions"]
 
@@ -40,64 +41,16 @@ def check_functions(document: Document, tree: Tree, report: Report) -> None:
         if not variants:
             report((*path, "variants"), "is empty", "give the function a variant")
         schemas = schema_sources(function)
-        _check_once(path, schemas, report)
+        check_once(path, schemas, report)
         for source in schemas:
             check_schema(source.text, (*path, *source.path), report)
         for key, variant in function.variants.items():
-            if isinstance(variant, ChatCompletion):
-                here = (*path, "variants", key)
-                _check_variant(here, variant, function, {source.name for source in schemas}, report)
-                _check_model(here, variant, document, tree, report)
+            check_variant((*path, "variants", key), variant, function, document, tree, report)
         _check_experiment(path, function, variants, document, report)
         if isinstance(function, ChatFunction):
             _check_tools(path, function, document, tree, report)
         elif function.output_schema is not None:
             check_schema(function.output_schema, (*path, "output_schema"), report)
-
-
-def _check_once(path: Path, sources: list[Source], report: Report) -> None:
-    seen: dict[str, Source] = {}
-    for source in sources:
-        first = seen.setdefault(source.name, source)
-        if first is not source:
-            report((*path, *source.path), f"sets {source.name!r} a second time", f"keep it or `{first.path[0]}`")
-
-
-def _check_variant(
-    path: Path, variant: ChatCompletion, function: FunctionTable, schemas: set[str], report: Report
-) -> None:
-    templates = template_sources(variant)
-    _check_once(path, templates, report)
-    for name in sorted(schemas - {source.name for source in templates}):
-        report(
-            (*path, "templates", name),
-            f"is missing, but the function has a schema for {name!r}",
-            f"write `templates.{name}.path`",
-        )
-    if isinstance(function, ChatFunction):
-        if variant.json_mode is not None:
-            report(
-                (*path, "json_mode"),
-                "is set on a chat function",
-                'take it out, or make the function `type = "json"`',
-            )
-    elif variant.json_mode is None:
-        report((*path, "json_mode"), "is missing", "write one of 'off', 'on', 'strict', 'tool'")
-
-
-def _check_model(path: Path, variant: ChatCompletion, document: Document, tree: Tree, report: Report) -> None:
-    check_timeouts(path, variant.timeouts, document.gateway.global_outbound_http_timeout_ms, report)
-    fault = unknown_model(variant.model, names(tree, "models"))
-    if fault is not None:
-        report((*path, "model"), *fault)
-    model = document.models.get(variant.model)
-    if model is None or model.namespace is None or variant.namespace in (None, model.namespace):
-        return
-    report(
-        (*path, "namespace"),
-        f"is {variant.namespace!r}, but its model belongs to the namespace {model.namespace!r}",
-        "take the variant's out, or make them the same",
-    )
 
 
 def _check_tools(path: Path, function: ChatFunction, document: Document, tree: Tree, report: Report) -> None:
@@ -156,8 +109,8 @@ def _homes(function: FunctionTable, document: Document) -> dict[str, str]:
     """Return the namespace of each variant that has one, of its own or through its model."""
     homes: dict[str, str] = {}
     for name, variant in function.variants.items():
-        model = document.models.get(variant.model) if isinstance(variant, ChatCompletion) else None
-        home = variant.namespace or (model.namespace if model is not None else None)
+        models = [document.models.get(call.model) for within, call in calls_of(variant) if not within]
+        home = variant.namespace or next((model.namespace for model in models if model is not None), None)
         if home is not None:
             homes[name] = home
     return homes

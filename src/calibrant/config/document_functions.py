@@ -56,6 +56,7 @@ __all__ = [
     "Uniform",
     "Variant",
     "Weights",
+    "calls_of",
 ]
 
 Share = Annotated[float, Meta(ge=0)]
@@ -166,6 +167,17 @@ class ChainOfThought(Prompted, tag="experimental_chain_of_thought", tag_field="t
 
 
 AnyVariant = ChatCompletion | BestOfN | BestOfNAsDocumented | MixtureOfN | InContextLearning | ChainOfThought
+
+
+def calls_of(variant: AnyVariant) -> tuple[tuple[tuple[str, ...], Called], ...]:
+    """Return the calls of models that a variant itself describes, each with its path within the variant."""
+    match variant:
+        case BestOfN():
+            return ((("evaluator",), variant.evaluator),)
+        case MixtureOfN():
+            return ((("fuser",), variant.fuser),)
+        case Called():
+            return (((), variant),)
 
 
 class Static(Table, tag="static", tag_field="type", frozen=True, kw_only=True):

@@ -16,7 +16,10 @@ from calibrant.types.request import JsonMode, Params
 from calibrant.types.tool import Tool, ToolChoice
 
 __all__ = [
+    "AnyVariant",
     "AwsLocations",
+    "BestOfN",
+    "ChainOfThought",
     "Config",
     "CostRule",
     "Credential",
@@ -25,6 +28,7 @@ __all__ = [
     "Function",
     "Gateway",
     "Metric",
+    "MixtureOfN",
     "Model",
     "PayloadPolicy",
     "Provider",
@@ -145,6 +149,44 @@ class Variant(Struct, frozen=True):
     extra_headers: tuple[ExtraHeader, ...] = ()
 
 
+class BestOfN(Struct, frozen=True):
+    """Several candidates answer; a model picks one of their answers."""
+
+    name: str
+    candidates: tuple[str, ...]
+    """Variants of the same function; one may be named more than once."""
+    judge: Variant
+    """Who picks. It has the name of the whole."""
+    candidate_timeout_s: float | None = None
+    """How long each candidate may take."""
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+class MixtureOfN(Struct, frozen=True):
+    """Several candidates answer; a model makes one answer of theirs."""
+
+    name: str
+    candidates: tuple[str, ...]
+    fuser: Variant
+    """Who answers in the end. It has the name of the whole."""
+    candidate_timeout_s: float | None = None
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+class ChainOfThought(Struct, frozen=True):
+    """One call of a model that is made to think before it writes its JSON."""
+
+    name: str
+    call: Variant
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+AnyVariant = Variant | BestOfN | MixtureOfN | ChainOfThought
+
+
 class Experiment(Struct, frozen=True):
     """How traffic is drawn: weights of candidates, then fallbacks in order."""
 
@@ -157,7 +199,7 @@ class Function(Struct, frozen=True):
 
     name: str
     type: Literal["chat", "json"]
-    variants: dict[str, Variant]
+    variants: dict[str, AnyVariant]
     experiment: Experiment
     namespaces: dict[str, Experiment] = {}
     schemas: dict[str, dict[str, Any]] = {}

@@ -87,10 +87,7 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
     _inert(f"{_PROVIDER}.timeout_ms", "embeddings", "`timeouts` has the timeouts of a chat model"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),
-    _refused(f"{_VARIANT}.type", "best-of-n variants", "experimental_best_of_n_sampling", "experimental_best_of_n"),
-    _refused(f"{_VARIANT}.type", "mixture-of-n variants", "experimental_mixture_of_n"),
     _refused(f"{_VARIANT}.type", "in-context-learning variants", "experimental_dynamic_in_context_learning"),
-    _refused(f"{_VARIANT}.type", "chain-of-thought variants", "experimental_chain_of_thought"),
     _refused(f"{_EXPERIMENT}.type", "adaptive experiments", *_BANDITS),
     _refused(f"{_EXPERIMENT}.namespaces.*.type", "adaptive experiments", *_BANDITS),
 )

@@ -27,7 +27,7 @@ from calibrant.config.schema import Variant
 from calibrant.engine.compiled import CompiledModel
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal, ProviderCall
-from calibrant.engine.limits import TIMER_S, Limit, tighter
+from calibrant.engine.limits import TIMER_S, Limit, outermost, tighter
 from calibrant.engine.prepare import prepared
 from calibrant.engine.resolve import Plan
 from calibrant.net.retry import delay
@@ -45,7 +45,10 @@ class OpenStream(Struct, frozen=True):
     decoder: StreamDecoder
     response: Response
     rest: AsyncIterator[bytes]
-    call: ProviderCall
+    call: ProviderCall | None
+    """Null where every call that was made for it is in the journal already."""
+    first_at: float
+    """Monotonic seconds at which the first chunks had come."""
 
 
 class Pause(Struct, frozen=True):
@@ -123,7 +126,7 @@ def attempts(engine: Engine, variant: Variant, journal: Journal, *, stream: bool
     if model is None:
         raise InvalidRequest(f"the variant {variant.name!r} names the model {variant.model!r}, which does not exist")
     now = monotonic()
-    outer = Limit(now + engine.config.gateway.global_outbound_http_timeout_ms / 1e3, "the gateway")
+    outer = journal.limit or outermost(engine.config.gateway, now)
     limit = tighter(outer, variant.timeouts, now, "variant", variant.name, stream=stream)
     retry = 0
     while True:
@@ -210,8 +213,8 @@ async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderC
             # An error, unless that is how the provider says that it will not answer this.
             status, headers, body = response.status, response.headers, await response.read()
             reply = adapter.decode(status, headers, body, json_tool=call.json_mode == "tool")
-            step.first_chunk = monotonic()
-            return OpenStream([as_chunk(reply)], _Over(), response, _nothing(), step)
+            at = step.first_chunk = monotonic()
+            return OpenStream([as_chunk(reply)], _Over(), response, _nothing(), step, at)
         decoder = adapter.decoder(json_tool=call.json_mode == "tool")
         rest = response.chunks()
         async for data in rest:
@@ -225,5 +228,5 @@ async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderC
     except BaseException:
         response.close()
         raise
-    step.first_chunk = monotonic()
-    return OpenStream(first, decoder, response, rest, step)
+    at = step.first_chunk = monotonic()
+    return OpenStream(first, decoder, response, rest, step, at)

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from calibrant.base.errors import ConfigError, NotFound, RenderError
-from calibrant.config.schema import Config, Experiment, Function, Model, Provider, Variant
+from calibrant.config.schema import (
+    AnyVariant,
+    BestOfN,
+    ChainOfThought,
+    Config,
+    Experiment,
+    Function,
+    MixtureOfN,
+    Model,
+    Provider,
+    Variant,
+)
 from calibrant.config.setting import dynamic_settings, placeholders, settled_for
 from calibrant.config.shorthand import shorthand_provider
 from calibrant.providers.base import Adapter
@@ -16,7 +28,18 @@ from calibrant.providers.price_table import PriceTable
 from calibrant.render.schema import Schema
 from calibrant.render.template import Templates
 
-__all__ = ["CompiledFunction", "CompiledModel", "CompiledProvider", "CompiledVariant", "Compiler"]
+__all__ = [
+    "CompiledBestOfN",
+    "CompiledChainOfThought",
+    "CompiledFunction",
+    "CompiledMixtureOfN",
+    "CompiledModel",
+    "CompiledProvider",
+    "CompiledVariant",
+    "Compiler",
+    "Servable",
+    "compiled_variant",
+]
 
 _SHORTHANDS_KEPT = 1024
 
@@ -30,11 +53,40 @@ class CompiledVariant:
 
 
 @dataclass(frozen=True, slots=True)
+class CompiledBestOfN:
+    """Candidates, and who picks."""
+
+    variant: BestOfN
+    candidates: tuple[Servable, ...]
+    judge: CompiledVariant
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMixtureOfN:
+    """Candidates, and who makes one answer of theirs."""
+
+    variant: MixtureOfN
+    candidates: tuple[Servable, ...]
+    fuser: CompiledVariant
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledChainOfThought:
+    """A call that thinks before it answers."""
+
+    variant: ChainOfThought
+    call: CompiledVariant
+
+
+Servable = CompiledVariant | CompiledBestOfN | CompiledMixtureOfN | CompiledChainOfThought
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledFunction:
     """A function with its schemas and variants."""
 
     function: Function
-    variants: dict[str, CompiledVariant]
+    variants: dict[str, Servable]
     schemas: dict[str, Schema]
     output_schema: Schema | None
     tool_schemas: dict[str, Schema]
@@ -156,11 +208,8 @@ class Compiler:
 
 
 def _function(function: Function, includes: dict[str, str]) -> CompiledFunction:
-    variants = {
-        name: CompiledVariant(variant, Templates(variant.templates, includes) if variant.templates else None)
-        for name, variant in function.variants.items()
-    }
-    legacy = {role for variant in function.variants.values() for role in variant.legacy_roles}
+    variants = {name: compiled_variant(variant, function, includes) for name, variant in function.variants.items()}
+    legacy = {role for variant in function.variants.values() for role in _call_of(variant).legacy_roles}
     return CompiledFunction(
         function=function,
         variants=variants,
@@ -169,6 +218,55 @@ def _function(function: Function, includes: dict[str, str]) -> CompiledFunction:
         tool_schemas={tool.name: Schema(tool.parameters) for tool in function.tools.values()},
         schema_only_roles=frozenset(legacy & set(function.schemas)),
     )
+
+
+def compiled_variant(variant: AnyVariant, function: Function, includes: Mapping[str, str]) -> Servable:
+    """Return a variant ready to serve.
+
+    Args:
+        variant: The variant, of the function or made for one request of it.
+        function: The function, which has the candidates that the variant may name.
+        includes: Templates that others may include.
+
+    Raises:
+        RenderError: a template does not compile.
+    """
+    match variant:
+        case Variant():
+            return _compiled_call(variant, includes)
+        case BestOfN():
+            candidates = _candidates(variant.candidates, function, includes)
+            return CompiledBestOfN(variant, candidates, _compiled_call(variant.judge, includes))
+        case MixtureOfN():
+            candidates = _candidates(variant.candidates, function, includes)
+            return CompiledMixtureOfN(variant, candidates, _compiled_call(variant.fuser, includes))
+        case ChainOfThought():
+            return CompiledChainOfThought(variant, _compiled_call(variant.call, includes))
+        case _:
+            assert_never(variant)
+
+
+def _candidates(names: Iterable[str], function: Function, includes: Mapping[str, str]) -> tuple[Servable, ...]:
+    return tuple(compiled_variant(function.variants[name], function, includes) for name in names)
+
+
+def _compiled_call(variant: Variant, includes: Mapping[str, str]) -> CompiledVariant:
+    return CompiledVariant(variant, Templates(variant.templates, includes) if variant.templates else None)
+
+
+def _call_of(variant: AnyVariant) -> Variant:
+    """Return the call of a model that the variant itself describes."""
+    match variant:
+        case Variant():
+            return variant
+        case BestOfN():
+            return variant.judge
+        case MixtureOfN():
+            return variant.fuser
+        case ChainOfThought():
+            return variant.call
+        case _:
+            assert_never(variant)
 
 
 def _model(model: Model, prices: PriceTable | None) -> CompiledModel:

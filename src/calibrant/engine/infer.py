@@ -1,6 +1,7 @@
 """The straight line: one inference from request to answer. Streams walk the same line in `stream.py`.
 
-resolve, then for each variant: render; encode, sign, send, decode (`attempt.py`); then record and spool.
+resolve, then for each variant (`variants/run.py`): render; encode, sign, send, decode (`attempt.py`); then record and
+spool.
 """
 
 from __future__ import annotations
@@ -13,26 +14,23 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
-from calibrant.config.schema import Variant
-from calibrant.engine.attempt import call_model
-from calibrant.engine.compiled import CompiledVariant
+from calibrant.engine.compiled import Servable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import Plan, resolve
-from calibrant.render.prompt import render_input
+from calibrant.engine.variants.run import reply_of
 from calibrant.telemetry.metrics import Spent
 from calibrant.types.answer import Answered
-from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
 from calibrant.wire.raw import raw_responses
 
-__all__ = ["Make", "begin", "infer", "model_call", "record", "serve", "wants_raw"]
+__all__ = ["Make", "begin", "infer", "record", "serve", "wants_raw"]
 
 T = TypeVar("T")
-Make = Callable[[Engine, Plan, Variant, ModelCall, Journal], Awaitable[T]]
-"""Has a variant's model called: for a whole answer, or for a stream that has begun."""
+Make = Callable[[Engine, Plan, Servable, Journal], Awaitable[T]]
+"""Has a variant answer: whole, or as a stream that has begun."""
 
 
 async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:
@@ -59,9 +57,9 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
     return answered
 
 
-async def _answered(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, journal: Journal) -> Answered:
-    reply = await call_model(engine, plan, variant, call, journal)
-    return answer(head(engine, plan, variant.name), plan, reply, journal.cost())
+async def _answered(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> Answered:
+    reply = await reply_of(engine, plan, variant, journal)
+    return answer(head(engine, plan, variant.variant.name), plan, reply, journal)
 
 
 def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> tuple[Plan, Journal]:
@@ -88,8 +86,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
     try:
         for variant in plan.order:
             try:
-                call = model_call(plan, variant, journal)
-                return await make(engine, plan, variant.variant, call, journal)
+                return await make(engine, plan, variant, journal)
             except CalibrantError as error:
                 _give_up(plan, variant, journal, error)
         raise AllVariantsFailed(
@@ -103,32 +100,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
         raise
 
 
-def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelCall:
-    """Return the call that this variant makes of its model.
-
-    Raises:
-        RenderError: a template cannot be rendered.
-    """
-    began = monotonic()
-    config = variant.variant
-    journal.variant_name = config.name
-    request = plan.request
-    system, messages = render_input(request.input, variant.templates, config.legacy_roles)
-    params = request.params.over(config.params)
-    schema = plan.output_schema
-    journal.durations["render"] = (monotonic() - began) * 1e3
-    return ModelCall(
-        system,
-        messages,
-        params,
-        plan.tools,
-        json_mode=params.json_mode or config.json_mode,
-        output_schema=schema.source if schema is not None else None,
-        stream=request.stream,
-    )
-
-
-def _give_up(plan: Plan, variant: CompiledVariant, journal: Journal, error: CalibrantError) -> None:
+def _give_up(plan: Plan, variant: Servable, journal: Journal, error: CalibrantError) -> None:
     """Note why a variant was given up; a pinned one has no other after it, so its error goes on."""
     journal.failures.append(f"{variant.variant.name}: {error.message}")
     if plan.pinned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,7 +16,7 @@ from calibrant.engine.limits import Limit
 from calibrant.providers.cost import UNKNOWN
 from calibrant.providers.estimate import estimated_input, estimated_output
 from calibrant.types.money import total
-from calibrant.types.reply import Reply, Usage, UsageSource
+from calibrant.types.reply import Reply, Usage, UsageSource, usage_of
 from calibrant.types.rows import ModelInferenceRow
 
 __all__ = ["Journal", "ProviderCall"]
@@ -61,6 +62,12 @@ class Journal(Struct):
     """Milliseconds of each step."""
     failures: list[str] = []
     """Why each variant that was given up failed."""
+    limit: Limit | None = None
+    """What a variant around this call allows; null where there is none."""
+    others: list[Usage] = []
+    """What calls used whose answers were not served but that the answer needed."""
+    strategy: bytes | None = None
+    """How a variant of several calls came to its answer, as JSON."""
 
     def succeeded(self, call: ProviderCall, reply: Reply, ended: float) -> None:
         """Note an answer."""
@@ -76,6 +83,22 @@ class Journal(Struct):
         A call that made nothing, as far as anybody knows, costs nothing that is known and does not count.
         """
         return total([row.cost for row in self.rows if row.usage_source != "none"])
+
+    def absorb(self, parts: Sequence[Journal], seconds: float) -> None:
+        """Take over what was noted apart, of calls that ran at the same time.
+
+        Args:
+            parts: The notes.
+            seconds: How long all of it took.
+        """
+        for part in parts:
+            self.rows += [replace(row, attempt=len(self.rows) + i) for i, row in enumerate(part.rows, 1)]
+            self.others += part.others
+        self.upstream_s += seconds
+
+    def spent(self, usage: Usage) -> Usage:
+        """Return what the answer's own call used and what was used beside it."""
+        return usage_of([usage, *self.others]) if self.others else usage
 
     def _note(self, call: ProviderCall, ended: float, reply: Reply | None, error: CalibrantError | None) -> None:
         self.upstream_s += ended - call.started

@@ -6,10 +6,10 @@ Whoever runs out first is named in the error.
 from __future__ import annotations
 
 from calibrant.base.errors import InferenceTimeout
-from calibrant.config.schema import Timeouts
+from calibrant.config.schema import Gateway, Timeouts
 from calibrant.types.call import Deadline
 
-__all__ = ["TIMER_S", "Limit", "tighter"]
+__all__ = ["TIMER_S", "Limit", "outermost", "tighter"]
 
 TIMER_S = 0.002
 """How much too early an event loop's timer may go off: what it ended counts as over."""
@@ -60,6 +60,11 @@ class Limit:
         if not begun and self.first is not None and now >= self.first:
             return InferenceTimeout(f"{self.first_whose} ran out of time for the first chunk")
         return None
+
+
+def outermost(gateway: Gateway, now: float) -> Limit:
+    """Return the limit of everything that the gateway does for one inference."""
+    return Limit(now + gateway.global_outbound_http_timeout_ms / 1e3, "the gateway")
 
 
 def tighter(limit: Limit, timeouts: Timeouts, now: float, kind: str, name: str, *, stream: bool) -> Limit:

@@ -8,6 +8,7 @@ import msgspec
 
 from calibrant.base.ids import id_millis
 from calibrant.engine.engine import Engine
+from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
 from calibrant.render.schema import Schema
 from calibrant.types.answer import Answered, Head
@@ -33,15 +34,16 @@ def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
     )
 
 
-def answer(head: Head, plan: Plan, reply: Reply, cost: str | None = None) -> Answered:
+def answer(head: Head, plan: Plan, reply: Reply, journal: Journal) -> Answered:
     """Return the function's answer. Output that breaks its schema is marked, never an error.
 
     Args:
         head: Who answers.
         plan: What was decided.
         reply: What the model answered.
-        cost: Of every call that was made for it.
+        journal: What happened; usage and cost are those of every call that the answer needed.
     """
+    usage, cost = journal.spent(reply.usage), journal.cost()
     if head.function_type == "json":
         # The last one: a model that talks before it answers does so in a block of its own.
         raw = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), None)
@@ -50,7 +52,7 @@ def answer(head: Head, plan: Plan, reply: Reply, cost: str | None = None) -> Ans
             content=reply.content,
             raw=raw,
             parsed=None if raw is None else parse_json(raw, plan.output_schema),
-            usage=reply.usage,
+            usage=usage,
             finish_reason=reply.finish_reason,
             cost=cost,
         )
@@ -62,7 +64,7 @@ def answer(head: Head, plan: Plan, reply: Reply, cost: str | None = None) -> Ans
         content=content,
         raw=None,
         parsed=None,
-        usage=reply.usage,
+        usage=usage,
         finish_reason=reply.finish_reason,
         cost=cost,
     )

@@ -21,8 +21,9 @@ _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 _NO_PARAMS = Params()
 _PAYLOADS = ("input", "output", "inference_params", "tool_params", "output_schema")
-"""The last fields of an `InferenceRow`."""
-_NO_PAYLOADS = (None,) * len(_PAYLOADS)
+"""The payloads of an `InferenceRow`, in its order."""
+_Payloads = tuple[bytes | None, bytes | None, bytes | None, bytes | None, bytes | None]
+_NO_PAYLOADS: _Payloads = (None, None, None, None, None)
 
 
 def begun(engine: Engine, plan: Plan, journal: Journal, now: float) -> Begun:
@@ -118,13 +119,14 @@ def _inference(
         {} if bare else plan.tags,
         engine.spool.incarnation if engine.spool is not None else "",  # worker
         *payloads,
+        journal.strategy,
     )
 
 
-def _payloads(engine: Engine, plan: Plan, answered: Answered | None) -> tuple[bytes | None, ...]:
+def _payloads(engine: Engine, plan: Plan, answered: Answered | None) -> _Payloads:
     """Return what `_PAYLOADS` names."""
     request = plan.request
-    payloads = (
+    payloads: _Payloads = (
         _encode(request.input),
         None if answered is None else output_json(answered),
         None if request.params == _NO_PARAMS else _encode({"chat_completion": request.params}),
@@ -133,7 +135,10 @@ def _payloads(engine: Engine, plan: Plan, answered: Answered | None) -> tuple[by
     )
     if engine.redact is None:
         return payloads
-    return tuple(redacted(engine, value, name) for name, value in zip(_PAYLOADS, payloads, strict=True))
+    given, made, params, tools, schema = (
+        redacted(engine, value, name) for name, value in zip(_PAYLOADS, payloads, strict=True)
+    )
+    return given, made, params, tools, schema
 
 
 def _kept(engine: Engine, row: ModelInferenceRow, policy: PayloadPolicy) -> ModelInferenceRow:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Experiment
-from calibrant.engine.compiled import CompiledFunction, CompiledVariant
+from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.render.inputs import check_input
 from calibrant.render.schema import Schema
@@ -37,7 +37,7 @@ class Plan(Struct, frozen=True):
     """The variant that the draw, or the caller, chose."""
     probability: float | None
     """The chance that the draw had of choosing it; null when pinned."""
-    order: Iterator[CompiledVariant]
+    order: Iterator[Servable]
     """Variants to try, the assigned one first."""
     tags: dict[str, str]
     tools: ToolConfig | None
@@ -64,7 +64,7 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         tags["tensorzero::namespace"] = request.namespace
     if request.internal:
         tags["tensorzero::internal"] = "true"
-    order: Iterator[CompiledVariant]
+    order: Iterator[Servable]
     if request.variant_name is not None:
         pinned = _pinned(function, request)
         tags["tensorzero::variant_pinned"] = request.variant_name
@@ -102,7 +102,7 @@ def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:
     return function
 
 
-def _pinned(function: CompiledFunction, request: InferenceRequest) -> CompiledVariant:
+def _pinned(function: CompiledFunction, request: InferenceRequest) -> Servable:
     name = request.variant_name or ""
     found = function.variants.get(name)
     if found is None:
@@ -114,7 +114,7 @@ def _pinned(function: CompiledFunction, request: InferenceRequest) -> CompiledVa
     return found
 
 
-def _check_namespace(variant: CompiledVariant, namespace: str | None) -> None:
+def _check_namespace(variant: Servable, namespace: str | None) -> None:
     home = variant.variant.namespace
     if home not in (None, namespace):
         raise InvalidRequest(
@@ -123,9 +123,7 @@ def _check_namespace(variant: CompiledVariant, namespace: str | None) -> None:
         )
 
 
-def _drawn(
-    function: CompiledFunction, namespace: str | None, episode_id: str
-) -> tuple[str, float, Iterator[CompiledVariant]]:
+def _drawn(function: CompiledFunction, namespace: str | None, episode_id: str) -> tuple[str, float, Iterator[Servable]]:
     variants = function.variants
     if len(variants) == 1:
         ((name, only),) = variants.items()
@@ -144,7 +142,7 @@ def _drawn(
     return first, chance, _chain(variants, first, order)
 
 
-def _chain(variants: dict[str, CompiledVariant], first: str, rest: Iterator[str]) -> Iterator[CompiledVariant]:
+def _chain(variants: dict[str, Servable], first: str, rest: Iterator[str]) -> Iterator[Servable]:
     yield variants[first]
     for name in rest:
         yield variants[name]

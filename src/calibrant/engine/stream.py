@@ -10,16 +10,17 @@ from time import monotonic
 from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
-from calibrant.engine.attempt import OpenStream, open_model
+from calibrant.engine.attempt import OpenStream
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import begin, record, serve, wants_raw
-from calibrant.engine.journal import Journal
+from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import begun
 from calibrant.engine.resolve import Plan
+from calibrant.engine.variants.run import open_stream_of
 from calibrant.types.answer import Answered, Head
-from calibrant.types.reply import Chunk, fold
+from calibrant.types.reply import Chunk, Reply, fold
 from calibrant.types.request import InferenceRequest
 
 __all__ = ["Stream", "open_stream"]
@@ -36,7 +37,7 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
         SpoolFull: there is no room to record it.
     """
     plan, journal = begin(engine, request, caller, started)
-    upstream = await serve(engine, plan, journal, open_model)
+    upstream = await serve(engine, plan, journal, open_stream_of)
     if engine.spool is not None and not request.dryrun:
         try:
             await engine.spool.append(begun(engine, plan, journal, monotonic()))
@@ -81,9 +82,10 @@ class Stream:
                 self._seen += chunks
                 yield chunks
         except InferenceTimeout as error:
-            self.error = upstream.call.limit.over(monotonic() + TIMER_S, begun=True) or error
+            call = upstream.call
+            self.error = (call and call.limit.over(monotonic() + TIMER_S, begun=True)) or error
         except ProviderError as error:
-            self.error = upstream.call.discreet(error)
+            self.error = upstream.call.discreet(error) if upstream.call is not None else error
         except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
             _log.exception("a stream broke on a fault of the gateway")
             self.engine.metrics.count("internal_errors", ("stream",))
@@ -99,14 +101,9 @@ class Stream:
     async def _finish(self) -> None:
         reply = fold(self._seen)
         call = self.upstream.call
-        now = monotonic()
-        if self.error is None:
-            self.journal.succeeded(call, reply, now)
-        else:
-            self.journal.failed(call, self.error, now, partial=reply)
-            names = (call.model_name, call.provider.provider.name, self.error.code)
-            self.engine.metrics.count("provider_errors", names)
-        self.answered = answer(self.head, self.plan, reply, self.journal.cost())
+        if call is not None:
+            self._note(call, reply)
+        self.answered = answer(self.head, self.plan, reply, self.journal)
         if wants_raw(self.plan.request):
             self.answered = replace(self.answered, calls=tuple(self.journal.rows))
         done = record(
@@ -115,7 +112,15 @@ class Stream:
             self.journal,
             answered=self.answered,
             error=self.error,
-            first_chunk=call.first_chunk,
+            first_chunk=self.upstream.first_at,
         )
         if done is not None:
             await done
+
+    def _note(self, call: ProviderCall, reply: Reply) -> None:
+        if self.error is None:
+            self.journal.succeeded(call, reply, monotonic())
+            return
+        self.journal.failed(call, self.error, monotonic(), partial=reply)
+        names = (call.model_name, call.provider.provider.name, self.error.code)
+        self.engine.metrics.count("provider_errors", names)

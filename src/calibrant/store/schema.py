@@ -61,6 +61,7 @@ inferences = Table(
     _text("key_id", null=True),
     _text("tags"),
     _text("worker"),
+    _text("strategy", null=True),
     Index("inferences_episode", "episode_id"),
     Index("inferences_function", "function_name", "seq"),
     Index("inferences_running", "worker", sqlite_where=text("status = 'running'")),

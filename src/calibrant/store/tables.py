@@ -31,7 +31,7 @@ __all__ = [
     "to_model_inference",
 ]
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest revision in `migrations/versions`."""
 
 INFERENCE_DATA = ("input", "output", "inference_params", "tool_params", "output_schema")
@@ -49,6 +49,7 @@ _inference_data: Callable[[InferenceRow], _Parameters] = attrgetter(*INFERENCE_D
 _model: Callable[[ModelInferenceRow], _Parameters] = attrgetter(*MODEL)
 _feedback: Callable[[FeedbackRow], _Parameters] = attrgetter(*FEEDBACK)
 _JSON_IN_INFERENCE = (INFERENCE.index("durations"), INFERENCE.index("tags"))
+_STRATEGY = INFERENCE.index("strategy")
 _STREAM = INFERENCE.index("stream")
 _WORKER = INFERENCE.index("worker")
 _CACHED = MODEL.index("cached")
@@ -63,6 +64,7 @@ def inference_parameters(sequence: int, row: InferenceRow, incarnation: str) -> 
     values = list(_inference(row))
     for index in _JSON_IN_INFERENCE:
         values[index] = _json(values[index])
+    values[_STRATEGY] = _text(values[_STRATEGY])
     if not values[_WORKER]:
         values[_WORKER] = incarnation
     return (sequence, *values)
@@ -111,6 +113,7 @@ def to_inference(columns: Sequence[Any]) -> InferenceRow:
     for index in _JSON_IN_INFERENCE:
         values[index] = decode(values[index], type=dict[str, Any])
     values[_STREAM] = bool(values[_STREAM])
+    values[_STRATEGY] = _bytes(values[_STRATEGY])
     names = (*INFERENCE, *INFERENCE_DATA)
     values[len(INFERENCE) :] = [unpack(value) for value in values[len(INFERENCE) :]]
     return InferenceRow(**dict(zip(names, values, strict=False)))

@@ -42,6 +42,10 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "unknown_costs": ("Calls of providers that made something and whose cost is unknown.", ("model_name",)),
     "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
     "credential_failures": ("Failed tries to fetch or renew a credential.", ("kind",)),
+    "judge_failures": (
+        "Judges and fusers that could not answer, so that a candidate was picked by chance.",
+        ("function_name", "variant_name"),
+    ),
     "feedback": ("Feedback accepted.", ("metric_name",)),
     "rejected": ("Requests refused because the spool had no room.", ()),
     "internal_errors": ("Faults of the gateway itself.", ("where",)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ __all__ = [
     "UsageSource",
     "as_chunk",
     "fold",
+    "usage_of",
 ]
 
 FinishReason = Literal["stop", "stop_sequence", "length", "tool_call", "content_filter", "unknown"]
@@ -144,6 +145,26 @@ def fold(chunks: Iterable[Chunk]) -> Reply:
         fingerprint=fingerprint,
         request_id=request_id,
         finish_detail=finish_detail,
+    )
+
+
+def usage_of(calls: Sequence[Usage]) -> Usage:
+    """Return what several calls used together: unknown where that of one is, but for what providers rarely tell."""
+
+    def all_of(values: list[int | None]) -> int | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if len(known) == len(values) else None
+
+    def any_of(values: list[int | None]) -> int | None:
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+    return Usage(
+        input_tokens=all_of([each.input_tokens for each in calls]),
+        output_tokens=all_of([each.output_tokens for each in calls]),
+        cache_read_tokens=any_of([each.cache_read_tokens for each in calls]),
+        cache_write_tokens=any_of([each.cache_write_tokens for each in calls]),
+        reasoning_tokens=any_of([each.reasoning_tokens for each in calls]),
     )
 
 

@@ -80,6 +80,8 @@ class InferenceRow(Struct, frozen=True, array_like=True):
     inference_params: bytes | None = None
     tool_params: bytes | None = None
     output_schema: bytes | None = None
+    strategy: bytes | None = None
+    """How a variant of several calls came to its answer, as JSON: candidates, order, choice."""
 
 
 class ModelInferenceRow(Struct, frozen=True, array_like=True):

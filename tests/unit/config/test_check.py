@@ -4,6 +4,8 @@ import pytest
 
 MODEL = '[models.m]\nrouting=["p"]\n[models.m.providers.p]\ntype="openai"\nmodel_name="x"\n'
 FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_completion"\nmodel="m"\n' + MODEL
+BEST = '[functions.f.variants.best]\ntype="experimental_best_of_n_sampling"\n'
+MIX = '[functions.f.variants.mix]\ntype="experimental_mixture_of_n"\n'
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,34 @@ FUNCTION = '[functions.f]\ntype="chat"\n[functions.f.variants.v]\ntype="chat_com
             FUNCTION.replace("chat_completion", "experimental_best_of_n").replace(
                 'model="m"', 'candidates=["v"]\nevaluator={model="m"}'
             ),
+            "functions.f.variants.v.candidates[0]",
+            "back to this variant",
+        ),
+        (
+            FUNCTION + f'{BEST}candidates=["v", "x"]\nevaluator={{model="m"}}',
+            "functions.f.variants.best.candidates[1]",
+            "the variant 'x', which the function lacks",
+        ),
+        (FUNCTION + f'{BEST}candidates=[]\nevaluator={{model="m"}}', "functions.f.variants.best.candidates", "empty"),
+        (
+            FUNCTION + f'{BEST}candidates=["v"]\nevaluator={{model="n"}}',
+            "functions.f.variants.best.evaluator.model",
+            "'n', which is not configured",
+        ),
+        (
+            FUNCTION + f'{MIX}candidates=["v"]\nfuser={{model="m", json_mode="on"}}',
+            "functions.f.variants.mix.fuser.json_mode",
+            "chat function",
+        ),
+        (
+            FUNCTION + f'{MIX}candidates=["v"]\nfuser={{model="m", extra_body=[{{pointer="a", value=1}}]}}',
+            "functions.f.variants.mix.fuser.extra_body[0].pointer",
+            "JSON Pointer",
+        ),
+        (
+            FUNCTION.replace("chat_completion", "experimental_chain_of_thought"),
             "functions.f.variants.v.type",
-            "best-of-n variants",
+            "JSON functions only",
         ),
         (
             FUNCTION + '[functions.f.experimentation]\ntype="static"\ncandidate_variants=["w"]',

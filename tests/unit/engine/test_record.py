@@ -79,6 +79,7 @@ def test_every_field_of_an_inference_is_in_its_place(line):
         "output": b'[{"type":"text","text":"Hi."}]',
         "inference_params": b'{"chat_completion":{"seed":1}}',
         "output_schema": None,
+        "strategy": None,
     }
 
 

@@ -77,7 +77,7 @@ def test_a_newer_database_is_refused(tmp_path):
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreUnavailable, match="schema 9999, this program knows up to 0002"):
+    with pytest.raises(StoreUnavailable, match=f"schema 9999, this program knows up to {tables.SCHEMA_VERSION}"):
         events.used_bytes()
     reader = SqliteReader(path)
     assert "9999" in reader.health().detail

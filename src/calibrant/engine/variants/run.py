@@ -1,0 +1,63 @@
+"""Has a variant answer, whatever its type: whole, or as a stream that has begun."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from calibrant.engine.attempt import OpenStream
+from calibrant.engine.compiled import (
+    CompiledBestOfN,
+    CompiledChainOfThought,
+    CompiledMixtureOfN,
+    CompiledVariant,
+    Servable,
+)
+from calibrant.engine.engine import Engine
+from calibrant.engine.journal import Journal
+from calibrant.engine.resolve import Plan
+from calibrant.engine.variants import best_of_n, chain_of_thought, chat_completion, mixture_of_n
+from calibrant.engine.variants.settled import settled
+from calibrant.types.reply import Reply
+
+__all__ = ["open_stream_of", "reply_of"]
+
+
+async def reply_of(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> Reply:
+    """Return the variant's whole answer.
+
+    Raises:
+        RenderError: a template cannot be rendered.
+        ProvidersExhausted: every provider failed, on every retry.
+        AllCandidatesFailed: so did every candidate.
+        InferenceTimeout: the variant's time, or that of something in it, is over.
+    """
+    match variant:
+        case CompiledVariant():
+            return await chat_completion.reply_of(engine, plan, variant, journal)
+        case CompiledBestOfN():
+            return await best_of_n.reply_of(engine, plan, variant, journal, reply_of)
+        case CompiledMixtureOfN():
+            return await mixture_of_n.reply_of(engine, plan, variant, journal, reply_of)
+        case CompiledChainOfThought():
+            return await chain_of_thought.reply_of(engine, plan, variant, journal)
+        case _:
+            assert_never(variant)
+
+
+async def open_stream_of(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> OpenStream:
+    """Return the variant's stream, with its first chunk at hand.
+
+    One that cannot stream is waited for, and what it answered comes at once.
+
+    Raises:
+        CalibrantError: as `reply_of` says.
+    """
+    match variant:
+        case CompiledVariant():
+            return await chat_completion.open_stream_of(engine, plan, variant, journal)
+        case CompiledMixtureOfN():
+            return await mixture_of_n.open_stream_of(engine, plan, variant, journal, reply_of)
+        case CompiledBestOfN() | CompiledChainOfThought():
+            return settled(await reply_of(engine, plan, variant, journal))
+        case _:
+            assert_never(variant)
