@@ -131,7 +131,7 @@ class Model(Struct, frozen=True):
     namespace: str | None = None
 
 
-class Variant(Struct, frozen=True):
+class Variant(Struct, frozen=True, tag="chat_completion"):
     """One implementation of a function: a model, prompts and parameters."""
 
     name: str
@@ -149,7 +149,7 @@ class Variant(Struct, frozen=True):
     extra_headers: tuple[ExtraHeader, ...] = ()
 
 
-class BestOfN(Struct, frozen=True):
+class BestOfN(Struct, frozen=True, tag="best_of_n"):
     """Several candidates answer; a model picks one of their answers."""
 
     name: str
@@ -163,7 +163,7 @@ class BestOfN(Struct, frozen=True):
     namespace: str | None = None
 
 
-class MixtureOfN(Struct, frozen=True):
+class MixtureOfN(Struct, frozen=True, tag="mixture_of_n"):
     """Several candidates answer; a model makes one answer of theirs."""
 
     name: str
@@ -175,7 +175,7 @@ class MixtureOfN(Struct, frozen=True):
     namespace: str | None = None
 
 
-class ChainOfThought(Struct, frozen=True):
+class ChainOfThought(Struct, frozen=True, tag="chain_of_thought"):
     """One call of a model that is made to think before it writes its JSON."""
 
     name: str
