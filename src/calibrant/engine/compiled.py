@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
-from calibrant.base.errors import ConfigError, NotFound, RenderError
+from calibrant.base.errors import ConfigError, InvalidRequest, NotFound, RenderError
+from calibrant.config.dynamic import dynamic_variant
 from calibrant.config.schema import (
     AnyVariant,
     BestOfN,
@@ -161,6 +162,20 @@ class Compiler:
             return self._functions[name]
         except KeyError:
             raise NotFound(f"Unknown function: {name!r}; the configuration has {_some(self._functions)}") from None
+
+    def dynamic(self, name: str, table: dict[str, Any]) -> Servable:
+        """Return a variant that came with a request of the function of this name.
+
+        Raises:
+            InvalidRequest: it has mistakes; the message lists all.
+        """
+        if name not in self._config.functions:
+            raise InvalidRequest(f"internal_dynamic_variant_config: {name!r} is no function of the configuration")
+        try:
+            variant = dynamic_variant(self._config, name, table)
+            return compiled_variant(variant, self._config.functions[name], self._config.includes)
+        except (ConfigError, RenderError) as error:
+            raise InvalidRequest(error.message) from None
 
     def model(self, name: str) -> CompiledModel | None:
         """Return the model, configured or by its shorthand, or null where there is none."""

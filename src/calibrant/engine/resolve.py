@@ -6,11 +6,13 @@ Whatever is wrong with the request itself is found here, so that it is a 400 and
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec import Struct
 
 from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
+from calibrant.config.dynamic import DYNAMIC_VARIANT
 from calibrant.config.schema import Experiment
 from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.engine.engine import Caller, Engine
@@ -65,7 +67,10 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
     if request.internal:
         tags["tensorzero::internal"] = "true"
     order: Iterator[Servable]
-    if request.variant_name is not None:
+    if request.dynamic_variant is not None:
+        order = iter((_dynamic(engine, request, request.dynamic_variant),))
+        assigned, chance = DYNAMIC_VARIANT, None
+    elif request.variant_name is not None:
         pinned = _pinned(function, request)
         tags["tensorzero::variant_pinned"] = request.variant_name
         assigned, chance, order = request.variant_name, None, iter((pinned,))
@@ -77,7 +82,7 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         function,
         inference_id,
         episode_id,
-        pinned=request.variant_name is not None,
+        pinned=chance is None,
         assigned=assigned,
         probability=chance,
         order=order,
@@ -112,6 +117,17 @@ def _pinned(function: CompiledFunction, request: InferenceRequest) -> Servable:
         )
     _check_namespace(found, request.namespace)
     return found
+
+
+def _dynamic(engine: Engine, request: InferenceRequest, table: dict[str, Any]) -> Servable:
+    if request.function_name is None or request.variant_name is not None:
+        raise InvalidRequest(
+            "internal_dynamic_variant_config: it takes the place of a function's variant; send it with a function, "
+            "and without a variant's name"
+        )
+    if not request.dryrun:
+        raise InvalidRequest("internal_dynamic_variant_config: it is for trials, which nobody records; send `dryrun`")
+    return engine.compiler.dynamic(request.function_name, table)
 
 
 def _check_namespace(variant: Servable, namespace: str | None) -> None:

@@ -22,6 +22,7 @@ from calibrant.engine.variants.run import open_stream_of
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk, Reply, fold
 from calibrant.types.request import InferenceRequest
+from calibrant.types.rows import ModelInferenceRow
 
 __all__ = ["Stream", "open_stream"]
 
@@ -44,7 +45,8 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
         except BaseException:
             upstream.response.close()
             raise
-    return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name))
+    preceding = tuple(journal.rows) if wants_raw(request) else ()
+    return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name), preceding)
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ class Stream:
     journal: Journal
     upstream: OpenStream
     head: Head
+    preceding: tuple[ModelInferenceRow, ...] = ()
+    """The calls that were over before the stream began, where the caller asked for what is raw of them."""
     answered: Answered | None = None
     """Set when the iteration is over: the whole, or what came of it."""
     error: CalibrantError | None = None

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from calibrant.base.errors import CalibrantError
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.engine.stream import Stream, open_stream
 from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
 from calibrant.types.answer import Answered, Head
-from calibrant.types.reply import Chunk, FinishReason, Usage
+from calibrant.types.reply import Chunk
 from calibrant.types.request import InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
 from calibrant.wire import native, openai_chat
@@ -24,18 +26,16 @@ __all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "Events", "caller_of", "inference_h
 class Events(Protocol):
     """Encodes one stream, event by event; every method returns bytes to send."""
 
+    def preceding(self, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the event that tells what is raw of the calls before the one that streams."""
+        ...
+
     def chunk(self, chunk: Chunk) -> bytes:
         """Return the events of a chunk; empty where it says nothing to the caller."""
         ...
 
-    def final(
-        self,
-        usage: Usage,
-        finish_reason: FinishReason | None,
-        cost: str | None,
-        calls: Sequence[ModelInferenceRow] = (),
-    ) -> bytes:
-        """Return the events that end a whole answer."""
+    def final(self, answered: Answered) -> bytes:
+        """Return the events that end a whole answer; its calls are those that `preceding` has not told."""
         ...
 
     def error(self, err: CalibrantError) -> bytes:
@@ -88,6 +88,9 @@ def inference_handler(engine: Engine, codec: Codec) -> Handler:
 
 
 async def _events(stream: Stream, events: Events) -> AsyncIterator[bytes]:
+    told = stream.preceding
+    if told:
+        yield events.preceding(told)
     async for chunks in stream.chunks():
         data = b"".join([events.chunk(chunk) for chunk in chunks])
         if data:
@@ -96,7 +99,9 @@ async def _events(stream: Stream, events: Events) -> AsyncIterator[bytes]:
         yield events.error(stream.error) + events.done()
     elif stream.answered is not None:
         answered = stream.answered
-        yield (events.final(answered.usage, answered.finish_reason, answered.cost, answered.calls) + events.done())
+        if told:
+            answered = replace(answered, calls=answered.calls[len(told) :])
+        yield events.final(answered) + events.done()
 
 
 def caller_of(http: HttpRequest, endpoint: str) -> Caller:

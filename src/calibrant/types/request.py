@@ -79,6 +79,10 @@ class InferenceRequest(Struct, frozen=True):
     include_raw_usage: bool = False
     include_raw_response: bool = False
     include_original_response: bool = False
+    include_aggregated_response: bool = False
+    """Whether a stream's last chunk has the whole answer."""
+    dynamic_variant: dict[str, Any] | None = None
+    """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
 

@@ -50,8 +50,6 @@ class Unbuilt(Struct, frozen=True, kw_only=True):
     """The options of a request whose features this version lacks."""
 
     cache_options: CacheOptions | None = None
-    include_aggregated_response: bool | None = None
-    internal_dynamic_variant_config: dict[str, Any] | None = None
 
 
 NOTHING_UNBUILT = Unbuilt()
@@ -130,11 +128,6 @@ def check_unbuilt(options: Unbuilt, *, prefix: str = "") -> None:
     cache = options.cache_options
     if cache is not None and cache.enabled != "off":
         raise unbuilt(f"{prefix}cache_options.enabled", "leave it out or send 'off'")
-    if options.internal_dynamic_variant_config is not None:
-        raise unbuilt(f"{prefix}internal_dynamic_variant_config", "leave it out")
-    for field, value in asdict(options).items():
-        if value and field != "cache_options":
-            raise unbuilt(prefix + field, "leave it out")
 
 
 def check_documents(body: bytes, request: InferenceRequest) -> None:
@@ -184,6 +177,7 @@ def _children(parent: dict[str, Any] | list[Any]) -> Iterable[Any]:
 def _documents(request: InferenceRequest) -> Iterator[tuple[str, object]]:
     yield "$.input.system", request.input.system
     yield "output_schema", request.output_schema
+    yield "internal_dynamic_variant_config", request.dynamic_variant
     for tool in request.tools:
         yield f"parameters of tool {tool.name!r}", tool.parameters
     for index, message in enumerate(request.input.messages):

@@ -19,6 +19,7 @@ from calibrant.types.content import (
     CachePoint,
     File,
     InputBlock,
+    OutputBlock,
     RawText,
     Template,
     Text,
@@ -28,7 +29,7 @@ from calibrant.types.content import (
     Unknown,
 )
 from calibrant.types.message import Input, Message, Role
-from calibrant.types.reply import Chunk, FinishReason, TextDelta, ToolCallDelta, Usage
+from calibrant.types.reply import Chunk, TextDelta, ToolCallDelta, Usage
 from calibrant.types.request import Feedback, InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
 from calibrant.types.tool import Specific, Tool, ToolChoice
@@ -86,6 +87,8 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_raw_usage=asked.include_raw_usage or False,
         include_raw_response=asked.include_raw_response or False,
         include_original_response=asked.include_original_response or False,
+        include_aggregated_response=asked.include_aggregated_response or False,
+        dynamic_variant=asked.internal_dynamic_variant_config,
     )
     checks.check_documents(body, request)
     return request
@@ -154,14 +157,22 @@ def _whole(answered: Answered) -> bytes:
     )
 
 
+def _output(answered: Answered) -> tuple[OutputBlock, ...] | shape.JsonOutput:
+    if answered.head.function_type == "chat":
+        return answered.content
+    return shape.JsonOutput(answered.raw, answered.parsed)
+
+
 class Events:
     """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
 
-    __slots__ = ("_chat", "_raw", "_start")
+    __slots__ = ("_aggregated", "_chat", "_nothing", "_raw", "_start")
 
     def __init__(self, head: Head) -> None:
         """Write the part that all events share once."""
         self._chat = head.function_type == "chat"
+        self._nothing = b"[]" if self._chat else b'""'
+        self._aggregated = head.request.include_aggregated_response
         self._raw = RawFields.asked(head.request)
         who = {
             "inference_id": head.inference_id,
@@ -178,7 +189,7 @@ class Events:
         event = self._added(chunk)
         if self._raw is None or not chunk.raw:
             return event
-        return self._raw.chunk(event or self._start + (b"[]" if self._chat else b'""') + b"}\n\n", chunk)
+        return self._raw.chunk(event or self._empty(), chunk)
 
     def _added(self, chunk: Chunk) -> bytes:
         if not chunk.content:
@@ -193,21 +204,23 @@ class Events:
         )
         return self._start + _json(raw) + b"}\n\n" if raw else b""
 
-    def final(
-        self,
-        usage: Usage,
-        finish_reason: FinishReason | None,
-        cost: str | None,
-        calls: Sequence[ModelInferenceRow] = (),
-    ) -> bytes:
-        """Return the event with the usage and the finish reason."""
-        event = b'%s%s,"usage":%s,"finish_reason":%s}\n\n' % (
+    def preceding(self, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the event that tells what is raw of the calls before the one that streams."""
+        return b"" if self._raw is None else self._raw.preceding(self._empty(), calls)
+
+    def final(self, answered: Answered) -> bytes:
+        """Return the event with the usage and the finish reason, and with the whole answer where asked for."""
+        event = b'%s%s,"usage":%s,"finish_reason":%s%s}\n\n' % (
             self._start,
-            b"[]" if self._chat else b'""',
-            _json(_usage(usage, cost)),
-            _json(finish_reason),
+            self._nothing,
+            _json(_usage(answered.usage, answered.cost)),
+            _json(answered.finish_reason),
+            b',"aggregated_response":' + _json(_output(answered)) if self._aggregated else b"",
         )
-        return event if self._raw is None else self._raw.final(event, calls)
+        return event if self._raw is None else self._raw.final(event, answered.calls)
+
+    def _empty(self) -> bytes:
+        return self._start + self._nothing + b"}\n\n"
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""
@@ -230,18 +243,8 @@ def _check_target(asked: shape.InferenceBody) -> None:
 def _check_options(asked: shape.InferenceBody) -> None:
     if asked.include_aggregated_response and not asked.stream:
         raise InvalidRequest("`include_aggregated_response` needs `stream` to be true")
-    if (
-        (asked.cache_options is not None and asked.cache_options.enabled != "off")
-        or asked.internal_dynamic_variant_config is not None
-        or asked.include_aggregated_response
-    ):
-        checks.check_unbuilt(
-            checks.Unbuilt(
-                cache_options=asked.cache_options,
-                include_aggregated_response=asked.include_aggregated_response,
-                internal_dynamic_variant_config=asked.internal_dynamic_variant_config,
-            )
-        )
+    if asked.cache_options is not None and asked.cache_options.enabled != "off":
+        checks.check_unbuilt(checks.Unbuilt(cache_options=asked.cache_options))
 
 
 def _input(asked: shape.InputBody) -> Input:

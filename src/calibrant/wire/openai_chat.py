@@ -19,12 +19,10 @@ from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import (
     Chunk,
     Delta,
-    FinishReason,
     TextDelta,
     ThoughtDelta,
     ToolCallDelta,
     UnknownDelta,
-    Usage,
 )
 from calibrant.types.request import InferenceRequest, JsonMode, Params
 from calibrant.types.rows import ModelInferenceRow
@@ -105,6 +103,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_raw_usage=own.raw_usage,
         include_raw_response=own.raw_response,
         include_original_response=own.original_response,
+        dynamic_variant=own.dynamic_variant,
         include_usage=_include_usage(asked, own, prefix),
     )
     checks.check_documents(body, request)
@@ -207,26 +206,26 @@ class Events:
             return b""
         return self._event(text, calls, extra)
 
-    def final(
-        self,
-        usage: Usage,
-        finish_reason: FinishReason | None,
-        cost: str | None,
-        calls: Sequence[ModelInferenceRow] = (),
-    ) -> bytes:
+    def preceding(self, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the event that tells what is raw of the calls before the one that streams."""
+        return b"" if self._raw is None else self._raw.preceding(self._start + b"[]}\n\n", calls)
+
+    def final(self, answered: Answered) -> bytes:
         """Return the event with the finish reason, and one with the usage where asked for and known."""
         role = b'"role":"assistant"' if self._silent else b""
         self._silent = False
-        reason = parts.finish(finish_reason, calls=bool(self._calls), head=self._head)
+        reason = parts.finish(answered.finish_reason, calls=bool(self._calls), head=self._head)
         last = b'%s[{"index":0,"delta":{%s},"finish_reason":"%s"}]}\n\n' % (
             self._start,
             role,
             reason.encode(),
         )
-        spent = parts.usage_body(usage, cost, self._head) if self._head.request.include_usage else None
+        spent = (
+            parts.usage_body(answered.usage, answered.cost, self._head) if self._head.request.include_usage else None
+        )
         event = b'%s[],"usage":%s}\n\n' % (self._start, _json(spent)) if spent is not None else b""
         if self._raw is not None and self._head.request.include_raw_usage:
-            event = self._raw.final(event or self._start + b"[]}\n\n", calls)
+            event = self._raw.final(event or self._start + b"[]}\n\n", answered.calls)
         return last + event
 
     def error(self, err: CalibrantError) -> bytes:

@@ -75,6 +75,7 @@ class Own(Struct, frozen=True, kw_only=True):
     raw_usage: bool = False
     raw_response: bool = False
     original_response: bool = False
+    dynamic_variant: dict[str, Any] | None = None
 
 
 _NOTHING = Own()
@@ -136,17 +137,17 @@ def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
         original_response=(
             asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False
         ),
+        dynamic_variant=(
+            asked.tensorzero_internal_dynamic_variant_config
+            if asked.calibrant_internal_dynamic_variant_config is None
+            else asked.calibrant_internal_dynamic_variant_config
+        ),
     )
 
 
 def _check_options(asked: OwnFields, prefix: str) -> None:
     options = checks.Unbuilt(
         cache_options=asked.calibrant_cache_options or asked.tensorzero_cache_options,
-        internal_dynamic_variant_config=(
-            asked.tensorzero_internal_dynamic_variant_config
-            if asked.calibrant_internal_dynamic_variant_config is None
-            else asked.calibrant_internal_dynamic_variant_config
-        ),
     )
     if options != checks.NOTHING_UNBUILT:
         checks.check_unbuilt(options, prefix=f"{prefix}::")

@@ -58,6 +58,13 @@ class RawFields:
             fields[f"{self._prefix}original_chunk"] = _text(chunk.raw)
         return _spliced(event, _END_OF_EVENT, fields)
 
+    def preceding(self, event: bytes, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the event with what is raw of calls that were over before the stream began; empty without any."""
+        fields = self._usages(calls)
+        if self._response:
+            fields[f"{self._prefix}raw_response"] = raw_responses(calls)
+        return _spliced(event, _END_OF_EVENT, fields) if fields else b""
+
     def final(self, event: bytes, calls: Sequence[ModelInferenceRow]) -> bytes:
         """Return the last event of a stream with the usage of every call in it."""
         return _spliced(event, _END_OF_EVENT, self._usages(calls))

@@ -50,9 +50,9 @@ def head(kind, prefix):
     return Head("i", "e", "f", "v", kind, request, 1)
 
 
-def sent(events, stream, usage, finish, cost):
+def sent(events, stream, whole):
     """Return the JSON documents of a stream, checking its framing."""
-    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(usage, finish, cost), events.done()])
+    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(whole), events.done()])
     *lines, last, nothing = data.split(b"\n\n")
     assert (last, nothing) == (b"data: [DONE]", b"")
     assert all(line.startswith(b"data: ") and b"\n" not in line and b"\r" not in line for line in lines)
@@ -104,8 +104,9 @@ def native_blocks(deltas):
 @settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST)
 def test_a_native_chat_stream_adds_up(stream, usage, finish, cost):
-    documents = [json.loads(d) for d in sent(native.Events(head("chat", "tensorzero")), stream, usage, finish, cost)]
-    whole = json.loads(native.encode(answered("chat", "tensorzero", stream, usage, finish, cost)))
+    value = answered("chat", "tensorzero", stream, usage, finish, cost)
+    documents = [json.loads(d) for d in sent(native.Events(value.head), stream, value)]
+    whole = json.loads(native.encode(value))
     *_, last = documents
     folded = {k: last[k] for k in whole}
     folded["content"] = list(native_blocks(delta for document in documents for delta in document["content"]))
@@ -115,8 +116,9 @@ def test_a_native_chat_stream_adds_up(stream, usage, finish, cost):
 @settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST)
 def test_a_native_json_stream_adds_up(stream, usage, finish, cost):
-    documents = [json.loads(d) for d in sent(native.Events(head("json", "tensorzero")), stream, usage, finish, cost)]
-    whole = json.loads(native.encode(answered("json", "tensorzero", stream, usage, finish, cost)))
+    value = answered("json", "tensorzero", stream, usage, finish, cost)
+    documents = [json.loads(d) for d in sent(native.Events(value.head), stream, value)]
+    whole = json.loads(native.encode(value))
     assert "".join(document["raw"] for document in documents) == whole["output"]["raw"]
     assert all(documents[-1][k] == whole[k] for k in whole if k != "output")
 
@@ -156,9 +158,10 @@ def extra_block(pieces):
 @settings(deadline=None)
 @given(stream=chunks(), usage=USAGE, finish=FINISH, cost=COST, prefix=st.sampled_from(["tensorzero", "calibrant"]))
 def test_an_openai_stream_adds_up(kind, stream, usage, finish, cost, prefix):
-    lines = sent(openai_chat.Events(head(kind, prefix)), stream, usage, finish, cost)
+    value = answered(kind, prefix, stream, usage, finish, cost)
+    lines = sent(openai_chat.Events(value.head), stream, value)
     documents = [json.loads(line) for line in lines]
-    body = openai_chat.encode(answered(kind, prefix, stream, usage, finish, cost))
+    body = openai_chat.encode(value)
     whole = json.loads(body)
     # A total over an unknown number is null, which we say and the SDK's model does not foresee.
     if (usage.input_tokens is None) == (usage.output_tokens is None):

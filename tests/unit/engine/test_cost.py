@@ -63,7 +63,7 @@ def test_a_stream_and_its_rows(line):
     it = line(ruled() + function(), streamed("Hi", "."))
     stream, _ = it.stream(dialect="openai_chat", include_usage=True)
     assert stream.answered.cost == it.row.cost == it.attempts[0].cost == COST
-    last = openai_chat.Events(stream.head).final(stream.answered.usage, "stop", stream.answered.cost)
+    last = openai_chat.Events(stream.head).final(stream.answered)
     assert b'"tensorzero_cost":0.0000475' in last
     assert it.at_open[0].inference.cost is None
 

@@ -119,7 +119,7 @@ def test_a_stream_shows_each_event_of_the_provider(line, codec, dialect, prefix)
     raws = [msgspec.json.decode(e[6:])[f"{prefix}raw_chunk"] for e in sent.split(b"\n\n") if e]
     assert raws == [chunk.raw.decode() for chunk in chunks]
     answered = stream.answered
-    last = events.final(answered.usage, answered.finish_reason, answered.cost, answered.calls).split(b"\n\n")[-2]
+    last = events.final(answered).split(b"\n\n")[-2]
     (entry,) = msgspec.json.decode(last[6:])[f"{prefix}raw_usage"]
     assert entry["data"] == {"prompt_tokens": 7, "completion_tokens": 3}
 

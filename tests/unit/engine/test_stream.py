@@ -22,6 +22,7 @@ from tests.support.engine import (
 from calibrant.base.errors import AllVariantsFailed, Disconnected, InferenceTimeout, InternalError, SpoolFull, Truncated
 from calibrant.engine.engine import Caller
 from calibrant.engine.stream import open_stream
+from calibrant.wire import native, openai_chat
 
 
 def texts(chunks):
@@ -183,3 +184,28 @@ def test_a_stream_and_a_whole_answer_leave_the_same_rows(line):
     whole, streamed_row = it.records[0].inference, it.row
     differ = {name for name in whole.__struct_fields__ if getattr(whole, name) != getattr(streamed_row, name)}
     assert differ <= {"id", "episode_id", "unit", "stream", "processing_ms", "ttft_ms", "durations"}
+
+
+def test_a_streams_last_event_has_the_whole_answer_where_asked_for(line):
+    it = line(model() + function(), streamed("Hel", "lo."))
+    stream, _ = it.stream(include_aggregated_response=True)
+    last = native.Events(stream.head).final(stream.answered)
+    assert b'"aggregated_response":[{"type":"text","text":"Hello."}]' in last
+    it = line(model() + function(variant(extra='json_mode = "on"'), kind="json"), streamed('{"x"', ": 1}"))
+    stream, _ = it.stream(include_aggregated_response=True)
+    last = native.Events(stream.head).final(stream.answered)
+    assert b'"aggregated_response":{"raw":"{\\"x\\": 1}","parsed":{"x": 1}}' in last
+    stream, _ = it.stream()
+    assert b"aggregated" not in native.Events(stream.head).final(stream.answered)
+
+
+@pytest.mark.parametrize("codec", [native, openai_chat])
+def test_what_was_over_before_the_stream_is_told_before_it(line, codec):
+    it = line(model("m", "one", "two") + function(), refusal(500, "broken"), streamed("Hi."))
+    stream, _ = it.stream(include_raw_response=True, include_raw_usage=True)
+    events = codec.Events(stream.head)
+    early = events.preceding(stream.preceding)
+    assert [row.provider_name for row in stream.preceding] == ["one"]
+    assert b"broken" in early and b"raw_response" in early
+    stream, _ = it.stream()
+    assert stream.preceding == ()
