@@ -140,7 +140,7 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
     now_ms = engine.clock.wall_ms()
     request: InferenceRequest = dialect.decode(body, now_ms=now_ms)
     plan = resolve(engine, request, caller, time.monotonic())
-    variant = next(plan.order)
+    variant = next(plan.draw.order)
     call = model_call(plan, variant, Journal(plan.inference_id))
     model = engine.compiler.model(variant.variant.model)
     if model is None:
@@ -149,7 +149,7 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
     adapter = provider.adapter
     http = adapter.encode(call)
     reply = adapter.decode(200, _HEADERS, reply_body, json_tool=False)
-    answered = answer(head(engine, plan, variant.variant.name), plan, reply)
+    answered = answer(head(engine, plan, variant.variant.name), plan, reply, Journal(plan.inference_id))
     noted = next(attempts(engine, variant.variant, Journal(plan.inference_id), stream=False))
     if not isinstance(noted, ProviderCall):
         raise RuntimeError("the first step of an attempt is a call")

@@ -46,6 +46,7 @@ from calibrant.config.schema import (
     RecordPolicy,
     Retention,
     Retries,
+    Segment,
     SpoolPolicy,
     Timeouts,
     Variant,
@@ -327,5 +328,15 @@ def _experiment(table: Experimentation, variants: Mapping[str, AnyVariant]) -> E
         # TensorZero's `uniform` with fallbacks alone draws nothing and tries them in order.
         everyone = [name for name, variant in variants.items() if variant.namespace is None]
         candidates = tuple(everyone) if fallbacks is None else ()
+    if not isinstance(table, Static):
+        return Experiment(_weights(candidates), tuple(fallbacks or ()))
+    segments = [
+        Segment(each.tags, Experiment(_weights(each.candidate_variants), each.fallback_variants, table.unit))
+        for each in table.segments
+    ]
+    return Experiment(_weights(candidates), tuple(fallbacks or ()), table.unit, tuple(segments))
+
+
+def _weights(candidates: tuple[str, ...] | dict[str, float]) -> dict[str, float]:
     weights = candidates if isinstance(candidates, dict) else dict.fromkeys(candidates, 1.0)
-    return Experiment({name: float(weight) for name, weight in weights.items()}, tuple(fallbacks or ()))
+    return {name: float(weight) for name, weight in weights.items()}

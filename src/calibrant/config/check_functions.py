@@ -12,6 +12,7 @@ from calibrant.config.document_functions import (
     ChatFunction,
     Experimentation,
     FunctionTable,
+    Segment,
     SpecificTool,
     Static,
     StaticWeights,
@@ -126,6 +127,21 @@ def _check_candidates(
 ) -> None:
     if not isinstance(experiment, (Static, StaticWeights, Uniform)):
         return
+    _check_drawn(path, experiment, variants, namespace, homes, report)
+    for i, segment in enumerate(experiment.segments if isinstance(experiment, Static) else ()):
+        if not segment.tags:
+            report((*path, "segments", i, "tags"), "is empty", "name the tags whose requests are meant")
+        _check_drawn((*path, "segments", i), segment, variants, namespace, homes, report)
+
+
+def _check_drawn(
+    path: Path,
+    experiment: Static | StaticWeights | Uniform | Segment,
+    variants: set[str],
+    namespace: str | None,
+    homes: Mapping[str, str],
+    report: Report,
+) -> None:
     candidates = experiment.candidate_variants
     fallbacks = experiment.fallback_variants or ()
     for key, listed in (("candidate_variants", candidates or ()), ("fallback_variants", fallbacks)):

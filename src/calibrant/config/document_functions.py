@@ -45,6 +45,7 @@ __all__ = [
     "Prompted",
     "Regex",
     "SchemaPath",
+    "Segment",
     "Share",
     "SpecificTool",
     "Static",
@@ -180,11 +181,21 @@ def calls_of(variant: AnyVariant) -> tuple[tuple[tuple[str, ...], Called], ...]:
             return (((), variant),)
 
 
+class Segment(Table, frozen=True, kw_only=True):
+    """`segments`: requests with these tags, and what is drawn for them. Ours."""
+
+    tags: dict[str, str]
+    candidate_variants: tuple[str, ...] | Weights
+    fallback_variants: tuple[str, ...] = ()
+
+
 class Static(Table, tag="static", tag_field="type", frozen=True, kw_only=True):
     """Fixed weights."""
 
     candidate_variants: tuple[str, ...] | Weights
     fallback_variants: tuple[str, ...] = ()
+    unit: Annotated[str, Meta(min_length=1)] | None = None
+    segments: tuple[Segment, ...] = ()
     namespaces: dict[str, Experimentation] = {}
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "RecordPolicy",
     "Retention",
     "Retries",
+    "Segment",
     "SpoolPolicy",
     "Timeouts",
     "Variant",
@@ -192,6 +193,19 @@ class Experiment(Struct, frozen=True):
 
     candidates: dict[str, float]
     fallbacks: tuple[str, ...] = ()
+    unit: str | None = None
+    """The tag whose value keeps its variant, such as a user's id; null for the episode, which is also what counts where
+    a request lacks the tag."""
+    segments: tuple[Segment, ...] = ()
+    """Who has an experiment of their own; the first that a request belongs to counts."""
+
+
+class Segment(Struct, frozen=True):
+    """Requests with certain tags, and what is drawn for them."""
+
+    tags: dict[str, str]
+    """A request belongs to it that has all of these."""
+    experiment: Experiment
 
 
 class Function(Struct, frozen=True):

@@ -84,7 +84,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
         CalibrantError: none can; the inference is recorded as failed.
     """
     try:
-        for variant in plan.order:
+        for variant in plan.draw.order:
             try:
                 return await make(engine, plan, variant, journal)
             except CalibrantError as error:
@@ -103,7 +103,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
 def _give_up(plan: Plan, variant: Servable, journal: Journal, error: CalibrantError) -> None:
     """Note why a variant was given up; a pinned one has no other after it, so its error goes on."""
     journal.failures.append(f"{variant.variant.name}: {error.message}")
-    if plan.pinned:
+    if plan.draw.pinned:
         raise error
 
 

@@ -82,7 +82,7 @@ def _inference(
     request = plan.request
     function = plan.function.function
     caller = plan.caller
-    variant_name = journal.variant_name or plan.assigned
+    variant_name = journal.variant_name or plan.draw.assigned
     usage = answered.usage if answered is not None else None
     payloads = _payloads(engine, plan, answered) if function.payloads == "full" else _NO_PAYLOADS
     bare = function.payloads == "none"
@@ -102,10 +102,10 @@ def _inference(
         error.message if error is not None and not bare else None,
         error.status if error is not None else 200,
         request.namespace,
-        plan.episode_id,  # unit
-        plan.assigned,
-        plan.probability,
-        "; ".join(journal.failures) if variant_name != plan.assigned and not bare else None,  # fallback_reason
+        plan.draw.unit,
+        plan.draw.assigned,
+        plan.draw.probability,
+        "; ".join(journal.failures) if variant_name != plan.draw.assigned and not bare else None,  # fallback_reason
         answered.finish_reason if answered is not None else None,
         (now - plan.started) * 1e3,  # processing_ms
         None if first_chunk is None else (first_chunk - plan.started) * 1e3,  # ttft_ms

@@ -5,7 +5,6 @@ Whatever is wrong with the request itself is found here, so that it is a 400 and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -13,12 +12,11 @@ from msgspec import Struct
 from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
 from calibrant.config.dynamic import DYNAMIC_VARIANT
-from calibrant.config.schema import Experiment
 from calibrant.engine.compiled import CompiledFunction, Servable
+from calibrant.engine.draw import Draw, check_namespace, drawn
 from calibrant.engine.engine import Caller, Engine
 from calibrant.render.inputs import check_input
 from calibrant.render.schema import Schema
-from calibrant.routing.assign import candidates, point, probability
 from calibrant.types.request import InferenceRequest
 from calibrant.types.tool import Specific, Tool, ToolConfig
 
@@ -33,14 +31,8 @@ class Plan(Struct, frozen=True):
     function: CompiledFunction
     inference_id: str
     episode_id: str
-    pinned: bool
-    """The caller named the variant, so nothing else may serve."""
-    assigned: str
-    """The variant that the draw, or the caller, chose."""
-    probability: float | None
-    """The chance that the draw had of choosing it; null when pinned."""
-    order: Iterator[Servable]
-    """Variants to try, the assigned one first."""
+    draw: Draw
+    """Which variant the draw, or the caller, chose, and who is tried after it."""
     tags: dict[str, str]
     tools: ToolConfig | None
     tool_schemas: dict[str, Schema]
@@ -66,26 +58,20 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         tags["tensorzero::namespace"] = request.namespace
     if request.internal:
         tags["tensorzero::internal"] = "true"
-    order: Iterator[Servable]
     if request.dynamic_variant is not None:
-        order = iter((_dynamic(engine, request, request.dynamic_variant),))
-        assigned, chance = DYNAMIC_VARIANT, None
+        draw = _pin(episode_id, DYNAMIC_VARIANT, _dynamic(engine, request, request.dynamic_variant))
     elif request.variant_name is not None:
-        pinned = _pinned(function, request)
         tags["tensorzero::variant_pinned"] = request.variant_name
-        assigned, chance, order = request.variant_name, None, iter((pinned,))
+        draw = _pin(episode_id, request.variant_name, _pinned(function, request))
     else:
-        assigned, chance, order = _drawn(function, request.namespace, episode_id)
+        draw = drawn(function, request, episode_id)
     return Plan(
         request,
         caller,
         function,
         inference_id,
         episode_id,
-        pinned=chance is None,
-        assigned=assigned,
-        probability=chance,
-        order=order,
+        draw=draw,
         tags=tags,
         tools=tools,
         tool_schemas=tool_schemas,
@@ -115,8 +101,12 @@ def _pinned(function: CompiledFunction, request: InferenceRequest) -> Servable:
             f"Unknown variant: {name!r}; "
             f"the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
         )
-    _check_namespace(found, request.namespace)
+    check_namespace(found, request.namespace)
     return found
+
+
+def _pin(episode_id: str, name: str, variant: Servable) -> Draw:
+    return Draw(episode_id, name, None, iter((variant,)))
 
 
 def _dynamic(engine: Engine, request: InferenceRequest, table: dict[str, Any]) -> Servable:
@@ -128,40 +118,6 @@ def _dynamic(engine: Engine, request: InferenceRequest, table: dict[str, Any]) -
     if not request.dryrun:
         raise InvalidRequest("internal_dynamic_variant_config: it is for trials, which nobody records; send `dryrun`")
     return engine.compiler.dynamic(request.function_name, table)
-
-
-def _check_namespace(variant: Servable, namespace: str | None) -> None:
-    home = variant.variant.namespace
-    if home not in (None, namespace):
-        raise InvalidRequest(
-            f"namespace: {variant.variant.name!r} serves only requests of the namespace {home!r}; "
-            + ("send `namespace`" if namespace is None else f"this one is of {namespace!r}")
-        )
-
-
-def _drawn(function: CompiledFunction, namespace: str | None, episode_id: str) -> tuple[str, float, Iterator[Servable]]:
-    variants = function.variants
-    if len(variants) == 1:
-        ((name, only),) = variants.items()
-        _check_namespace(only, namespace)
-        return name, 1.0, iter((only,))
-    experiment: Experiment = function.function.experiment
-    if namespace is not None:
-        experiment = function.function.namespaces.get(namespace, experiment)
-    u = point(function.function.name, episode_id)
-    order = candidates(u, experiment.candidates, experiment.fallbacks)
-    first = next(order, None)
-    if first is None:
-        raise InvalidRequest(f"the function {function.function.name!r} has no variant that may serve this request")
-    # With no candidates there is no draw: the first fallback serves for certain.
-    chance = probability(first, experiment.candidates) if first in experiment.candidates else 1.0
-    return first, chance, _chain(variants, first, order)
-
-
-def _chain(variants: dict[str, Servable], first: str, rest: Iterator[str]) -> Iterator[Servable]:
-    yield variants[first]
-    for name in rest:
-        yield variants[name]
 
 
 def _tools(function: CompiledFunction, request: InferenceRequest) -> tuple[ToolConfig | None, dict[str, Schema]]:

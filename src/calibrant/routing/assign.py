@@ -12,12 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from calibrant.base.ids import id_bytes
 
-__all__ = ["candidates", "draw", "point", "probability"]
+__all__ = ["candidates", "draw", "point", "point_of", "probability"]
 
 
 def point(function_name: str, episode_id: str) -> float:
     """Return the episode's point in [0, 1) for this function."""
     digest = hashlib.sha256(function_name.encode() + id_bytes(episode_id)).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def point_of(function_name: str, unit: str) -> float:
+    """Return a unit's point in [0, 1) for this function: of a user or whatever else a tag names."""
+    # The zero byte keeps a name's end and a unit's beginning apart.
+    digest = hashlib.sha256(function_name.encode() + b"\0" + unit.encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32
 
 

@@ -42,13 +42,13 @@ def tool(name="extra", **parameters):
 
 
 def order(plan):
-    return [variant.variant.name for variant in plan.order]
+    return [variant.variant.name for variant in plan.draw.order]
 
 
 def test_an_episode_keeps_its_variant_and_episodes_are_spread(plan):
     episode = uuid7()
-    assert len({plan(model() + TWO, episode_id=episode).assigned for _ in range(5)}) == 1
-    assert {plan(model() + TWO).assigned for _ in range(40)} == {"a", "b"}
+    assert len({plan(model() + TWO, episode_id=episode).draw.assigned for _ in range(5)}) == 1
+    assert {plan(model() + TWO).draw.assigned for _ in range(40)} == {"a", "b"}
 
 
 def test_an_episode_is_made_where_none_is_given(plan):
@@ -65,20 +65,25 @@ def test_the_draw_comes_first_then_the_others_then_the_fallbacks(plan):
     )
     drawn = plan(model() + toml)
     tried = order(drawn)
-    assert tried[0] == drawn.assigned
+    assert tried[0] == drawn.draw.assigned
     assert (set(tried[:2]), tried[2:]) == ({"a", "b"}, ["d", "c"])
-    assert drawn.probability == {"a": 0.75, "b": 0.25}[drawn.assigned]
+    assert drawn.draw.probability == {"a": 0.75, "b": 0.25}[drawn.draw.assigned]
 
 
 def test_where_nothing_is_drawn_the_first_fallback_is_certain(plan):
     extra = 'experimentation = { type = "uniform", fallback_variants = ["b", "a"] }'
     drawn = plan(model() + function(variant("a"), variant("b"), extra=extra))
-    assert (drawn.assigned, drawn.probability, order(drawn)) == ("b", 1.0, ["b", "a"])
+    assert (drawn.draw.assigned, drawn.draw.probability, order(drawn)) == ("b", 1.0, ["b", "a"])
 
 
 def test_a_pinned_variant_is_the_only_one_and_was_not_drawn(plan):
     pinned = plan(model() + TWO, variant_name="b")
-    assert (pinned.assigned, pinned.probability, pinned.pinned, order(pinned)) == ("b", None, True, ["b"])
+    assert (pinned.draw.assigned, pinned.draw.probability, pinned.draw.pinned, order(pinned)) == (
+        "b",
+        None,
+        True,
+        ["b"],
+    )
     assert pinned.tags == {"tensorzero::variant_pinned": "b"}
 
 
@@ -93,9 +98,9 @@ def test_a_namespace_has_its_own_experiment_and_others_the_common_one(plan):
     extra = """experimentation = { type = "static", candidate_variants = ["a"], namespaces.n = {
         type = "static", candidate_variants = ["b"] } }""".replace("\n", " ")
     toml = model() + function(variant("a"), variant("b"), extra=extra)
-    assert plan(toml, namespace="n").assigned == "b"
-    assert plan(toml, namespace="other").assigned == "a"
-    assert plan(toml).assigned == "a"
+    assert plan(toml, namespace="n").draw.assigned == "b"
+    assert plan(toml, namespace="other").draw.assigned == "a"
+    assert plan(toml).draw.assigned == "a"
 
 
 @pytest.mark.parametrize("fields", [{}, {"variant_name": "v"}, {"model_name": "m"}])
