@@ -28,11 +28,12 @@ from calibrant.config.secret import Secrets
 from calibrant.engine.attempt import attempts
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Caller, Engine
-from calibrant.engine.infer import infer, model_call
+from calibrant.engine.infer import infer
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import resolve
+from calibrant.engine.variants.chat_completion import model_call
 from calibrant.store.frame import encode_frame
 from calibrant.store.spool import Spool
 from calibrant.telemetry.metrics import Metrics
@@ -174,7 +175,7 @@ async def _line(name: str, shot: Shot, folder: Path, batches: int) -> list[Timin
         ("providers.encode", lambda: adapter.encode(call)),
         ("providers.sign", lambda: adapter.sign(http, secrets.get(credential, request.credentials), 0.0)),
         ("providers.decode", lambda: adapter.decode(200, _HEADERS, reply_body, json_tool=False)),
-        ("engine.output", lambda: answer(head(engine, plan, variant.variant.name), plan, reply)),
+        ("engine.output", lambda: answer(head(engine, plan, variant.variant.name), plan, reply, journal)),
         ("engine.journal", note),
         ("engine.record", lambda: inferred(engine, plan, journal, 0.0, answered=answered)),
         ("store.frame", lambda: encode_frame(1, record)),
