@@ -173,7 +173,17 @@ class Line:
     """An engine and everything around it."""
 
     def __init__(
-        self, folder, toml, *steps, environ=None, spool=True, targets=None, redact=None, clock=None, prices=None
+        self,
+        folder,
+        toml,
+        *steps,
+        environ=None,
+        spool=True,
+        targets=None,
+        redact=None,
+        clock=None,
+        prices=None,
+        cache=None,
     ):
         file = folder / "calibrant.toml"
         file.write_text(toml)
@@ -191,6 +201,7 @@ class Line:
             spool=self.spool,
             targets=targets,
             redact=redact,
+            cache=cache,
         )
 
     @property

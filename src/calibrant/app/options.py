@@ -56,6 +56,11 @@ class Options(msgspec.Struct, frozen=True):
         return Path(self.data_dir) / "run"
 
     @property
+    def cache_path(self) -> Path:
+        """The file of the response cache."""
+        return Path(self.data_dir) / "cache.db"
+
+    @property
     def database_path(self) -> Path:
         """The file of the embedded database."""
         if self.database is None:

@@ -14,6 +14,7 @@ from typing import cast
 import uvloop
 
 from calibrant import __version__
+from calibrant.app.caching import open_cache
 from calibrant.app.options import Options
 from calibrant.app.prices import read_prices
 from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
@@ -35,6 +36,7 @@ from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
+from calibrant.store.cache import ResponseCache
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.telemetry.log import configure
@@ -78,7 +80,8 @@ async def _serve(options: Options, ready: int) -> None:
     targets = RecordTargets(reader, options.spool_dir)
     compiler = Compiler(config, read_prices(options.run_dir))
     client = _client(config, settings_from_environ(environ).proxies)
-    engine = _engine(compiler, credentials, client, metrics, spool, targets)
+    cache = open_cache(options, config.gateway.cache) if config.gateway.cache.enabled else None
+    engine = _engine(compiler, credentials, client, metrics, spool, targets, cache)
     noted = await _note(spool, config)
     host = Host(
         engine=engine,
@@ -102,6 +105,8 @@ async def _serve(options: Options, ready: int) -> None:
                 await stop.wait()
         except TimeoutError:
             _publish(engine, published)
+            if cache is not None:
+                await cache.refresh()
             noted = noted or await _note(spool, config)
     abandoned = await server.drain(config.gateway.drain_timeout_s)
     if abandoned:
@@ -110,6 +115,8 @@ async def _serve(options: Options, ready: int) -> None:
         await spool.close()
     _publish(engine, published)
     await credentials.refresher.close()
+    if cache is not None:
+        await cache.close()
     await _close(engine)
     targets.close()
     reader.close()
@@ -161,6 +168,7 @@ def _engine(
     metrics: Metrics,
     spool: Spool | None,
     targets: RecordTargets,
+    cache: ResponseCache | None,
 ) -> Engine:
     config = credentials.config
     return Engine(
@@ -173,6 +181,7 @@ def _engine(
         spool=spool,
         targets=targets if spool is not None else None,
         redact=_redact(config.record.redact),
+        cache=cache,
     )
 
 

@@ -27,12 +27,13 @@ from calibrant.config.document_functions import (
     StaticWeights,
     Uniform,
 )
-from calibrant.config.document_gateway import GatewayTable
+from calibrant.config.document_gateway import Cache, GatewayTable
 from calibrant.config.document_models import AnyProvider, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
     AnyVariant,
+    CacheSettings,
     Config,
     CostRule,
     Credential,
@@ -133,7 +134,19 @@ def _gateway(table: GatewayTable) -> Gateway:
         header_timeout_s=table.header_timeout_s,
         body_timeout_s=table.body_timeout_s,
         max_body_bytes=parse_bytes(table.max_body_bytes),
+        cache=_cache(table.cache),
         fetch_files=table.fetch_and_encode_input_files_before_inference,
+    )
+
+
+def _cache(table: Cache) -> CacheSettings:
+    return CacheSettings(
+        enabled=table.enabled is not False,
+        scope=table.scope,
+        ttl_s=table.valkey.ttl_s if table.ttl_s is None else table.ttl_s,
+        max_bytes=parse_bytes(table.max_bytes),
+        max_entry_bytes=parse_bytes(table.max_entry_bytes),
+        memory_bytes=parse_bytes(table.memory_bytes),
     )
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from calibrant.config.document_parts import CredentialLocation, Millis, Table, Whole
 from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Private
-from calibrant.config.schema import Durability, PayloadPolicy
+from calibrant.config.schema import CacheScope, Durability, PayloadPolicy
 
 __all__ = [
     "Amount",
@@ -119,6 +119,11 @@ class Cache(Table, frozen=True, kw_only=True):
     enabled: bool | None = None
     backend: Literal["auto", "clickhouse", "valkey"] = "auto"
     valkey: ValkeyCache = ValkeyCache()
+    scope: CacheScope = "api_key"
+    ttl_s: Annotated[int, Meta(ge=1)] | None = None
+    max_bytes: ByteSize = "256MiB"
+    max_entry_bytes: ByteSize = "1MiB"
+    memory_bytes: ByteSize = "32MiB"
 
 
 class GatewayMetrics(Table, frozen=True, kw_only=True):

@@ -19,6 +19,8 @@ __all__ = [
     "AnyVariant",
     "AwsLocations",
     "BestOfN",
+    "CacheScope",
+    "CacheSettings",
     "ChainOfThought",
     "Config",
     "CostRule",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 Durability = Literal["memory", "kernel", "disk"]
+CacheScope = Literal["api_key", "shared"]
 PayloadPolicy = Literal["full", "metadata", "none"]
 
 
@@ -265,6 +268,19 @@ class RecordPolicy(Struct, frozen=True):
     """`package.module:function`, called with each payload (bytes, what it is) before it is spooled."""
 
 
+class CacheSettings(Struct, frozen=True):
+    """The response cache."""
+
+    enabled: bool = True
+    scope: CacheScope = "api_key"
+    """Who shares answers: only requests with the same API key, or everyone."""
+    ttl_s: int = 86_400
+    max_bytes: int = 256 * 2**20
+    max_entry_bytes: int = 2**20
+    memory_bytes: int = 32 * 2**20
+    """How much each worker remembers beside the database."""
+
+
 class Gateway(Struct, frozen=True):
     """The HTTP server."""
 
@@ -286,6 +302,7 @@ class Gateway(Struct, frozen=True):
     body_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 2**20
     fetch_files: bool = False
+    cache: CacheSettings = CacheSettings()
 
 
 class Config(Struct, frozen=True):

@@ -59,7 +59,7 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("gateway.export.otlp.traces.format", "OTLP export", "traces are not exported"),
     _inert("gateway.export.otlp.traces.extra_headers", "OTLP export", "traces are not exported"),
     _inert("gateway.export.otlp.traces.include_content", "OTLP export", "traces are not exported"),
-    _inert("gateway.cache", "the response cache", "nothing is cached"),
+    _inert("gateway.cache.backend", "this backend", "answers are cached in SQLite", "clickhouse", "valkey"),
     _inert("gateway.observability.backend", "this backend", "the record goes to SQLite", "clickhouse", "postgres"),
     _inert("gateway.observability.batch_writes", "batched writes", "the spool takes its place, see [spool]"),
     _inert("gateway.observability.async_writes", "asynchronous writes", "the spool takes its place, see [spool]"),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from time import monotonic
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from calibrant.base.errors import (
     CalibrantError,
@@ -24,7 +25,9 @@ from calibrant.base.errors import (
     Truncated,
 )
 from calibrant.config.schema import Variant
+from calibrant.engine.caching import Keeping, keep, recall, uncharged
 from calibrant.engine.compiled import CompiledModel
+from calibrant.engine.ended import Ended, Over, nothing
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import TIMER_S, Limit, outermost, tighter
@@ -49,6 +52,8 @@ class OpenStream(Struct, frozen=True):
     """Null where every call that was made for it is in the journal already."""
     first_at: float
     """Monotonic seconds at which the first chunks had come."""
+    keeping: Keeping | None = None
+    """What of it goes into the cache; null for nothing."""
 
 
 class Pause(Struct, frozen=True):
@@ -80,13 +85,9 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             continue
-        adapter = step.provider.adapter
         try:
-            response = await engine.sender.send(
-                prepared(engine, plan, variant, call, step), step.limit.deadline(stream=False)
-            )
-            body = await response.read()
-            reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
+            http = prepared(engine, plan, variant, call, step)
+            reply = await _ask(engine, plan, http, call, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = step.discreet(error)
             continue
@@ -107,7 +108,8 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             await asyncio.sleep(step.seconds)
             continue
         try:
-            return await _open_in_time(engine, prepared(engine, plan, variant, call, step), call, step)
+            http = prepared(engine, plan, variant, call, step)
+            return await _open_in_time(engine, plan, http, call, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = step.discreet(error)
     raise AssertionError("attempts end with an answer or an error")
@@ -159,7 +161,7 @@ def _round(
         config = provider.provider
         limit.check(now)
         mine = tighter(limit, config.timeouts, now, "provider", config.name, stream=stream)
-        call = ProviderCall(variant.name, name, provider, mine, now)
+        call = ProviderCall(variant.name, name, provider, mine, now, salt=journal.salt)
         yield call
         error = call.error or ProviderError("nobody said what became of the call")
         now = ended = monotonic()
@@ -176,37 +178,38 @@ def _round(
     raise Exhausted(name, failures)
 
 
-async def _open_in_time(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
+async def _ask(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> Reply:
+    adapter, json_tool = step.provider.adapter, call.json_mode == "tool"
+    if step.cache_key is not None:
+        held = await recall(engine, plan, step)
+        if held is not None:
+            return uncharged(adapter.decode(200, held.headers, held.body, json_tool=json_tool))
+    response = await engine.sender.send(http, step.limit.deadline(stream=False))
+    body = await response.read()
+    reply = adapter.decode(response.status, response.headers, body, json_tool=json_tool)
+    if step.cache_key is not None and response.status < 300:
+        keep(engine, plan, step, reply, response.headers, body)
+    return reply
+
+
+async def _open_in_time(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
     limit = step.limit
     if limit.first is None:
-        return await _open(engine, http, call, step)
+        return await _open(engine, plan, http, call, step)
     try:
         # The network's own deadline ends with the first byte, which may be no chunk yet.
         async with asyncio.timeout(limit.first - monotonic()):
-            return await _open(engine, http, call, step)
+            return await _open(engine, plan, http, call, step)
     except TimeoutError:
         raise InferenceTimeout(f"{limit.first_whose} ran out of time for the first chunk") from None
 
 
-class _Over:
-    """The decoder of a stream that is over before it began."""
-
-    def feed(self, data: bytes) -> list[Chunk]:
-        """Return nothing."""
-        return []
-
-    def close(self) -> list[Chunk]:
-        """Return nothing."""
-        return []
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    for data in ():
-        yield data
-
-
-async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
+async def _open(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
     adapter = step.provider.adapter
+    if step.cache_key is not None:
+        held = await recall(engine, plan, step)
+        if held is not None:
+            return _replayed(adapter.decoder(json_tool=call.json_mode == "tool"), held.body, step)
     response = await engine.sender.send(http, step.limit.deadline(stream=True))
     try:
         if response.status >= 300:
@@ -214,10 +217,13 @@ async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderC
             status, headers, body = response.status, response.headers, await response.read()
             reply = adapter.decode(status, headers, body, json_tool=call.json_mode == "tool")
             at = step.first_chunk = monotonic()
-            return OpenStream([as_chunk(reply)], _Over(), response, _nothing(), step, at)
+            return OpenStream([as_chunk(reply)], Over(), response, nothing(), step, at)
         decoder = adapter.decoder(json_tool=call.json_mode == "tool")
         rest = response.chunks()
+        keeping = None if step.cache_key is None else Keeping(response.headers, [])
         async for data in rest:
+            if keeping is not None:
+                keeping.pieces.append(data)
             first = decoder.feed(data)
             if first:
                 break
@@ -229,4 +235,11 @@ async def _open(engine: Engine, http: HttpCall, call: ModelCall, step: ProviderC
         response.close()
         raise
     at = step.first_chunk = monotonic()
-    return OpenStream(first, decoder, response, rest, step, at)
+    return OpenStream(first, decoder, response, rest, step, at, keeping)
+
+
+def _replayed(decoder: StreamDecoder, body: bytes, step: ProviderCall) -> OpenStream:
+    """Return a stream of the cache as it once came, all of it at hand."""
+    chunks = [replace(chunk, raw=b"", usage=None) for chunk in (*decoder.feed(body), *decoder.close())]
+    at = step.first_chunk = monotonic()
+    return OpenStream(chunks, Over(), Ended(), nothing(), step, at)

@@ -14,10 +14,11 @@ from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
 from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
+from calibrant.types.cached import Cached
 from calibrant.types.call import Sender
 from calibrant.types.rows import Level, Record
 
-__all__ = ["Caller", "Engine", "Redact", "Spooling", "Targets"]
+__all__ = ["Caching", "Caller", "Engine", "Redact", "Spooling", "Targets"]
 
 Redact = Callable[[bytes, str], object]
 """A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to the bytes that may be kept.
@@ -60,6 +61,26 @@ class Targets(Protocol):
         ...
 
 
+class Caching(Protocol):
+    """What the engine needs of the response cache."""
+
+    async def get(self, key: bytes, max_age_s: int | None) -> Cached | None:
+        """Return the answer, or null where there is none that is young enough."""
+        ...
+
+    def put(self, key: bytes, model_name: str, entry: Cached) -> None:
+        """Keep an answer."""
+        ...
+
+    async def purge(self, model_name: str | None = None) -> int:
+        """Forget every answer, or those of one model, and return how many there were.
+
+        Raises:
+            OSError: they cannot be forgotten now.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Where a request came from, as far as the transport knows."""
@@ -84,6 +105,8 @@ class Engine:
     """Null where the configuration turns the record off."""
     targets: Targets | None
     redact: Redact | None = None
+    cache: Caching | None = None
+    """Null where the configuration turns it off."""
 
     def reserve(self) -> None:
         """Make sure that there is room for one more record, before a provider is paid for it.

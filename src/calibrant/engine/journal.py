@@ -38,6 +38,12 @@ class ProviderCall(Struct):
     """Set by the caller when the call failed."""
     secret: Credentials | None = None
     """What it was signed with."""
+    salt: str = ""
+    """Tells calls apart in the cache that are to be made anew though they ask the same."""
+    cache_key: bytes | None = None
+    """Null where the cache has nothing to do with it."""
+    cached: bool = False
+    """The cache answered."""
 
     def discreet(self, error: CalibrantError) -> CalibrantError:
         """Return the error without the credential, which some providers quote when they refuse it."""
@@ -62,6 +68,8 @@ class Journal(Struct):
     """Milliseconds of each step."""
     failures: list[str] = []
     """Why each variant that was given up failed."""
+    salt: str = ""
+    """See `ProviderCall.salt`."""
     limit: Limit | None = None
     """What a variant around this call allows; null where there is none."""
     others: list[Usage] = []
@@ -82,7 +90,7 @@ class Journal(Struct):
 
         A call that made nothing, as far as anybody knows, costs nothing that is known and does not count.
         """
-        return total([row.cost for row in self.rows if row.usage_source != "none"])
+        return total([row.cost for row in self.rows if row.usage_source != "none" or row.cached])
 
     def absorb(self, parts: Sequence[Journal], seconds: float) -> None:
         """Take over what was noted apart, of calls that ran at the same time.
@@ -105,6 +113,8 @@ class Journal(Struct):
         provider = call.provider.provider
         first = call.first_chunk
         usage, source = _NOTHING if reply is None else _metered(call, reply, error)
+        if call.cached:
+            source = "none"
         http_status: int | None = 200
         raw_response = b"" if reply is None else reply.raw
         if isinstance(error, ProviderError):
@@ -146,11 +156,11 @@ class Journal(Struct):
                 usage.reasoning_tokens,
                 usage.raw or None,
                 source,
-                priced.cost,
+                "0" if call.cached else priced.cost,
                 priced.version,
                 (ended - call.started) * 1e3,  # response_ms
                 None if first is None else (first - call.started) * 1e3,  # ttft_ms
-                False,  # cached
+                call.cached,
                 call.raw_request or None,
                 raw_response or None,
                 None if reply is None else reply.finish_detail or None,

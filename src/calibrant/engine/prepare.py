@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from msgspec.structs import replace
 
 from calibrant.config.schema import Variant
+from calibrant.engine.caching import key_of
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import ProviderCall
 from calibrant.engine.resolve import Plan
@@ -38,6 +39,7 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
     if body or headers:
         http = changed(http, body, headers)
     step.raw_request = http.body
+    step.cache_key = key_of(engine, plan, step, http)
     step.secret = engine.secrets.get(provider.credential, request.credentials)
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
 from calibrant.engine.attempt import OpenStream
+from calibrant.engine.caching import keep, uncharged
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import begin, record, serve, wants_raw
 from calibrant.engine.journal import Journal, ProviderCall
@@ -77,6 +78,8 @@ class Stream:
         try:
             yield upstream.first
             async for data in upstream.rest:
+                if upstream.keeping is not None:
+                    upstream.keeping.pieces.append(data)
                 chunks = decoder.feed(data)
                 if chunks:
                     self._seen += chunks
@@ -106,6 +109,8 @@ class Stream:
         reply = fold(self._seen)
         call = self.upstream.call
         if call is not None:
+            if call.cached:
+                reply = uncharged(reply)
             self._note(call, reply)
         self.answered = answer(self.head, self.plan, reply, self.journal)
         if wants_raw(self.plan.request):
@@ -124,6 +129,9 @@ class Stream:
     def _note(self, call: ProviderCall, reply: Reply) -> None:
         if self.error is None:
             self.journal.succeeded(call, reply, monotonic())
+            kept = self.upstream.keeping
+            if kept is not None:
+                keep(self.engine, self.plan, call, reply, kept.headers, b"".join(kept.pieces))
             return
         self.journal.failed(call, self.error, monotonic(), partial=reply)
         names = (call.model_name, call.provider.provider.name, self.error.code)

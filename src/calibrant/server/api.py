@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calibrant.engine.engine import Engine
+from calibrant.server.cache import purge_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
@@ -20,6 +21,7 @@ def routes(engine: Engine, host: Host) -> list[Route]:
         *_openai("POST", "/chat/completions", inference_handler(engine, OPENAI_CHAT), "Make one inference."),
         *_openai("GET", "/models", models_handler(engine), "List functions and models."),
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode."),
+        Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers."),
         Route("GET", "/status", host.status, "Version and configuration hash."),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database."),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host."),

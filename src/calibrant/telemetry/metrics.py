@@ -41,6 +41,8 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cost_usd": ("US dollars that calls of providers cost, as far as that is known.", ("model_name",)),
     "unknown_costs": ("Calls of providers that made something and whose cost is unknown.", ("model_name",)),
     "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
+    "cache_hits": ("Calls that the response cache answered.", ("model_name",)),
+    "cache_misses": ("Calls that asked the response cache in vain.", ("model_name",)),
     "credential_failures": ("Failed tries to fetch or renew a credential.", ("kind",)),
     "judge_failures": (
         "Judges and fusers that could not answer, so that a candidate was picked by chance.",

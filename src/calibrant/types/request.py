@@ -7,6 +7,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from calibrant.types.cached import NO_CACHE, CachePolicy
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
@@ -81,6 +82,7 @@ class InferenceRequest(Struct, frozen=True):
     include_original_response: bool = False
     include_aggregated_response: bool = False
     """Whether a stream's last chunk has the whole answer."""
+    cache: CachePolicy = NO_CACHE
     dynamic_variant: dict[str, Any] | None = None
     """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
     include_usage: bool = True

@@ -9,28 +9,26 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from calibrant.apischema.native import CacheOptions, ParamsBody
 from calibrant.base.errors import InvalidRequest, NotImplementedYet
 from calibrant.base.ids import parse_uuid7
+from calibrant.types.cached import CachePolicy
 from calibrant.types.content import Template, Thought, Unknown
 from calibrant.types.request import InferenceRequest, Params
 
 __all__ = [
     "MAX_DEPTH",
-    "NOTHING_UNBUILT",
-    "Unbuilt",
     "check_documents",
     "check_names",
-    "check_unbuilt",
     "checked_id",
     "checked_tags",
     "invalid",
     "parse",
     "refuse_deep",
     "stored_name",
+    "to_cache_policy",
     "to_params",
     "unbuilt",
     "used_prefix",
@@ -44,16 +42,6 @@ _RESERVED = ("tensorzero::", "calibrant::")
 _NOTHING = Params()
 
 T = TypeVar("T")
-
-
-class Unbuilt(Struct, frozen=True, kw_only=True):
-    """The options of a request whose features this version lacks."""
-
-    cache_options: CacheOptions | None = None
-
-
-NOTHING_UNBUILT = Unbuilt()
-"""A request that asks for nothing of the kind."""
 
 
 def invalid(problem: str, path: str) -> InvalidRequest:
@@ -115,19 +103,9 @@ def to_params(body: ParamsBody | None) -> Params:
     return Params(**asdict(body.chat_completion))
 
 
-def check_unbuilt(options: Unbuilt, *, prefix: str = "") -> None:
-    """Refuse options that would change the answer and that this version does not have.
-
-    Args:
-        options: What the caller sent.
-        prefix: What the fields' names begin with on the wire.
-
-    Raises:
-        NotImplementedYet: naming the first such field.
-    """
-    cache = options.cache_options
-    if cache is not None and cache.enabled != "off":
-        raise unbuilt(f"{prefix}cache_options.enabled", "leave it out or send 'off'")
+def to_cache_policy(options: CacheOptions) -> CachePolicy:
+    """Return how the response cache may be used."""
+    return CachePolicy(options.enabled, options.max_age_s)
 
 
 def check_documents(body: bytes, request: InferenceRequest) -> None:

@@ -15,6 +15,7 @@ from msgspec import Raw
 from calibrant.apischema import native as shape
 from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.types.answer import Answered, Head
+from calibrant.types.cached import NO_CACHE
 from calibrant.types.content import (
     CachePoint,
     File,
@@ -88,6 +89,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_raw_response=asked.include_raw_response or False,
         include_original_response=asked.include_original_response or False,
         include_aggregated_response=asked.include_aggregated_response or False,
+        cache=NO_CACHE if asked.cache_options is None else checks.to_cache_policy(asked.cache_options),
         dynamic_variant=asked.internal_dynamic_variant_config,
     )
     checks.check_documents(body, request)
@@ -243,8 +245,6 @@ def _check_target(asked: shape.InferenceBody) -> None:
 def _check_options(asked: shape.InferenceBody) -> None:
     if asked.include_aggregated_response and not asked.stream:
         raise InvalidRequest("`include_aggregated_response` needs `stream` to be true")
-    if asked.cache_options is not None and asked.cache_options.enabled != "off":
-        checks.check_unbuilt(checks.Unbuilt(cache_options=asked.cache_options))
 
 
 def _input(asked: shape.InputBody) -> Input:

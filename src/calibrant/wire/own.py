@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from calibrant.apischema.own import OWN, OwnFields
 from calibrant.base.errors import InvalidRequest
+from calibrant.types.cached import NO_CACHE, CachePolicy
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.request import Params
 from calibrant.wire import body as checks
@@ -75,6 +76,7 @@ class Own(Struct, frozen=True, kw_only=True):
     raw_usage: bool = False
     raw_response: bool = False
     original_response: bool = False
+    cache: CachePolicy = NO_CACHE
     dynamic_variant: dict[str, Any] | None = None
 
 
@@ -93,7 +95,6 @@ def to_own(asked: OwnFields, strict: msgspec.json.Decoder[Any], body: bytes, tar
 
     Raises:
         InvalidRequest: a field is malformed; the message has the JSON path.
-        NotImplementedYet: it asks for something that this version does not have.
     """
     # Most requests have none of the many fields: one comparison instead of a look at each.
     if _own_fields(asked) == _UNSENT:
@@ -108,7 +109,7 @@ def to_own(asked: OwnFields, strict: msgspec.json.Decoder[Any], body: bytes, tar
 
 
 def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
-    _check_options(asked, prefix)
+    cache = asked.calibrant_cache_options or asked.tensorzero_cache_options
     namespace = asked.tensorzero_namespace if asked.calibrant_namespace is None else asked.calibrant_namespace
     if namespace == "":
         raise invalid("must not be empty; leave it out for no namespace", f"$.{prefix}::namespace")
@@ -137,17 +138,10 @@ def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
         original_response=(
             asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False
         ),
+        cache=NO_CACHE if cache is None else checks.to_cache_policy(cache),
         dynamic_variant=(
             asked.tensorzero_internal_dynamic_variant_config
             if asked.calibrant_internal_dynamic_variant_config is None
             else asked.calibrant_internal_dynamic_variant_config
         ),
     )
-
-
-def _check_options(asked: OwnFields, prefix: str) -> None:
-    options = checks.Unbuilt(
-        cache_options=asked.calibrant_cache_options or asked.tensorzero_cache_options,
-    )
-    if options != checks.NOTHING_UNBUILT:
-        checks.check_unbuilt(options, prefix=f"{prefix}::")

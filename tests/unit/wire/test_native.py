@@ -212,7 +212,6 @@ def test_a_bad_request_says_what_and_where(fields, said):
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"cache_options": {"enabled": "on"}}, "cache_options.enabled"),
         ({"additional_tools": [{"type": "openai_custom", "name": "t", "description": "d"}]}, "openai_custom"),
     ],
 )

@@ -390,16 +390,10 @@ def test_a_bad_request_says_what_and_where(fields, said):
 
 
 @pytest.mark.parametrize("prefix", ["tensorzero", "calibrant"])
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("cache_options", {"enabled": "on"}),
-    ],
-)
-def test_what_is_not_built_is_named(prefix, field, value):
-    with pytest.raises(NotImplementedYet) as caught:
-        decode(model=f"{prefix}::function_name::f", **{f"{prefix}::{field}": value})
-    assert f"{prefix}::{field}" in caught.value.message
+def test_the_cache_is_used_as_asked(prefix):
+    asked = decode(**{f"{prefix}::cache_options": {"enabled": "read_only", "max_age_s": 5}})
+    assert (asked.cache.mode, asked.cache.max_age_s) == ("read_only", 5)
+    assert decode().cache.mode == "off"
 
 
 @pytest.mark.parametrize(

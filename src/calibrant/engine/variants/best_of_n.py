@@ -112,7 +112,7 @@ async def _judged(
         CalibrantError: the judge cannot be asked, or its answer names none of them.
     """
     judge = variant.judge
-    part = Journal(journal.inference_id, limit=journal.limit)
+    part = Journal(journal.inference_id, limit=journal.limit, salt=journal.salt)
     began = monotonic()
     try:
         call = _judge_call(plan, variant, shown)

@@ -77,7 +77,7 @@ async def answers(
     began = monotonic()
     limit = _limit(engine, plan, variant, journal, began)
     wanted = side_plan(plan)
-    parts = [_part(journal, variant, limit, began) for _ in variant.candidates]
+    parts = [_part(journal, variant, limit, began, place) for place in range(len(variant.candidates))]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [
@@ -143,11 +143,14 @@ def _limit(
     return limit
 
 
-def _part(journal: Journal, variant: CompiledBestOfN | CompiledMixtureOfN, limit: Limit, now: float) -> Journal:
+def _part(
+    journal: Journal, variant: CompiledBestOfN | CompiledMixtureOfN, limit: Limit, now: float, place: int
+) -> Journal:
     seconds = variant.variant.candidate_timeout_s
     if seconds is not None and now + seconds < limit.total:
         limit = Limit(now + seconds, f"a candidate of {variant.variant.name!r}")
-    return Journal(journal.inference_id, limit=limit)
+    # The same candidate named twice is to answer twice.
+    return Journal(journal.inference_id, limit=limit, salt=f"{journal.salt}candidate_{place}/")
 
 
 def _text(plan: Plan, reply: Reply) -> str:

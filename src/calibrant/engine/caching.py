@@ -1,0 +1,77 @@
+"""The response cache beside a call of a provider: its key, what is taken from it, what goes into it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from calibrant.engine.engine import Engine
+from calibrant.engine.journal import ProviderCall
+from calibrant.engine.output import parse_json
+from calibrant.engine.resolve import Plan
+from calibrant.store.cache import cache_key
+from calibrant.types.cached import Cached
+from calibrant.types.call import Headers, HttpCall
+from calibrant.types.content import ToolCall
+from calibrant.types.reply import Reply, Usage
+
+__all__ = ["Keeping", "keep", "key_of", "recall", "uncharged"]
+
+_NOTHING_USED = Usage(0, 0)
+
+
+class Keeping(Struct, frozen=True):
+    """A streamed answer on its way into the cache."""
+
+    headers: Headers
+    pieces: list[bytes]
+
+
+def key_of(engine: Engine, plan: Plan, step: ProviderCall, http: HttpCall) -> bytes | None:
+    """Return the key of a request as the provider would get it, before it is signed; null where nothing is cached.
+
+    A provider's address, its model and every change of the request are in it, so no edit of the configuration can
+    bring back what was answered before.
+    """
+    if engine.cache is None or plan.request.cache.mode == "off":
+        return None
+    owner = "" if engine.config.gateway.cache.scope == "shared" else plan.caller.key_id or ""
+    headers = "\n".join(f"{name}: {value}" for name, value in http.headers)
+    named = (step.model_name, step.provider.provider.name, step.salt)
+    return cache_key(owner, *named, http.method, http.url, headers, http.body)
+
+
+async def recall(engine: Engine, plan: Plan, step: ProviderCall) -> Cached | None:
+    """Return the answer that the cache has, or null; the call is then marked as answered by it."""
+    policy = plan.request.cache
+    if engine.cache is None or step.cache_key is None or not policy.reads:
+        return None
+    held = await engine.cache.get(step.cache_key, policy.max_age_s)
+    step.cached = held is not None
+    engine.metrics.count("cache_hits" if step.cached else "cache_misses", (step.model_name,))
+    return held
+
+
+def keep(engine: Engine, plan: Plan, step: ProviderCall, reply: Reply, headers: Headers, body: bytes) -> None:
+    """Put an answer into the cache, where the request allows it and the answer is worth it."""
+    request = plan.request
+    if engine.cache is None or step.cache_key is None or step.cached or request.dryrun or not request.cache.writes:
+        return
+    if plan.function.function.payloads != "full" or not _usable(plan, reply):
+        return
+    engine.cache.put(step.cache_key, step.model_name, Cached(engine.clock.wall_ms(), headers, body))
+
+
+def uncharged(reply: Reply) -> Reply:
+    """Return what the cache answered: it used nothing, and nothing of it is raw."""
+    return replace(reply, usage=_NOTHING_USED, raw=b"")
+
+
+def _usable(plan: Plan, reply: Reply) -> bool:
+    """Return whether each call of a tool names one and fits its schema: who asks again may get a better one."""
+    for block in reply.content:
+        if isinstance(block, ToolCall):
+            schema = plan.tool_schemas.get(block.raw_name)
+            if schema is None or parse_json(block.raw_arguments, schema) is None:
+                return False
+    return True
