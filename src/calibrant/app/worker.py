@@ -29,13 +29,17 @@ from calibrant.engine.engine import Engine, Redact
 from calibrant.net.client import Client
 from calibrant.net.settings import ClientSettings, ProxySettings
 from calibrant.server.api import routes
+from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
+from calibrant.server.keyring import Keyring
+from calibrant.server.keys import KeyDesk
 from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
 from calibrant.store.spool import Spool
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.telemetry.log import configure
 from calibrant.telemetry.metrics import Metrics
@@ -87,7 +91,8 @@ async def _serve(options: Options, ready: int) -> None:
         books=lambda: accounting(options.spool_dir, reader),
         health=reader.health,
     )
-    server = _server(engine, host, config)
+    keyring, gate, desk = _access(options, engine)
+    server = _server(engine, host, config, gate, desk)
     stop = stop_signal()
     listening = socket.socket(fileno=options.listen_fd)
     await server.start(listening)
@@ -111,6 +116,8 @@ async def _serve(options: Options, ready: int) -> None:
     _publish(engine, published)
     await credentials.refresher.close()
     await _close(engine)
+    if keyring is not None:
+        keyring.close()
     targets.close()
     reader.close()
 
@@ -176,7 +183,17 @@ def _engine(
     )
 
 
-def _server(engine: Engine, host: Host, config: Config) -> Server:
+def _access(options: Options, engine: Engine) -> tuple[Keyring | None, Gate | None, KeyDesk]:
+    """Return what asks for API keys, where the configuration wants them asked for."""
+    auth, clock = engine.config.gateway.auth, engine.clock
+    if not auth.enabled:
+        return None, None, KeyDesk(None, clock)
+    catalogue = SqliteCatalogue(options.catalogue_path)
+    keyring = Keyring(catalogue, ttl_s=auth.cache_ttl_ms / 1e3, monotonic=clock.monotonic)
+    return keyring, Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
+
+
+def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk: KeyDesk) -> Server:
     gateway = config.gateway
 
     def failed(error: BaseException, request: HttpRequest | None) -> None:
@@ -190,7 +207,7 @@ def _server(engine: Engine, host: Host, config: Config) -> Server:
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host), gateway.base_path),
+        Router(routes(engine, host, desk), gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,
@@ -200,6 +217,7 @@ def _server(engine: Engine, host: Host, config: Config) -> Server:
         ),
         failed,
         observed,
+        gate,
     )
 
 

@@ -17,6 +17,7 @@ from calibrant.types.tool import Tool, ToolChoice
 
 __all__ = [
     "AnyVariant",
+    "Auth",
     "AwsLocations",
     "BestOfN",
     "ChainOfThought",
@@ -265,6 +266,14 @@ class RecordPolicy(Struct, frozen=True):
     """`package.module:function`, called with each payload (bytes, what it is) before it is spooled."""
 
 
+class Auth(Struct, frozen=True):
+    """Whether callers need an API key."""
+
+    enabled: bool = False
+    cache_ttl_ms: int = 1000
+    """How long an answer about a key is kept; 0 asks every time."""
+
+
 class Gateway(Struct, frozen=True):
     """The HTTP server."""
 
@@ -286,6 +295,7 @@ class Gateway(Struct, frozen=True):
     body_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 2**20
     fetch_files: bool = False
+    auth: Auth = Auth()
 
 
 class Config(Struct, frozen=True):

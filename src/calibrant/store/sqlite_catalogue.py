@@ -227,34 +227,34 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         StoreUnavailable: the file is newer than this program.
     """
-    version = _version(connection)
-    if version == CATALOGUE_VERSION:
-        return
+    if _missing(connection, path):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Somebody else may have been first.
+            for statement in _missing(connection, path):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {CATALOGUE_VERSION}")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """Return the statements that bring the file to this version."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > CATALOGUE_VERSION:
         raise StoreUnavailable(
             f"catalogue {path} has schema {version}, this program knows up to {CATALOGUE_VERSION}; "
             "run the newer version of Calibrant that wrote it, or choose another --data-dir"
         )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        # Somebody else may have been first.
-        for step in _STEPS[_version(connection) :]:
-            for statement in step:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {CATALOGUE_VERSION}")
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return [statement for step in _STEPS[version:] for statement in step]
 
 
 def _values(key: ApiKey) -> list[Any]:
-    return [_text(value) if isinstance(value, tuple) else value for value in (getattr(key, name) for name in _FIELDS)]
+    values: list[Any] = [getattr(key, name) for name in _FIELDS]
+    return [_text(value) if isinstance(value, tuple) else value for value in values]
 
 
 def _text(value: object) -> str:

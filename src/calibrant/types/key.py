@@ -6,10 +6,11 @@ forty-eight only the SHA-256 is kept. They are drawn at random, so a plain hash 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final, Literal, get_args
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 __all__ = [
     "DEFAULT_FUNCTION",
@@ -19,6 +20,8 @@ __all__ = [
     "Audit",
     "AuditAction",
     "Grants",
+    "KeyChange",
+    "NewKey",
     "Principal",
     "Role",
     "StoredKey",
@@ -140,3 +143,26 @@ class Audit(Struct, frozen=True):
     """What changed: for each field its values before and after, or the values that it began with."""
     id: int = 0
     """Given by the catalogue; entries are numbered as they were made."""
+
+
+class NewKey(Struct, frozen=True, kw_only=True):
+    """A key as somebody wants it."""
+
+    description: str = ""
+    organization: str = "default"
+    workspace: str = "default"
+    roles: Sequence[str] = DEFAULT_ROLES
+    models: Sequence[str] | None = None
+    functions: Sequence[str] | None = None
+    expires_at: int | None = None
+    """Unix milliseconds."""
+
+
+class KeyChange(Struct, frozen=True, kw_only=True):
+    """What to change of a key; what is unset stays."""
+
+    description: str | UnsetType = UNSET
+    roles: Sequence[str] | UnsetType = UNSET
+    models: Sequence[str] | UnsetType | None = UNSET
+    functions: Sequence[str] | UnsetType | None = UNSET
+    expires_at: int | UnsetType | None = UNSET
