@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
@@ -187,7 +188,7 @@ class SqliteTx:
             "ORDER BY id DESC LIMIT ?2",
             (before, limit),
         )
-        return tuple(Audit(*row[:4], _detail.decode(row[4]), row[5]) for row in rows)
+        return tuple(Audit(*row[:4], detail=_detail.decode(row[4]), id=row[5]) for row in rows)
 
     def add_key(self, stored: StoredKey) -> bool:
         """See `Tx.add_key`."""
@@ -253,8 +254,10 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
 
 
 def _values(key: ApiKey) -> list[Any]:
-    values: list[Any] = [getattr(key, name) for name in _FIELDS]
-    return [_text(value) if isinstance(value, tuple) else value for value in values]
+    lists = (key.roles, key.models, key.functions)
+    roles, models, functions = (None if each is None else _text(each) for each in lists)
+    fields = asdict(key) | {"roles": roles, "models": models, "functions": functions}
+    return [fields[name] for name in _FIELDS]
 
 
 def _text(value: object) -> str:

@@ -25,7 +25,7 @@ from calibrant.apischema.keys import (
 from calibrant.types.key import ApiKey, Audit, KeyChange, NewKey
 from calibrant.wire.body import parse
 
-__all__ = ["decode_change", "decode_new", "encode_audit", "encode_created", "encode_key", "encode_keys"]
+__all__ = ["decode_change", "decode_new", "encode_audit", "encode_created", "encode_key", "encode_keys", "moment"]
 
 _new = msgspec.json.Decoder(CreateKeyBody)
 _change = msgspec.json.Decoder(ChangeKeyBody)
@@ -96,7 +96,7 @@ def _body(key: ApiKey) -> KeyBody:
 def _entry(entry: Audit) -> AuditBody:
     return AuditBody(
         id=entry.id,
-        at=_moment(entry.at),
+        at=moment(entry.at),
         actor=entry.actor,
         action=entry.action,
         subject=entry.subject,
@@ -110,10 +110,11 @@ def _told(name: str, value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return {when: _told(name, each) for when, each in cast("dict[str, Any]", value).items()}
-    return _moment(value)
+    return moment(value)
 
 
-def _moment(millis: int) -> datetime:
+def moment(millis: int) -> datetime:
+    """Return the instant of Unix milliseconds."""
     return _EPOCH + timedelta(milliseconds=millis)
 
 
