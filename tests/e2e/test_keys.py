@@ -97,8 +97,7 @@ def test_a_key_is_used_at_once_and_refused_on_every_worker_once_disabled(running
     assert not [value for call in upstream.captured for value in dict(call.headers).values() if key in str(value)]
 
 
-def test_a_key_made_later_is_found_by_whoever_refused_it_before(running):
-    """A public id that was asked for before it existed is only remembered for the time to live."""
+def test_a_key_of_the_command_line_beside_a_gateway_that_runs(running):
     assert everywhere(running, 401, bearer(f"sk-t0-{'a' * 12}-{'b' * 48}"))
     key = command(running.folder, "gateway", "--create-api-key", "--expiration", "2999-01-01T00:00:00Z")
     assert everywhere(running, 200, bearer(key))
@@ -122,9 +121,13 @@ def test_rows_say_whose_key_it_was_and_lists_hold(running, admin):
     assert running.post("/feedback", feedback, headers=mine).status_code == 200
     until(lambda: running.rows("SELECT 1 FROM feedback WHERE key_id = ?", made["public_id"]), "the feedback's row")
     reader = running.post("/v1/keys", {"roles": ["read"]}, headers=bearer(admin)).json()["key"]
-    metrics = httpx.get(running.url + "/metrics", headers=bearer(reader)).text
-    for reason in ("missing", "malformed", "model", "disabled"):
-        assert f'calibrant_auth_refused_total{{reason="{reason}"}}' in metrics
+
+    def counted():
+        told = httpx.get(running.url + "/metrics", headers=bearer(reader)).text
+        return all(f'auth_refused_total{{reason="{each}"}}' in told for each in ("missing", "malformed", "model"))
+
+    # Workers publish their figures now and then.
+    until(counted, "the refusals in the metrics of the host")
 
 
 def test_the_log_says_who_did_what(running, admin):
@@ -138,6 +141,7 @@ def test_the_log_says_who_did_what(running, admin):
     assert mine == [("cli", "key.disable"), (boss, "key.change"), (boss, "key.create")]
 
 
+@pytest.mark.slow
 def test_keys_survive_kill_9_and_hold_for_a_new_supervisor(tmp_path, upstream):
     with gateway(tmp_path, configured(upstream), args=["--workers", "2"]) as running:
         admin = command(tmp_path, "key", "create", "--role", "admin")
@@ -168,12 +172,11 @@ def test_while_the_catalogue_is_away_nobody_is_let_in(tmp_path, upstream):
         no_traceback(running)
 
 
-@pytest.mark.parametrize(("host", "warned"), [("127.0.0.1", 0), ("0.0.0.0", 1)])
-def test_without_keys_a_gateway_that_others_reach_warns_once(tmp_path, upstream, host, warned):
+@pytest.mark.slow
+def test_off_by_default_on_loopback(tmp_path, upstream):
     config = configured(upstream, "[spool]\nmin_free_bytes = 0\n")
-    with gateway(tmp_path, config, args=["--host", host, "--workers", "2"]) as running:
+    with gateway(tmp_path, config, args=["--workers", "2"]) as running:
         assert running.infer(CHAT, headers=bearer("anything")).status_code == 200
-        said = [line for line in running.log if "no API key is asked for" in line]
-        assert len(said) == warned and not (tmp_path / "data" / "catalogue.db").exists()
+        assert "warning" not in "".join(running.log) and not (tmp_path / "data" / "catalogue.db").exists()
         assert running.post("/v1/keys", {}).status_code == 403
         assert msgspec.json.decode(running.get("/v1/keys").content)["error"].startswith("keys are not managed by HTTP")

@@ -29,7 +29,7 @@ def notice(options: Options, config: Config) -> str | None:
     catalogue = SqliteCatalogue(options.catalogue_path)
     try:
         with catalogue.reading() as view:
-            keys = view.keys(limit=1)
+            keys = view.list_keys(limit=1)
     finally:
         catalogue.close()
     if keys:

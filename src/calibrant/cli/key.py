@@ -87,7 +87,7 @@ def list_keys(data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.J
 
     keys: list[ApiKey] = []
     with catalogue_of(data_dir) as catalogue, catalogue.reading() as view:
-        while page := view.keys(after=keys[-1].public_id if keys else None, limit=_PAGE):
+        while page := view.list_keys(after=keys[-1].public_id if keys else None, limit=_PAGE):
             keys += page
     if as_json:
         typer.echo(encode_keys(keys, None).decode())
@@ -104,13 +104,11 @@ def list_keys(data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.J
 @app.command("show")
 def show(public_id: _Id, data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.Json = False) -> None:
     """Show what is known of a key, which is all but the key itself."""
-    from calibrant.base.errors import NotFound
+    from calibrant.engine.keys import find_key
 
     with catalogue_of(data_dir) as catalogue, catalogue.reading() as view:
-        stored = view.key(public_id)
-    if stored is None:
-        raise NotFound(f"there is no API key {public_id!r}; `calibrant key list` lists them")
-    _tell(stored.key, as_json=as_json)
+        known = find_key(view, public_id)
+    _tell(known, as_json=as_json)
 
 
 @app.command("change")

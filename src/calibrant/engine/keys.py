@@ -11,10 +11,21 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from calibrant.base.errors import InternalError, InvalidRequest, NotFound
-from calibrant.store.catalogue import Catalogue, Tx
-from calibrant.types.key import ROLES, ApiKey, Audit, AuditAction, KeyChange, NewKey, Role, StoredKey, digest_of
+from calibrant.store.catalogue import Catalogue, Reading, Tx
+from calibrant.types.key import (
+    ROLES,
+    ApiKey,
+    Audit,
+    AuditAction,
+    KeyChange,
+    NewKey,
+    Role,
+    StoredKey,
+    digest_of,
+    split_key,
+)
 
-__all__ = ["change_key", "create_key", "set_disabled"]
+__all__ = ["change_key", "create_key", "find_key", "set_disabled"]
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 _TRIES = 5
@@ -63,15 +74,30 @@ def set_disabled(catalogue: Catalogue, public_id: str, *, disabled: bool, actor:
     """
     action: AuditAction = "key.disable" if disabled else "key.enable"
     with catalogue.transaction() as tx:
-        key = _found(tx, public_id)
+        key = find_key(tx, public_id)
         if (key.disabled_at is not None) == disabled:
             return key
         changes = {"disabled_at": now_ms if disabled else None}
         return _change(tx, public_id, changes, Audit(now_ms, actor, action, public_id))
 
 
+def find_key(view: Reading, public_id: str) -> ApiKey:
+    """Return what is known of a key.
+
+    Raises:
+        NotFound: there is none of this public id.
+        InvalidRequest: it is a whole key, which is not repeated.
+    """
+    if split_key(public_id) is not None:
+        raise InvalidRequest("that is a whole key, not its public id; give the twelve characters after `sk-t0-`")
+    stored = view.key(public_id)
+    if stored is None:
+        raise NotFound(f"there is no API key {public_id[:80]!r}; list them for their public ids")
+    return stored.key
+
+
 def _change(tx: Tx, public_id: str, changes: dict[str, Any], entry: Audit) -> ApiKey:
-    old = _found(tx, public_id)
+    old = find_key(tx, public_id)
     new = replace(old, **changes)
     if new == old:
         return old
@@ -84,13 +110,6 @@ def _change(tx: Tx, public_id: str, changes: dict[str, Any], entry: Audit) -> Ap
     }
     tx.note(replace(entry, detail=detail))
     return new
-
-
-def _found(tx: Tx, public_id: str) -> ApiKey:
-    stored = tx.key(public_id)
-    if stored is None:
-        raise NotFound(f"there is no API key {public_id[:80]!r}; list them for their public ids")
-    return stored.key
 
 
 def _began_with(key: ApiKey) -> dict[str, object]:

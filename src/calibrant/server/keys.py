@@ -102,7 +102,7 @@ class KeyDesk:
 
     def _keys(self, after: str | None, limit: int) -> Sequence[ApiKey]:
         with self._open().reading() as view:
-            return view.keys(after=after, limit=limit)
+            return view.list_keys(after=after, limit=limit)
 
 
 def _page(found: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:

@@ -21,7 +21,7 @@ class Reading(Protocol):
         """Return the key of this public id, or null."""
         ...
 
-    def keys(self, *, after: str | None = None, limit: int = 100) -> tuple[ApiKey, ...]:
+    def list_keys(self, *, after: str | None = None, limit: int = 100) -> tuple[ApiKey, ...]:
         """Return keys in the order in which they were made, those after this public id."""
         ...
 

@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +57,7 @@ _FIELDS = tuple(name for name in ApiKey.__struct_fields__ if name != "public_id"
 _COLUMNS = ", ".join(("public_id", *_FIELDS))
 _IDLE = 8
 _BUSY_S = 5.0
+_RETRY_S = 0.005
 _roles = msgspec.json.Decoder(tuple[Role, ...])
 _names = msgspec.json.Decoder(tuple[str, ...])
 _detail = msgspec.json.Decoder(dict[str, object])
@@ -147,13 +149,30 @@ class SqliteCatalogue:
             self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
-            _migrate(connection, self.path)
+            self._migrate(connection)
             # A key that was disabled must stay so after a power cut.
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to this version, and try again while others are doing so.
+
+        SQLite's own waiting does not cover the change to a write-ahead log.
+        """
+        patience = monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                _migrate(connection, self.path)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() >= patience:
+                    raise
+                sleep(_RETRY_S)
+            else:
+                return
 
 
 class SqliteTx:
@@ -172,8 +191,8 @@ class SqliteTx:
         ).fetchone()
         return None if row is None else StoredKey(_to_key(row[1:]), row[0])
 
-    def keys(self, *, after: str | None = None, limit: int = 100) -> tuple[ApiKey, ...]:
-        """See `Reading.keys`."""
+    def list_keys(self, *, after: str | None = None, limit: int = 100) -> tuple[ApiKey, ...]:
+        """See `Reading.list_keys`."""
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM api_keys "  # noqa: S608
             "WHERE ?1 IS NULL OR seq > (SELECT seq FROM api_keys WHERE public_id = ?1) ORDER BY seq LIMIT ?2",

@@ -11,7 +11,9 @@ from calibrant.types.key import Grants
 
 MODELS = model("m") + model("n")
 TWO = MODELS + function(variant("a", "m"), variant("b", "n"))
-ORDERED = TWO + '[functions.f.experimentation]\ntype = "static"\ncandidate_variants = ["a"]\nfallback_variants = ["b"]\n'
+ORDERED = (
+    TWO + '[functions.f.experimentation]\ntype = "static"\ncandidate_variants = ["a"]\nfallback_variants = ["b"]\n'
+)
 
 
 def caller(models=None, functions=None):
@@ -46,7 +48,9 @@ def test_a_model_that_is_not_on_the_list(line):
 def test_shorthands_go_by_their_names(line):
     made = caller(models=("openai::gpt-4o*",))
     env = {"OPENAI_API_KEY": "x"}
-    assert line("", environ=env).infer(made, model_name="openai::gpt-4o-mini").head.variant_name == "openai::gpt-4o-mini"
+    assert (
+        line("", environ=env).infer(made, model_name="openai::gpt-4o-mini").head.variant_name == "openai::gpt-4o-mini"
+    )
     for name in ("openai::gpt-5", "openai::responses::gpt-4o", "groq::gpt-4o"):
         refused(line("", environ=env), made, model_name=name)
 

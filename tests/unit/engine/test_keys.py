@@ -95,9 +95,7 @@ def test_what_makes_no_sense_is_refused(desk, fields, message):
 def test_a_change_names_what_it_changes_and_takes_lists_away_with_null(desk):
     made = desk.create(models=["m"], functions=["f"], expires_at=NOW + 9)[1]
     changed = desk.change(made.public_id, models=None, expires_at=None, description="new", functions=["f"])
-    assert changed == msgspec.structs.replace(
-        made, models=None, expires_at=None, description="new", updated_at=NOW + 1
-    )
+    assert changed == msgspec.structs.replace(made, models=None, expires_at=None, description="new", updated_at=NOW + 1)
     assert desk.stored(made.public_id).key == changed
     entry = desk.log[0]
     assert (entry.actor, entry.action, entry.subject, entry.at) == ("boss", "key.change", made.public_id, NOW + 1)
@@ -131,6 +129,14 @@ def test_a_key_that_is_not_there(desk, act):
     with pytest.raises(NotFound, match="there is no API key 'nope'"):
         getattr(desk, act)("nope")
     assert desk.log == ()
+
+
+@pytest.mark.parametrize("act", ["change", "disable"])
+def test_a_whole_key_in_place_of_its_public_id_is_not_repeated(desk, act):
+    key = desk.create()[0]
+    with pytest.raises(InvalidRequest, match="that is a whole key, not its public id") as error:
+        getattr(desk, act)(key)
+    assert key[19:] not in error.value.message
 
 
 def test_neither_key_nor_digest_is_in_the_log(desk):
