@@ -21,7 +21,7 @@ from msgspec.structs import asdict
 from calibrant.base.errors import StoreUnavailable
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
-__all__ = ["CATALOGUE_VERSION", "SqliteCatalogue"]
+__all__ = ["CATALOGUE_VERSION", "SqliteCatalogue", "SqliteTx"]
 
 _STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -156,7 +156,6 @@ class SqliteCatalogue:
             connection.close()
             raise
         return connection
-
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         """Bring the file to this version, and try again while others are doing so.
