@@ -7,10 +7,13 @@ from http.client import HTTPConnection
 
 import httpx2 as httpx
 import msgspec
+import openai
 import pytest
+from tensorzero import TensorZeroError, TensorZeroGateway
 from tests.support.faults import INPUT, function, model, no_traceback
 from tests.support.gateway import gateway, until
 
+from calibrant.base.ids import uuid7
 from calibrant.testing.upstream import run_upstream
 
 CHAT = {"function_name": "chat", "input": INPUT}
@@ -130,6 +133,26 @@ def test_rows_say_whose_key_it_was_and_lists_hold(running, admin):
     until(counted, "the refusals in the metrics of the host")
 
 
+def test_the_clients_that_applications_use(running, monkeypatch):
+    key = command(running.folder, "key", "create", "--role", "inference")
+    with openai.OpenAI(base_url=f"{running.url}/openai/v1", api_key=key, max_retries=0) as client:
+        assert client.chat.completions.create(model="tensorzero::function_name::chat", **INPUT).choices
+        assert {each.id for each in client.models.list()} >= {"tensorzero::function_name::chat"}
+        client.api_key = "sk-other"
+        with pytest.raises(openai.AuthenticationError, match="Invalid API key"):
+            client.models.list()
+    monkeypatch.setenv("TENSORZERO_API_KEY", key)
+    with TensorZeroGateway.build_http(gateway_url=running.url) as client:
+        assert client.inference(function_name="chat", input=INPUT).inference_id
+        with pytest.raises(TensorZeroError) as error:
+            client.feedback(metric_name="comment", value="x", episode_id=uuid7())
+        assert error.value.status_code == 403
+    monkeypatch.setenv("TENSORZERO_API_KEY", key[:-1] + "!")
+    with TensorZeroGateway.build_http(gateway_url=running.url) as client, pytest.raises(TensorZeroError) as error:
+        client.inference(function_name="chat", input=INPUT)
+    assert error.value.status_code == 401
+
+
 def test_the_log_says_who_did_what(running, admin):
     made = running.post("/v1/keys", {}, headers=bearer(admin)).json()
     running_id = made["public_id"]
@@ -166,9 +189,12 @@ def test_while_the_catalogue_is_away_nobody_is_let_in(tmp_path, upstream):
         told = running.infer(CHAT, headers=bearer(key)).json()["error"]
         assert told == "API keys cannot be checked now; try again"
         assert running.get("/status").status_code == 200
+        health = running.get("/health")
+        assert health.status_code == 503 and health.json()["keys"] == "error"
         path.rmdir()
         (tmp_path / "elsewhere").rename(path)
         assert running.infer(CHAT, headers=bearer(key)).status_code == 200
+        assert running.get("/health").json()["keys"] == "ok"
         no_traceback(running)
 
 

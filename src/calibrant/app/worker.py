@@ -84,14 +84,15 @@ async def _serve(options: Options, ready: int) -> None:
     client = _client(config, settings_from_environ(environ).proxies)
     engine = _engine(compiler, credentials, client, metrics, spool, targets)
     noted = await _note(spool, config)
+    keyring, gate, desk = _access(options, engine)
     host = Host(
         engine=engine,
         run_dir=options.run_dir,
         own_metrics=published,
         books=lambda: accounting(options.spool_dir, reader),
         health=reader.health,
+        catalogue=desk.catalogue,
     )
-    keyring, gate, desk = _access(options, engine)
     server = _server(engine, host, config, gate, desk)
     stop = stop_signal()
     listening = socket.socket(fileno=options.listen_fd)

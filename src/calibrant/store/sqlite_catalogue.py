@@ -114,6 +114,11 @@ class SqliteCatalogue:
                     with suppress(sqlite3.Error):
                         connection.execute("ROLLBACK")
                 self._give_back(connection)
+        except msgspec.MsgspecError as error:
+            # A role, say, that only a newer version knows.
+            raise StoreUnavailable(
+                f"catalogue {self.path} holds what this program does not understand: {error}"
+            ) from error
         except sqlite3.Error as error:
             # Whatever else is open on this file may be in the same trouble.
             self.close()

@@ -236,6 +236,16 @@ def test_what_cannot_be_opened_is_unavailable_and_then_it_is_not(catalogue, tmp_
     mine.close()
 
 
+def test_what_a_newer_version_wrote_is_not_guessed_at(catalogue):
+    with catalogue.transaction() as tx:
+        tx.add_key(stored())
+    with closing(sqlite3.connect(catalogue.path)) as db:
+        db.execute("""UPDATE api_keys SET roles = '["soothsayer"]'""")
+        db.commit()
+    with pytest.raises(StoreUnavailable, match="does not understand"), catalogue.reading() as view:
+        view.key("a" * 12)
+
+
 def test_a_lock_that_is_held_too_long_is_unavailable_for_writers_and_no_matter_for_readers(catalogue):
     with catalogue.transaction() as tx:
         tx.add_key(stored())

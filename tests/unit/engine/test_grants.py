@@ -62,11 +62,11 @@ def test_a_list_of_functions_alone_gives_no_model_away(line):
 
 def test_a_function_whose_models_are_all_off_the_list(line):
     message = refused(line(TWO), caller(models=("x",)))
-    assert message == "this API key may use no model of the variants that could serve 'f': m, n"
+    assert message == "no variant of 'f' can serve: this API key may not use the models m, n"
 
 
 def test_a_pinned_variant_whose_model_is_off_the_list(line):
-    assert "could serve 'f': n" in refused(line(TWO), caller(models=("m",)), variant_name="b")
+    assert "may not use the models n" in refused(line(TWO), caller(models=("m",)), variant_name="b")
     assert line(TWO).infer(caller(models=("m",)), variant_name="a")
 
 
@@ -111,13 +111,15 @@ def test_a_draw_among_many_serves_by_the_list_alone(line):
         {"extra_body": (ExtraBody("/model", "gpt-9"),)},
         {"extra_headers": (ExtraHeader("x-model", "gpt-9"),)},
         {"provider_tools": (ProviderTool({"type": "image", "model": "gpt-9"}),)},
+        {"dynamic_variant": {"type": "chat_completion", "model": "n"}},
     ],
 )
 def test_what_changes_the_providers_request_is_refused_to_a_key_with_a_list(line, fields):
     for made in (caller(models=("m",)), caller(functions=("f",))):
         (name,) = fields
-        assert refused(line(TWO), made, **fields).startswith(f"{name}: this API key has a list")
-    assert line(TWO, said()).infer(Caller(key_id="k"), **fields)
+        wire = "internal_dynamic_variant_config" if name == "dynamic_variant" else name
+        assert refused(line(TWO), made, dryrun=True, **fields).startswith(f"{wire}: this API key has a list")
+    assert line(TWO, said()).infer(Caller(key_id="k"), dryrun=True, **fields)
 
 
 def test_whose_key_it_was_is_a_tag_that_nobody_else_can_set(line):
@@ -128,3 +130,33 @@ def test_whose_key_it_was_is_a_tag_that_nobody_else_can_set(line):
     assert made.row.tags["user"] == "u"
     made.infer()
     assert made.row.tags == {} and made.row.key_id is None
+
+
+COMPOSITE = {
+    "best": (
+        'type = "experimental_best_of_n_sampling", candidates = ["a", "b"]',
+        'evaluator = { model = "judge" }',
+    ),
+    "mixture": ('type = "experimental_mixture_of_n", candidates = ["a", "b"]', 'fuser = { model = "judge" }'),
+}
+
+
+@pytest.mark.parametrize("kind", COMPOSITE)
+@pytest.mark.parametrize(
+    ("models", "served"),
+    [(("m", "n", "judge"), "whole"), (("m", "n"), "a"), (("m", "judge"), "a"), (("n", "judge"), "b")],
+)
+def test_a_variant_of_several_models_serves_only_with_all_of_them(line, kind, models, served):
+    candidates, last = COMPOSITE[kind]
+    toml = (
+        MODELS
+        + model("judge")
+        + function(variant("a", "m"), variant("b", "n"), f"variants.whole = {{ {candidates}, {last} }}\n")
+    )
+    toml += '[functions.f.experimentation]\ntype = "static"\n'
+    toml += 'candidate_variants = ["whole"]\nfallback_variants = ["a", "b"]\n'
+    made = line(toml, said('{"thinking": "", "answer_choice": 0}'))
+    assert made.infer(caller(models=models)).head.variant_name == served
+    assert set(made.sender.asked) <= {f"p.{name}" for name in models}
+    assert made.row.assigned_variant == "whole"
+    refused(line(toml), caller(models=models[:1]), variant_name="whole")
