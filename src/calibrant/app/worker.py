@@ -30,14 +30,18 @@ from calibrant.engine.engine import Engine, Redact
 from calibrant.net.client import Client
 from calibrant.net.settings import ClientSettings, ProxySettings
 from calibrant.server.api import routes
+from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
+from calibrant.server.keyring import Keyring
+from calibrant.server.keys import KeyDesk
 from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
 from calibrant.store.cache import ResponseCache
 from calibrant.store.spool import Spool
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.telemetry.log import configure
 from calibrant.telemetry.metrics import Metrics
@@ -83,14 +87,16 @@ async def _serve(options: Options, ready: int) -> None:
     cache = open_cache(options, config.gateway.cache) if config.gateway.cache.enabled else None
     engine = _engine(compiler, credentials, client, metrics, spool, targets, cache)
     noted = await _note(spool, config)
+    keyring, gate, desk = _access(options, engine)
     host = Host(
         engine=engine,
         run_dir=options.run_dir,
         own_metrics=published,
         books=lambda: accounting(options.spool_dir, reader),
         health=reader.health,
+        catalogue=desk.catalogue,
     )
-    server = _server(engine, host, config)
+    server = _server(engine, host, config, gate, desk)
     stop = stop_signal()
     listening = socket.socket(fileno=options.listen_fd)
     await server.start(listening)
@@ -118,6 +124,8 @@ async def _serve(options: Options, ready: int) -> None:
     if cache is not None:
         await cache.close()
     await _close(engine)
+    if keyring is not None:
+        keyring.close()
     targets.close()
     reader.close()
 
@@ -185,7 +193,17 @@ def _engine(
     )
 
 
-def _server(engine: Engine, host: Host, config: Config) -> Server:
+def _access(options: Options, engine: Engine) -> tuple[Keyring | None, Gate | None, KeyDesk]:
+    """Return what asks for API keys, where the configuration wants them asked for."""
+    auth, clock = engine.config.gateway.auth, engine.clock
+    if not auth.enabled:
+        return None, None, KeyDesk(None, clock)
+    catalogue = SqliteCatalogue(options.catalogue_path)
+    keyring = Keyring(catalogue, ttl_s=auth.cache_ttl_ms / 1e3, monotonic=clock.monotonic)
+    return keyring, Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
+
+
+def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk: KeyDesk) -> Server:
     gateway = config.gateway
 
     def failed(error: BaseException, request: HttpRequest | None) -> None:
@@ -199,7 +217,7 @@ def _server(engine: Engine, host: Host, config: Config) -> Server:
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host), gateway.base_path),
+        Router(routes(engine, host, desk), gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,
@@ -209,6 +227,7 @@ def _server(engine: Engine, host: Host, config: Config) -> Server:
         ),
         failed,
         observed,
+        gate,
     )
 
 

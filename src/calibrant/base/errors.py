@@ -6,6 +6,8 @@
     │   ├── InvalidRequest       400   malformed body, wrong field, wrong type
     │   │   ├── InputInvalid     400   an argument breaks the function's JSON Schema
     │   │   └── MissingCredential 400  a `dynamic::` credential was not sent
+    │   ├── Unauthorized         401   no API key, or one that is not good
+    │   ├── Forbidden            403   the API key is good, but not for this
     │   ├── NotFound             404   unknown route, function, variant, metric
     │   ├── MethodNotAllowed     405
     │   ├── RequestTimeout       408   the client was too slow to send its request
@@ -44,6 +46,7 @@ __all__ = [
     "ConfigError",
     "Disconnected",
     "ExpectationFailed",
+    "Forbidden",
     "HeadersTooLarge",
     "InferenceError",
     "InferenceTimeout",
@@ -64,6 +67,7 @@ __all__ = [
     "SpoolFull",
     "StoreUnavailable",
     "Truncated",
+    "Unauthorized",
     "Unreachable",
     "UnsupportedEncoding",
 ]
@@ -114,6 +118,30 @@ class MissingCredential(InvalidRequest):
     """The configuration asks for a credential that the request did not bring."""
 
     code = "missing_credential"
+
+
+class Unauthorized(RequestError):
+    """The request has no API key of the gateway, or one that is not good."""
+
+    code = "unauthorized"
+    status = 401
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        """Keep the sentence, and a word for metrics."""
+        super().__init__(f"TensorZero authentication error: {message}")
+        self.reason = reason
+
+
+class Forbidden(RequestError):
+    """The API key is good, but does not open what was asked for."""
+
+    code = "forbidden"
+    status = 403
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        """Keep the sentence, and a word for metrics."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotFound(RequestError):

@@ -32,6 +32,7 @@ def serve(
     """Run the gateway's processes until a signal ends them."""
     import asyncio
 
+    from calibrant.app.access import notice
     from calibrant.app.options import Options
     from calibrant.app.supervisor import Supervisor
     from calibrant.cli.context import log_format as checked
@@ -51,6 +52,9 @@ def serve(
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW, err=True)
     options = Options(data_dir=str(data_dir.resolve()), database=database, config=pattern, log_format=form)
     _ = options.database_path
+    said = notice(options, config)
+    if said is not None:
+        typer.secho(f"warning: {said}", fg=typer.colors.YELLOW, err=True)
     supervisor = Supervisor(options, config, read, with_recorder=with_recorder, on_ready=on_ready)
     raise typer.Exit(asyncio.run(supervisor.run()))
 

@@ -33,6 +33,7 @@ from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
     AnyVariant,
+    Auth,
     CacheSettings,
     Config,
     CostRule,
@@ -136,6 +137,7 @@ def _gateway(table: GatewayTable) -> Gateway:
         max_body_bytes=parse_bytes(table.max_body_bytes),
         cache=_cache(table.cache),
         fetch_files=table.fetch_and_encode_input_files_before_inference,
+        auth=Auth(table.auth.enabled, table.auth.cache.ttl_ms if table.auth.cache.enabled else 0),
     )
 
 

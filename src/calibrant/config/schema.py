@@ -17,6 +17,7 @@ from calibrant.types.tool import Tool, ToolChoice
 
 __all__ = [
     "AnyVariant",
+    "Auth",
     "AwsLocations",
     "BestOfN",
     "CacheScope",
@@ -281,6 +282,14 @@ class CacheSettings(Struct, frozen=True):
     """How much each worker remembers beside the database."""
 
 
+class Auth(Struct, frozen=True):
+    """Whether callers need an API key."""
+
+    enabled: bool = False
+    cache_ttl_ms: int = 1000
+    """How long an answer about a key is kept; 0 asks every time."""
+
+
 class Gateway(Struct, frozen=True):
     """The HTTP server."""
 
@@ -303,6 +312,7 @@ class Gateway(Struct, frozen=True):
     max_body_bytes: int = 100 * 2**20
     fetch_files: bool = False
     cache: CacheSettings = CacheSettings()
+    auth: Auth = Auth()
 
 
 class Config(Struct, frozen=True):

@@ -51,8 +51,6 @@ _EXPERIMENT = "functions.*.experimentation"
 _BANDITS = ("adaptive", "track_and_stop")
 
 UNBUILT: tuple[Unbuilt, ...] = (
-    _refused("gateway.auth.enabled", "API keys of the gateway", True),
-    _inert("gateway.auth.cache", "API keys of the gateway", "no key is asked for"),
     _refused("gateway.relay", "relaying to another gateway"),
     _refused("gateway.fetch_and_encode_input_files_before_inference", "fetching files by their address", True),
     _inert("gateway.export.otlp.traces.enabled", "OTLP export", "traces are not exported", True),

@@ -16,6 +16,7 @@ from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.cached import Cached
 from calibrant.types.call import Sender
+from calibrant.types.key import Grants
 from calibrant.types.rows import Level, Record
 
 __all__ = ["Caching", "Caller", "Engine", "Redact", "Spooling", "Targets"]
@@ -89,6 +90,9 @@ class Caller:
     trace_id: str | None = None
     span_id: str | None = None
     key_id: str | None = None
+    """Public id of the API key, where one was asked for."""
+    grants: Grants | None = None
+    """Which functions and models it may use; null is any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
 from calibrant.engine.compiled import Servable
 from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.grants import check_variant
 from calibrant.engine.journal import Journal
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import inferred
@@ -86,6 +87,8 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
     try:
         for variant in plan.draw.order:
             try:
+                if plan.caller.grants is not None:
+                    check_variant(variant, plan.caller.grants)
                 return await make(engine, plan, variant, journal)
             except CalibrantError as error:
                 _give_up(plan, variant, journal, error)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from calibrant.config.schema import Variant
 from calibrant.engine.caching import key_of
 from calibrant.engine.engine import Engine
+from calibrant.engine.grants import check_model
 from calibrant.engine.journal import ProviderCall
 from calibrant.engine.resolve import Plan
 from calibrant.providers.extra import changed
@@ -29,7 +30,10 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
     Raises:
         ProviderError: this provider cannot serve the call, or a change cannot be made.
         MissingCredential: its credential, address or region is in no place where it should be.
+        Forbidden: the caller's API key may not have this model called.
     """
+    if plan.caller.grants is not None:
+        check_model(step.model_name, plan.caller.grants)
     provider = step.provider.provider
     request = plan.request
     adapter = step.provider.speaking(request.credentials)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
@@ -15,6 +16,7 @@ from calibrant.config.dynamic import DYNAMIC_VARIANT
 from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.engine.draw import Draw, check_namespace, drawn
 from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.grants import check_models, check_request
 from calibrant.render.inputs import check_input
 from calibrant.render.schema import Schema
 from calibrant.types.request import InferenceRequest
@@ -47,7 +49,10 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
     Raises:
         NotFound: the function or the pinned variant is unknown.
         InvalidRequest: the request contradicts itself or the function's contract.
+        Forbidden: the caller's API key may not use the function or the model.
     """
+    if caller.grants is not None:
+        check_request(engine, request, caller.grants)
     function = _function(engine, request)
     check_input(request.input, function.schemas, function.schema_only_roles)
     tools, tool_schemas = _tools(function, request)
@@ -58,6 +63,8 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         tags["tensorzero::namespace"] = request.namespace
     if request.internal:
         tags["tensorzero::internal"] = "true"
+    if caller.key_id is not None:
+        tags["tensorzero::api_key_public_id"] = caller.key_id
     if request.dynamic_variant is not None:
         draw = _pin(episode_id, DYNAMIC_VARIANT, _dynamic(engine, request, request.dynamic_variant))
     elif request.variant_name is not None:
@@ -65,6 +72,8 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         draw = _pin(episode_id, request.variant_name, _pinned(function, request))
     else:
         draw = drawn(function, request, episode_id)
+    if caller.grants is not None:
+        draw = replace(draw, order=check_models(engine, function, draw.order, caller.grants))
     return Plan(
         request,
         caller,

@@ -1,6 +1,8 @@
-"""The table of routes: one line each."""
+"""The table of routes: one line each, with the roles that open it."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from calibrant.engine.engine import Engine
 from calibrant.server.cache import purge_handler
@@ -8,31 +10,48 @@ from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
 from calibrant.server.inference import NATIVE, OPENAI_CHAT, inference_handler
+from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
-from calibrant.server.routes import Route
+from calibrant.server.routes import OPEN, Route
+from calibrant.types.key import Role
 
-__all__ = ["routes"]
+__all__ = ["ADMIN", "FEEDBACK", "INFERENCE", "READ", "routes"]
+
+INFERENCE: Final[frozenset[Role]] = frozenset(("inference",))
+FEEDBACK: Final[frozenset[Role]] = frozenset(("feedback",))
+READ: Final[frozenset[Role]] = frozenset(("read", "optimizer", "confirmer"))
+ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
+"""`admin` opens every route; these are opened by nothing else."""
 
 
-def routes(engine: Engine, host: Host) -> list[Route]:
+def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Route]:
     """Return every route that the gateway answers."""
+    desk = desk or KeyDesk(None, engine.clock)
+    infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
+    books = "What became of every record."
     return [
-        Route("POST", "/inference", inference_handler(engine, NATIVE), "Make one inference."),
-        *_openai("POST", "/chat/completions", inference_handler(engine, OPENAI_CHAT), "Make one inference."),
-        *_openai("GET", "/models", models_handler(engine), "List functions and models."),
-        Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode."),
-        Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers."),
-        Route("GET", "/status", host.status, "Version and configuration hash."),
-        Route("GET", "/health", host.healthy, "Readiness, and the state of the database."),
-        Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host."),
-        Route("GET", "/internal/accounting", host.accounting, "What became of every record."),
+        Route("POST", "/inference", infer, "Make one inference.", roles=INFERENCE),
+        *_openai("POST", "/chat/completions", chat, "Make one inference.", INFERENCE),
+        *_openai("GET", "/models", models_handler(engine), "List functions and models.", INFERENCE | READ),
+        Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
+        Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
+        Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
+        Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),
+        Route("GET", "/internal/accounting", host.accounting, books, roles=READ),
+        Route("GET", "/v1/keys", desk.list, "List API keys.", roles=ADMIN),
+        Route("POST", "/v1/keys", desk.create, "Make an API key.", roles=ADMIN),
+        Route("PATCH", "/v1/keys/{public_id}", desk.change, "Change an API key.", roles=ADMIN),
+        Route("POST", "/v1/keys/{public_id}/disable", desk.disable, "Disable an API key.", roles=ADMIN),
+        Route("POST", "/v1/keys/{public_id}/enable", desk.enable, "Enable an API key again.", roles=ADMIN),
+        Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
+        Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
     ]
 
 
-def _openai(method: str, path: str, handler: Handler, summary: str) -> tuple[Route, Route]:
+def _openai(method: str, path: str, handler: Handler, summary: str, roles: frozenset[Role]) -> tuple[Route, Route]:
     """Return a route of OpenAI's dialect where TensorZero has it, and where OpenAI's clients look for it."""
     summary = f"{summary.removesuffix('.')}, in OpenAI's dialect."
     return (
-        Route(method, f"/openai/v1{path}", handler, summary, "openai"),
-        Route(method, f"/v1{path}", handler, summary, "openai"),
+        Route(method, f"/openai/v1{path}", handler, summary, "openai", roles),
+        Route(method, f"/v1{path}", handler, summary, "openai", roles),
     )

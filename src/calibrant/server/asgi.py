@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from calibrant.base.errors import PayloadTooLarge
 from calibrant.server.dispatch import Dispatcher, Observe, OnError
+from calibrant.server.gate import Gate
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.render import Renderer
 from calibrant.server.routes import Router
@@ -26,9 +27,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 
-def asgi_app(router: Router, settings: ServerSettings, on_error: OnError, observe: Observe) -> AsgiApp:
+def asgi_app(
+    router: Router,
+    settings: ServerSettings,
+    on_error: OnError,
+    observe: Observe,
+    gate: Gate | None = None,
+) -> AsgiApp:
     """Return an ASGI application that serves the router."""
-    return AsgiApp(Dispatcher(router, settings, on_error, observe), settings)
+    return AsgiApp(Dispatcher(router, settings, on_error, observe, gate), settings)
 
 
 class AsgiApp:

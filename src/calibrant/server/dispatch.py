@@ -1,4 +1,4 @@
-"""From a request to an answer: route, decompress, handle, and put each error into the protocol's shape.
+"""From a request to an answer: route, let in, decompress, handle, and put each error into the protocol's shape.
 
 Both edges, our own protocol and the ASGI adapter, call this and nothing else, so they cannot differ.
 """
@@ -8,8 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from calibrant.base.errors import CalibrantError, InternalError, MethodNotAllowed, UnsupportedEncoding
+from calibrant.base.errors import (
+    CalibrantError,
+    InternalError,
+    MethodNotAllowed,
+    Unauthorized,
+    UnsupportedEncoding,
+)
 from calibrant.server.decompress import ENCODINGS, unpack
+from calibrant.server.gate import Gate
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.routes import Router
 from calibrant.server.settings import ServerSettings
@@ -27,10 +34,18 @@ Observe = Callable[[str, str, int], None]
 class Dispatcher:
     """Answers requests. Holds no state of its own."""
 
-    __slots__ = ("_observe", "_on_error", "_router", "_settings")
+    __slots__ = ("_gate", "_observe", "_on_error", "_router", "_settings")
 
-    def __init__(self, router: Router, settings: ServerSettings, on_error: OnError, observe: Observe) -> None:
-        """Keep what is needed to answer."""
+    def __init__(
+        self,
+        router: Router,
+        settings: ServerSettings,
+        on_error: OnError,
+        observe: Observe,
+        gate: Gate | None = None,
+    ) -> None:
+        """Keep what is needed to answer; without a gate nobody is asked for a key."""
+        self._gate = gate
         self._router = router
         self._settings = settings
         self._on_error = on_error
@@ -42,6 +57,9 @@ class Dispatcher:
         try:
             route, params = self._router.match(request.method, request.path)
             method, path = request.method, route.path
+            if self._gate is not None:
+                # Before anything is done with the body.
+                request.principal = await self._gate.check(route, request)
             if params:
                 request.params = params
             if "content-encoding" in request.headers:
@@ -72,6 +90,8 @@ class Dispatcher:
         headers: Headers = ()
         if isinstance(error, MethodNotAllowed):
             headers = (("allow", ", ".join(self._router.allowed(request.path))),)
+        elif isinstance(error, Unauthorized):
+            headers = (("www-authenticate", "Bearer"),)
         elif isinstance(error, UnsupportedEncoding):
             headers = (("accept-encoding", ", ".join(ENCODINGS)),)
         body = encode_error(error, shape, error_json=self._settings.error_json)

@@ -16,6 +16,7 @@ from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.store.accounting import Account, Accounting
 from calibrant.store.base import Health
+from calibrant.store.catalogue import Catalogue
 from calibrant.telemetry.metrics import exposition, merge, read_published
 
 __all__ = ["Host"]
@@ -35,13 +36,15 @@ class Host:
     """Adds up the accounting; may block."""
     health: Callable[[], Health]
     """Asks after the database; may block, never raises."""
+    catalogue: Catalogue | None = None
+    """Where API keys are; null where none is asked for."""
 
     async def status(self, _: HttpRequest) -> Answer:
         """`GET /status`: that it runs, and what."""
         return Answer(200, _encode({"status": "ok", "version": __version__, "config_hash": self.engine.config.hash}))
 
     async def healthy(self, _: HttpRequest) -> Answer:
-        """`GET /health`: ready while there is room to record, whatever the database does; that is reported."""
+        """`GET /health`: ready while there is room to record and keys can be checked; the database is reported."""
         database = await asyncio.to_thread(self.health)
         spool, status = "ok", 200
         if self.engine.spool is not None:
@@ -53,6 +56,9 @@ class Host:
             "database": "ok" if database.ok else f"error: {database.detail}",
             "spool": spool,
         }
+        if self.catalogue is not None:
+            told["keys"] = "ok" if await asyncio.to_thread(_answers, self.catalogue) else "error"
+            status = 200 if status == 200 and told["keys"] == "ok" else 503
         return Answer(status, _encode(told))
 
     async def accounting(self, _: HttpRequest) -> Answer:
@@ -80,6 +86,15 @@ class Host:
             gauges.append(("database_up", "Whether the database answers.", 1.0))
             gauges += [(f"records_{name}", text, float(value)) for name, text, value in _records(books.total)]
         return exposition(merge([*others, self.engine.metrics.figures()]), gauges)
+
+
+def _answers(catalogue: Catalogue) -> bool:
+    try:
+        with catalogue.reading() as view:
+            view.list_keys(limit=1)
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _records(books: Account) -> list[tuple[str, str, int]]:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from calibrant.base.errors import InternalError
 from calibrant.types.call import Headers
+from calibrant.types.key import Principal
 
 __all__ = ["Answer", "Handler", "HttpRequest", "StreamAnswer"]
 
@@ -29,6 +30,8 @@ class HttpRequest(Struct):
     body: bytes = b""
     params: dict[str, str] = {}
     """Values of the route's `{names}`, percent-decoded."""
+    principal: Principal | None = None
+    """Who asks, where keys are asked for and the route is not open to anybody."""
 
 
 class Answer(Struct, frozen=True):

@@ -73,12 +73,13 @@ OPENAI_CHAT = Codec("openai_chat_completions", _openai_chat, openai_chat.encode,
 def inference_handler(engine: Engine, codec: Codec) -> Handler:
     """Return the handler of a dialect's inference route."""
     wall_ms = engine.clock.wall_ms
-    untraced = Caller(codec.endpoint)
+    nobody = Caller(codec.endpoint)
 
     async def handle(http: HttpRequest) -> Answer | StreamAnswer:
         started = monotonic()
         request = codec.decode(http.body, wall_ms())
-        caller = caller_of(http, codec.endpoint) if "traceparent" in http.headers else untraced
+        known = http.principal is not None or "traceparent" in http.headers
+        caller = caller_of(http, codec.endpoint) if known else nobody
         if request.stream:
             stream = await open_stream(engine, request, caller, started)
             return StreamAnswer(_events(stream, codec.events(stream.head)))
@@ -105,8 +106,11 @@ async def _events(stream: Stream, events: Events) -> AsyncIterator[bytes]:
 
 
 def caller_of(http: HttpRequest, endpoint: str) -> Caller:
-    """Return where a request came from. The trace context is W3C's `traceparent`."""
+    """Return where a request came from, and by whose key. The trace context is W3C's `traceparent`."""
+    key_id = grants = None
+    if http.principal is not None:
+        key_id, grants = http.principal.public_id, http.principal.grants
     parts = http.headers.get("traceparent", "").split("-")
     if len(parts) >= 4 and len(parts[1]) == 32 and len(parts[2]) == 16:
-        return Caller(endpoint, trace_id=parts[1], span_id=parts[2])
-    return Caller(endpoint)
+        return Caller(endpoint, parts[1], parts[2], key_id, grants)
+    return Caller(endpoint, key_id=key_id, grants=grants)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, Handler, HttpRequest
 from calibrant.wire import openai_chat
@@ -10,14 +12,22 @@ __all__ = ["models_handler"]
 
 
 def models_handler(engine: Engine) -> Handler:
-    """Return the handler of `GET /openai/v1/models`: every name that `model` may have."""
-    names = [
-        *(f"tensorzero::function_name::{name}" for name in engine.compiler.function_names()),
-        *(f"tensorzero::model_name::{name}" for name in engine.compiler.model_names()),
-    ]
-    body = openai_chat.encode_models(names, created=0)
+    """Return the handler of `GET /openai/v1/models`: every name that `model` may have, as far as the key may use it."""
+    functions, models = engine.compiler.function_names(), engine.compiler.model_names()
+    everything = _list(functions, models)
 
-    async def handle(_: HttpRequest) -> Answer:
-        return Answer(200, body)
+    async def handle(http: HttpRequest) -> Answer:
+        grants = None if http.principal is None else http.principal.grants
+        if grants is None:
+            return Answer(200, everything)
+        return Answer(200, _list(filter(grants.function, functions), filter(grants.direct, models)))
 
     return handle
+
+
+def _list(functions: Iterable[str], models: Iterable[str]) -> bytes:
+    names = [
+        *(f"tensorzero::function_name::{name}" for name in functions),
+        *(f"tensorzero::model_name::{name}" for name in models),
+    ]
+    return openai_chat.encode_models(names, created=0)

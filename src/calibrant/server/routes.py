@@ -7,16 +7,23 @@ by a list of what is allowed, unless the table says otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct
 
 from calibrant.base.errors import ConfigError, InvalidRequest, MethodNotAllowed, NotFound
 from calibrant.server.http import Answer, Handler, HttpRequest
 from calibrant.server.target import decode_segment
+from calibrant.types.key import ROLES, Role
 from calibrant.wire.error import ErrorShape
 
-__all__ = ["Route", "Router"]
+__all__ = ["OPEN", "Route", "Router"]
 
+OPEN: Final[frozenset[Role]] = frozenset()
+"""The roles of a route that wants no key."""
+
+_ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
+_ANY: Final = frozenset(ROLES)
 _NO_PARAMS: dict[str, str] = {}
 
 
@@ -31,6 +38,8 @@ class Route(Struct, frozen=True):
     """One sentence for the documentation."""
     errors: ErrorShape = "native"
     """In whose dialect its errors are told."""
+    roles: frozenset[Role] = _ADMIN
+    """Any of these opens it, and so does `admin`, where keys are asked for."""
 
 
 class _Pattern(Struct, frozen=True):
@@ -142,9 +151,9 @@ class Router:
             for pattern in patterns:
                 if "OPTIONS" not in pattern.routes:
                     name = "/".join(pattern.segments).removeprefix(self.base_path)
-                    pattern.routes["OPTIONS"] = _options(name, _allowed(pattern.routes))
+                    pattern.routes["OPTIONS"] = _options(name, _allowed(pattern.routes), _shared(pattern.routes))
                 everything.update(_allowed(pattern.routes))
-        self._fixed["*"] = {"OPTIONS": _options("*", tuple(sorted(everything)))}
+        self._fixed["*"] = {"OPTIONS": _options("*", tuple(sorted(everything)), _ANY)}
 
 
 def _allowed(routes: dict[str, Route]) -> tuple[str, ...]:
@@ -154,10 +163,17 @@ def _allowed(routes: dict[str, Route]) -> tuple[str, ...]:
     return tuple(sorted(methods))
 
 
-def _options(path: str, allowed: tuple[str, ...]) -> Route:
+def _shared(routes: dict[str, Route]) -> frozenset[Role]:
+    """Return who may ask what a path answers: whoever may ask it anything."""
+    if any(not route.roles for route in routes.values()):
+        return OPEN
+    return frozenset(role for route in routes.values() for role in route.roles)
+
+
+def _options(path: str, allowed: tuple[str, ...], roles: frozenset[Role]) -> Route:
     answer = Answer(204, b"", headers=(("allow", ", ".join(allowed)),))
 
     async def options(_: HttpRequest) -> Answer:
         return answer
 
-    return Route("OPTIONS", path, options, "Says which methods the path answers.")
+    return Route("OPTIONS", path, options, "Says which methods the path answers.", roles=roles)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from calibrant.server.dispatch import Dispatcher, Observe, OnError
+from calibrant.server.gate import Gate
 from calibrant.server.protocol import HttpProtocol
 from calibrant.server.render import Renderer
 from calibrant.server.routes import Router
@@ -38,11 +39,18 @@ class Server:
         "settings",
     )
 
-    def __init__(self, router: Router, settings: ServerSettings, on_error: OnError, observe: Observe) -> None:
+    def __init__(
+        self,
+        router: Router,
+        settings: ServerSettings,
+        on_error: OnError,
+        observe: Observe,
+        gate: Gate | None = None,
+    ) -> None:
         """Make a server for the event loop that is running; `start` opens it."""
         self.settings = settings
         self.loop = asyncio.get_running_loop()
-        self.dispatcher = Dispatcher(router, settings, on_error, observe)
+        self.dispatcher = Dispatcher(router, settings, on_error, observe, gate)
         self.renderer = Renderer(settings.server_headers)
         self.connections: set[HttpProtocol] = set()
         """Every connection that is open or still has a handler running."""

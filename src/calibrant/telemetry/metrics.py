@@ -49,6 +49,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("function_name", "variant_name"),
     ),
     "feedback": ("Feedback accepted.", ("metric_name",)),
+    "auth_refused": ("Requests refused for want of a good API key, or of what it opens.", ("reason",)),
     "rejected": ("Requests refused because the spool had no room.", ()),
     "internal_errors": ("Faults of the gateway itself.", ("where",)),
 }

@@ -4,7 +4,7 @@ import pytest
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.load import Overrides, default_config, find_config, load, read_environment
-from calibrant.config.schema import Credential, Experiment, Gateway, Retries, Timeouts
+from calibrant.config.schema import Auth, Credential, Experiment, Gateway, Retries, Timeouts
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific
 
@@ -127,6 +127,20 @@ def test_the_command_line_wins(tmp_path):
     config = load(None, environ={"CALIBRANT_WORKERS": "3"}, overrides=Overrides(host="::1", port=0, workers=4))
     assert (config.gateway.host, config.gateway.port, config.gateway.workers) == ("::1", 0, 4)
     assert config.hash == default_config().hash
+
+
+@pytest.mark.parametrize(
+    ("text", "auth"),
+    [
+        ("", Auth(False, 1000)),
+        ("[gateway.auth]\nenabled = true", Auth(True, 1000)),
+        ("[gateway.auth]\nenabled = true\ncache.ttl_ms = 5", Auth(True, 5)),
+        ("[gateway.auth]\nenabled = true\ncache.enabled = false\ncache.ttl_ms = 5", Auth(True, 0)),
+    ],
+)
+def test_keys_are_asked_for_where_that_is_said(loads, text, auth):
+    config = loads(text)
+    assert config.gateway.auth == auth and config.warnings == ()
 
 
 def test_find_config(tmp_path):

@@ -73,7 +73,7 @@ def test_every_field_of_an_inference_is_in_its_place(line):
         "trace_id": "t" * 32,
         "span_id": "s" * 16,
         "key_id": "k",
-        "tags": {"user": "u", "tensorzero::namespace": "n"},
+        "tags": {"user": "u", "tensorzero::namespace": "n", "tensorzero::api_key_public_id": "k"},
         "worker": "worker-1",
         "input": b'{"messages":[{"role":"user","content":[{"type":"text","text":"Hello?"}]}]}',
         "output": b'[{"type":"text","text":"Hi."}]',

@@ -1,7 +1,20 @@
 import subprocess
 import sys
 
-WORKER = ("frame", "segments", "spool", "status", "payload", "base", "tables", "sqlite_reader", "accounting", "linking")
+WORKER = (
+    "frame",
+    "segments",
+    "spool",
+    "status",
+    "payload",
+    "base",
+    "tables",
+    "sqlite_reader",
+    "accounting",
+    "linking",
+    "catalogue",
+    "sqlite_catalogue",
+)
 
 
 def test_a_worker_loads_no_sql_toolkit():
