@@ -5,8 +5,10 @@
     ├── RequestError                   the caller's request cannot be served as it stands
     │   ├── InvalidRequest       400   malformed body, wrong field, wrong type
     │   │   ├── InputInvalid     400   an argument breaks the function's JSON Schema
-    │   │   └── MissingCredential 400  a `dynamic::` credential was not sent
+    │   │   ├── MissingCredential 400  a `dynamic::` credential was not sent
+    │   │   └── Inexpressible    400   what a request asks for has no words in the provider's dialect
     │   ├── NotFound             404   unknown route, function, variant, metric
+    │   │   └── ResponseNotFound 404   no such stored response, or it is another's
     │   ├── MethodNotAllowed     405
     │   ├── RequestTimeout       408   the client was too slow to send its request
     │   ├── PayloadTooLarge      413
@@ -45,6 +47,7 @@ __all__ = [
     "Disconnected",
     "ExpectationFailed",
     "HeadersTooLarge",
+    "Inexpressible",
     "InferenceError",
     "InferenceTimeout",
     "InputInvalid",
@@ -61,6 +64,7 @@ __all__ = [
     "RenderError",
     "RequestError",
     "RequestTimeout",
+    "ResponseNotFound",
     "SpoolFull",
     "StoreUnavailable",
     "Truncated",
@@ -78,6 +82,8 @@ class CalibrantError(Exception):
     """HTTP status of the answer."""
     retryable = False
     """Whether the same call may succeed if it is made again."""
+    param: str | None = None
+    """The field of the request that is at fault, where clients are told of it apart from the message."""
 
     def __init__(self, message: str) -> None:
         """Keep the sentence that the caller will read."""
@@ -116,11 +122,24 @@ class MissingCredential(InvalidRequest):
     code = "missing_credential"
 
 
+class Inexpressible(InvalidRequest):
+    """What a request asks for has no words in the dialect of the provider that would serve it."""
+
+    code = "inexpressible"
+
+
 class NotFound(RequestError):
     """Unknown route, function, variant, metric or model."""
 
     code = "not_found"
     status = 404
+
+
+class ResponseNotFound(NotFound):
+    """There is no such stored response, or it is not the caller's."""
+
+    code = "previous_response_not_found"
+    param = "previous_response_id"
 
 
 class MethodNotAllowed(RequestError):

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from calibrant.base.errors import (
     CalibrantError,
+    Inexpressible,
     InferenceTimeout,
     InvalidRequest,
     MissingCredential,
@@ -87,7 +88,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             )
             body = await response.read()
             reply = adapter.decode(response.status, response.headers, body, json_tool=call.json_mode == "tool")
-        except (ProviderError, InferenceTimeout, MissingCredential) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             step.error = step.discreet(error)
             continue
         journal.succeeded(step, reply, monotonic())
@@ -108,7 +109,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             continue
         try:
             return await _open_in_time(engine, prepared(engine, plan, variant, call, step), call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             step.error = step.discreet(error)
     raise AssertionError("attempts end with an answer or an error")
 
@@ -170,7 +171,7 @@ def _round(
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
-    if all(isinstance(error, MissingCredential) for _, error in failures):
+    if all(isinstance(error, (MissingCredential, Inexpressible)) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
     raise Exhausted(name, failures)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from calibrant.base.clock import Clock
@@ -12,10 +12,11 @@ from calibrant.base.errors import SpoolFull
 from calibrant.config.schema import Config
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
+from calibrant.engine.recent import Recent
 from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.call import Sender
-from calibrant.types.rows import Level, Record
+from calibrant.types.rows import InferenceRow, Level, Record
 
 __all__ = ["Caller", "Engine", "Redact", "Spooling", "Targets"]
 
@@ -55,6 +56,14 @@ class Targets(Protocol):
         """
         ...
 
+    async def inference(self, inference_id: str) -> InferenceRow | None:
+        """Return an inference with its payloads, or null where the store does not have it.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked now.
+        """
+        ...
+
     def watermark_ms(self) -> int:
         """Return the instant before which every accepted record is in the store; 0 while nobody knows."""
         ...
@@ -84,6 +93,7 @@ class Engine:
     """Null where the configuration turns the record off."""
     targets: Targets | None
     redact: Redact | None = None
+    recent: Recent = field(default_factory=Recent)
 
     def reserve(self) -> None:
         """Make sure that there is room for one more record, before a provider is paid for it.

@@ -6,8 +6,9 @@ from calibrant.engine.engine import Engine
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
-from calibrant.server.inference import NATIVE, OPENAI_CHAT, inference_handler
+from calibrant.server.inference import NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, inference_handler
 from calibrant.server.models import models_handler
+from calibrant.server.responses import response_handler
 from calibrant.server.routes import Route
 
 __all__ = ["routes"]
@@ -18,6 +19,8 @@ def routes(engine: Engine, host: Host) -> list[Route]:
     return [
         Route("POST", "/inference", inference_handler(engine, NATIVE), "Make one inference."),
         *_openai("POST", "/chat/completions", inference_handler(engine, OPENAI_CHAT), "Make one inference."),
+        *_openai("POST", "/responses", inference_handler(engine, OPENAI_RESPONSES), "Make one inference (Responses)."),
+        *_openai("GET", "/responses/{id}", response_handler(engine), "Show a recorded response."),
         *_openai("GET", "/models", models_handler(engine), "List functions and models."),
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode."),
         Route("GET", "/status", host.status, "Version and configuration hash."),
