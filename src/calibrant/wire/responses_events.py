@@ -231,7 +231,11 @@ class Events:
         return self._of(item, f"response.{what}.delta", {"delta": piece})
 
     def _thought(self, delta: ThoughtDelta, out: list[bytes]) -> None:
+        before = self._open.get(("thought", delta.id))
         item = self._held("thought", delta.id, out)
+        if before is not None and before is not item and (delta.signature or delta.extra_data is not None):
+            # A signature that comes after its item's end is worth nothing without what it signs.
+            item.deltas += before.deltas
         item.deltas.append(delta)
         if not item.begun:
             item.begun = True
