@@ -44,7 +44,10 @@ level = "inference"
 PERSON = '{"type":"object","properties":{"name":{"type":"string"},"age":{"type":"integer"}},"required":["name","age"]}'
 USER = '{"type":"object","properties":{"topic":{"type":"string"}},"required":["topic"]}'
 
-each_dialect = pytest.mark.parametrize("model", DIALECTS)
+_SLOW = ("anthropic", "gemini")
+each_dialect = pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=pytest.mark.slow if name in _SLOW else ()) for name in DIALECTS]
+)
 
 
 class Person(BaseModel):

@@ -6,6 +6,7 @@ tells them; asked for JSON, it describes Ada; else it says what it was told and 
 
 import json
 from contextlib import contextmanager
+from itertools import zip_longest
 
 from tests.support.canned import Reply, canned
 
@@ -136,20 +137,24 @@ def _chat(body):
         choice = {"index": 0, "message": message, "finish_reason": finish}
         return _whole({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
     deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in _pieces(text))]
-    for index, call in enumerate(calls):
-        function = {**call["function"], "arguments": ""}
-        deltas.append({"tool_calls": [{**call, "index": index, "function": function}]})
-    # The pieces of parallel calls come in turn, as some servers send them.
-    torn = [_pieces(call["function"]["arguments"]) for call in calls]
-    while any(torn):
-        for index, rest in enumerate(torn):
-            if rest:
-                deltas.append({"tool_calls": [{"index": index, "function": {"arguments": rest.pop(0)}}]})
+    deltas += _calls(calls, in_order=bool(calls) and "in order" in turns[-1])
     head["object"] = "chat.completion.chunk"
     chunks = [{**head, "choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
     end = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
     reply = _events(*chunks, end, {**head, "choices": [], "usage": usage})
     return Reply(reply.body + b"data: [DONE]\n\n", reply.content_type)
+
+
+def _calls(calls, *, in_order):
+    """The pieces of calls, one call after the other or in turn, as some servers send them."""
+    rows = []
+    for index, call in enumerate(calls):
+        begun = {**call, "index": index, "function": {**call["function"], "arguments": ""}}
+        pieces = _pieces(call["function"]["arguments"])
+        rows.append([begun, *({"index": index, "function": {"arguments": piece}} for piece in pieces)])
+    if not in_order:
+        rows = [[piece for turn in zip_longest(*rows) for piece in turn if piece is not None]]
+    return [{"tool_calls": [piece]} for row in rows for piece in row]
 
 
 def _arguments(city):
