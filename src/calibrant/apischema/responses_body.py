@@ -25,6 +25,7 @@ __all__ = [
     "Reasoned",
     "ReferenceItem",
     "ResponsesBody",
+    "Sound",
     "StrictResponsesBody",
     "TextForm",
 ]

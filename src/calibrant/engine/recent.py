@@ -27,8 +27,9 @@ class Recent:
         size = _size(row)
         if size > self._most_bytes:
             return
+        before = self._rows.pop(row.id, None)
         self._rows[row.id] = row
-        self._bytes += size
+        self._bytes += size - (0 if before is None else _size(before))
         while len(self._rows) > self._most_entries or self._bytes > self._most_bytes:
             oldest = next(iter(self._rows))
             self._bytes -= _size(self._rows.pop(oldest))

@@ -19,14 +19,19 @@ from calibrant.wire.thought_seal import own_id, seal
 __all__ = [
     "Status",
     "call_item",
+    "custom_names",
+    "echoed",
     "item_of",
     "items_of",
     "message_item",
+    "names_of",
     "output_text",
     "reasoning_item",
     "response_body",
     "status_of",
+    "to_items",
     "unknown_item",
+    "usage_body",
 ]
 
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
