@@ -49,7 +49,8 @@ def as_written(made: bytes, verbatim: Verbatim, prior: list[Any]) -> bytes:
         body["input"] = Raw(_json([*_carried(verbatim), *prior, *verbatim.input]))
         body.pop("instructions", None)
         _keep(body, theirs, "instructions")
-    if "stream" in theirs:
+    if bytes(theirs.get("stream", b"")) == b"false":
+        # Whether to stream is ours to say, since not every variant passes a stream on.
         body.setdefault("stream", theirs["stream"])
     if "store" in theirs:
         # Where it is there already, the configuration asks for reasoning that comes only with answers not kept.

@@ -11,7 +11,7 @@ from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
-__all__ = ["Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall", "Verbatim"]
+__all__ = ["PARAMS_WRITTEN", "Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall", "Verbatim"]
 
 Dialect = Literal["native", "openai_chat", "openai_responses", "anthropic_messages"]
 JsonMode = Literal["off", "on", "strict", "tool"]
@@ -61,6 +61,10 @@ class Verbatim(Struct, frozen=True):
     """System messages from the record."""
     only_here: tuple[str, ...] = ()
     """JSON paths of what has a meaning that no other dialect can express."""
+
+
+PARAMS_WRITTEN = frozenset({"text", "reasoning", "max_output_tokens", "temperature", "top_p", "service_tier"})
+"""Fields of a Responses body that say what `Params` says."""
 
 
 class Recall(Struct, frozen=True):

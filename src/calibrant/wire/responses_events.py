@@ -13,17 +13,15 @@ from typing import Any
 import msgspec
 
 from calibrant.base.errors import CalibrantError
-from calibrant.types.answer import Head
+from calibrant.types.answer import Answered, Head
 from calibrant.types.content import Thought
 from calibrant.types.reply import (
     Chunk,
     Delta,
-    FinishReason,
     TextDelta,
     ThoughtDelta,
     ToolCallDelta,
     UnknownDelta,
-    Usage,
     fold,
 )
 from calibrant.types.rows import ModelInferenceRow
@@ -98,20 +96,26 @@ class Events:
             return events
         return self._raw.chunk(events or self._lifecycle("response.in_progress", "in_progress"), chunk)
 
-    def final(
-        self,
-        usage: Usage,
-        finish_reason: FinishReason | None,
-        cost: str | None,
-        calls: Sequence[ModelInferenceRow] = (),
-    ) -> bytes:
+    def preceding(self, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the events that tell what is raw of the calls before the one that streams."""
+        if self._raw is None:
+            return b""
+        started = self._start()
+        told = self._raw.preceding(self._lifecycle("response.in_progress", "in_progress"), calls)
+        if not told:
+            self._number -= 1
+        return started + told
+
+    def final(self, answered: Answered) -> bytes:
         """Return the events that end what is open, and the one that holds the whole response."""
         out = [self._start()]
-        status, details = status_of(finish_reason)
+        status, details = status_of(answered.finish_reason)
         self._close_all(out, complete=status == "completed")
-        body = response_body(self._head, self._output(), status, details=details, usage=usage, cost=cost)
+        body = response_body(
+            self._head, self._output(), status, details=details, usage=answered.usage, cost=answered.cost
+        )
         if self._raw is not None:
-            body = self._raw.whole(body, calls)
+            body = self._raw.whole(body, answered.calls)
         out.append(self._event(f"response.{status}", b'"response":' + body))
         return b"".join(out)
 

@@ -106,7 +106,8 @@ def documents(data):
 
 def streamed(stream, kind, usage, finish, cost):
     events = responses_events.Events(head(kind))
-    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(usage, finish, cost), events.done()])
+    last = Answered(head(kind), (), None, None, usage, finish, cost)
+    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(last), events.done()])
     return documents(data)
 
 

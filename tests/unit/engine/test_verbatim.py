@@ -6,7 +6,7 @@ from msgspec import Raw
 from tests.support.engine import Line, function, model, refusal, said, variant
 
 from calibrant.base.errors import AllVariantsFailed, Inexpressible
-from calibrant.types.request import Verbatim
+from calibrant.types.request import Params, Verbatim
 
 ONLY_HERE = Verbatim({"prompt": Raw(b'{"id":"p"}')}, (Raw(b'"written"'),), only_here=("$.prompt",))
 RESPONSE = {"id": "resp_1", "status": "completed", "output": []}
@@ -72,3 +72,20 @@ def test_templates_take_the_place_of_the_input(tmp_path):
         "truncation": "auto",
     }
     assert msgspec.json.decode(line.attempts[0].raw_request) == sent
+
+
+def test_candidates_and_thinkers_are_not_sent_what_they_are_not_asked(tmp_path):
+    written = {"stream": Raw(b"true"), "temperature": Raw(b"1"), "truncation": Raw(b'"auto"')}
+    both = function(
+        variant("a"),
+        'variants.n = { type = "experimental_mixture_of_n", weight = 1, candidates = ["a"], '
+        'fuser = { model = "m" } }\n',
+    )
+    line = Line(tmp_path, responses("m") + both, RESPONSE)
+    line.stream(
+        dialect="openai_responses",
+        variant_name="n",
+        params=Params(temperature=1.0),
+        verbatim=Verbatim(written, (Raw(b'"written"'),)),
+    )
+    assert line.sender.bodies == [{"model": "gpt", "input": ["written"], "truncation": "auto"}]

@@ -65,6 +65,7 @@ def test_what_templates_made_stays():
         ({"store": False}, {"store": True}, (), {"store": False}),
         ({}, {"store": True, "stream": False}, (), {"store": True, "stream": False}),
         ({"stream": True}, {"stream": True}, (), {"stream": True}),
+        ({}, {"stream": True}, (), {}),
         (
             {"tools": [{"name": "t", "made": 1}, {"name": "configured"}, {"type": "web_search"}]},
             {"tools": [{"name": "t", "written": 1}, {"type": "mcp"}]},

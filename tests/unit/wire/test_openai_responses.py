@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 from openai.types.responses import Response
+from tests.support.records import model_inference
 
 from calibrant.base.errors import InvalidRequest, ResponseNotFound
 from calibrant.types.answer import Answered, Head
@@ -379,7 +380,8 @@ def test_items():
 
 def kinds(*chunks, finish="stop", **fields):
     events = responses_events.Events(head(**fields))
-    data = b"".join(events.chunk(Chunk(deltas)) for deltas in chunks) + events.final(Usage(), finish, None)
+    last = Answered(head(), (), None, None, Usage(), finish)
+    data = b"".join(events.chunk(Chunk(deltas)) for deltas in chunks) + events.final(last)
     return [line.split(b"\n")[0].removeprefix(b"event: response.").decode() for line in data.split(b"\n\n")[:-1]]
 
 
@@ -442,6 +444,17 @@ def test_what_is_raw_comes_with_an_event():
     for data, raw in ((first, "{1}"), (silent, "{2}")):
         last = data.split(b"\n\n")[-2].split(b"data: ")[1]
         assert msgspec.json.decode(last)["calibrant_raw_chunk"] == raw
+
+
+def test_what_is_raw_of_calls_before_the_stream_comes_first():
+    row = model_inference(INFERENCE, raw_response=b"{0}", raw_usage=b"{}")
+    events = responses_events.Events(head(**{"tensorzero::include_raw_response": True}))
+    data = events.preceding((row,)) + events.chunk(Chunk((TextDelta("0", "a"),)))
+    documents = [msgspec.json.decode(event.split(b"data: ")[1]) for event in data.split(b"\n\n")[:-1]]
+    assert [each["type"] for each in documents[:3]] == ["response.created", *["response.in_progress"] * 2]
+    assert documents[2]["calibrant_raw_response"][0]["data"] == "{0}"
+    assert [each["sequence_number"] for each in documents] == list(range(len(documents)))
+    assert responses_events.Events(head()).preceding((row,)) == b""
 
 
 def test_the_request_can_be_written_again():
