@@ -106,14 +106,18 @@ async def _stored(engine: Engine, inference_id: str) -> InferenceRow | None:
     while True:
         # Asked before the look: what was there then, the look must find.
         final = targets.watermark_ms() > arrived
-        found = await targets.inference(inference_id)
-        if found is not None and found.status != "running":
+        late = engine.clock.monotonic() >= patience
+        found = None
+        try:
+            found = await targets.inference(inference_id)
+        except StoreUnavailable:
+            # The recorder may be making the database just now.
+            final = False
+            if late:
+                raise
+        if final or (found is not None and (late or found.status != "running")):
             return found
-        if final:
-            return found
-        if engine.clock.monotonic() >= patience:
-            if found is not None:
-                return found
+        if late:
             raise StoreUnavailable(
                 f"the response 'resp_{inference_id}' may be on its way to the database, which is behind; try again"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calibrant.base.errors import NotFound
+from calibrant.base.errors import NotFound, ResponseNotFound
 from calibrant.engine.engine import Engine
 from calibrant.engine.recall import find_response, output_of
 from calibrant.server.http import Answer, Handler, HttpRequest
@@ -19,9 +19,13 @@ def response_handler(engine: Engine) -> Handler:
     async def handle(http: HttpRequest) -> Answer:
         asked = http.params["id"]
         found = inference_of(asked, now_ms=engine.clock.wall_ms())
-        if found is None:
-            raise NotFound(f"Response with id {asked!r} not found.")
-        row = await find_response(engine, found, caller_of(http, "openai_responses"))
+        try:
+            if found is None:
+                raise ResponseNotFound(asked)
+            row = await find_response(engine, found, caller_of(http, "openai_responses"))
+        except ResponseNotFound:
+            # That class speaks of a field, and this route has none.
+            raise NotFound(f"Response with id {asked!r} not found.") from None
         return Answer(200, encode_recorded(row, output_of(row)))
 
     return handle

@@ -32,6 +32,8 @@ def test_targets_are_found_in_the_store(targets, tmp_path):
         assert (await targets.find(row.id, "inference")).episode_id == row.episode_id
         assert (await targets.find(row.episode_id, "episode")).inference_id == row.id
         assert await targets.find(row.id, "episode") is None
+        assert await targets.inference(row.id) == row
+        assert await targets.inference(row.episode_id) is None
 
     asyncio.run(go())
 

@@ -91,6 +91,19 @@ def test_a_store_that_is_behind_says_so(line, monkeypatch):
         go_on(made, None, recalled=Recall(uuid7()))
 
 
+def test_a_store_that_comes_back_in_time_is_asked_again(line):
+    class Returning(Stored):
+        async def inference(self, inference_id):
+            self.away = self.looks < 2
+            return await super().inference(inference_id)
+
+    made = line(said("a"))
+    row = answered(made)
+    object.__setattr__(made.engine, "targets", Returning(rows=(row,), watermarks=(2**60,)))
+    assert go_on(forgotten(made), row).episode_id == row.episode_id
+    assert made.engine.targets.looks == 3
+
+
 @pytest.mark.parametrize("stored", [False, True])
 def test_only_the_callers_own(line, stored):
     made = line(said("a"))
