@@ -152,8 +152,10 @@ class Spooled:
 class Stored:
     """A store that knows some targets, and the recorder's watermark; the last one holds from then on."""
 
-    def __init__(self, *views, watermarks=(0,), away=False):
+    def __init__(self, *views, watermarks=(0,), away=False, rows=()):
         self.views = views
+        self.rows = list(rows)
+        """What `inference` finds, look by look; the last one holds from then on."""
         self.watermarks = list(watermarks)
         self.away = away
         self.looks = 0
@@ -164,6 +166,13 @@ class Stored:
             raise StoreUnavailable("away")
         ids = [(view.inference_id if level == "inference" else view.episode_id, view) for view in self.views]
         return next((view for id_, view in ids if id_ == target_id), None)
+
+    async def inference(self, inference_id):
+        self.looks += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        row = (self.rows.pop(0) if len(self.rows) > 1 else self.rows[0]) if self.rows else None
+        return row if row is not None and row.id == inference_id else None
 
     def watermark_ms(self):
         return self.watermarks.pop(0) if len(self.watermarks) > 1 else self.watermarks[0]

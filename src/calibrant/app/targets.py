@@ -8,7 +8,7 @@ from pathlib import Path
 
 from calibrant.store.base import Reader, TargetView
 from calibrant.store.status import read_status
-from calibrant.types.rows import Level
+from calibrant.types.rows import InferenceRow, Level
 
 __all__ = ["RecordTargets"]
 
@@ -27,6 +27,12 @@ class RecordTargets:
         """Return the target, or null where the store has none."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._reader.target, target_id, level)
+
+    async def inference(self, inference_id: str) -> InferenceRow | None:
+        """Return an inference with its payloads, or null where the store does not have it."""
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._threads, self._reader.get, (inference_id,))
+        return rows[0] if rows else None
 
     def watermark_ms(self) -> int:
         """Return the instant before which every accepted record is in the store."""

@@ -55,6 +55,8 @@ _OBSERVED = {
     "/inference": "inference",
     "/openai/v1/chat/completions": "openai_chat_completions",
     "/v1/chat/completions": "openai_chat_completions",
+    "/openai/v1/responses": "openai_responses",
+    "/v1/responses": "openai_responses",
     "/feedback": "feedback",
 }
 

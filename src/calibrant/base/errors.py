@@ -5,10 +5,12 @@
     ├── RequestError                   the caller's request cannot be served as it stands
     │   ├── InvalidRequest       400   malformed body, wrong field, wrong type
     │   │   ├── InputInvalid     400   an argument breaks the function's JSON Schema
-    │   │   └── MissingCredential 400  a `dynamic::` credential was not sent
+    │   │   ├── MissingCredential 400  a `dynamic::` credential was not sent
+    │   │   └── Inexpressible    400   what a request asks for has no words in the provider's dialect
     │   ├── Unauthorized         401   no API key, or one that is not good
     │   ├── Forbidden            403   the API key is good, but not for this
     │   ├── NotFound             404   unknown route, function, variant, metric
+    │   │   └── ResponseNotFound 404   no such stored response, or it is another's
     │   ├── MethodNotAllowed     405
     │   ├── RequestTimeout       408   the client was too slow to send its request
     │   ├── PayloadTooLarge      413
@@ -48,6 +50,7 @@ __all__ = [
     "ExpectationFailed",
     "Forbidden",
     "HeadersTooLarge",
+    "Inexpressible",
     "InferenceError",
     "InferenceTimeout",
     "InputInvalid",
@@ -64,6 +67,7 @@ __all__ = [
     "RenderError",
     "RequestError",
     "RequestTimeout",
+    "ResponseNotFound",
     "SpoolFull",
     "StoreUnavailable",
     "Truncated",
@@ -82,6 +86,8 @@ class CalibrantError(Exception):
     """HTTP status of the answer."""
     retryable = False
     """Whether the same call may succeed if it is made again."""
+    param: str | None = None
+    """The field of the request that is at fault, where clients are told of it apart from the message."""
 
     def __init__(self, message: str) -> None:
         """Keep the sentence that the caller will read."""
@@ -120,6 +126,12 @@ class MissingCredential(InvalidRequest):
     code = "missing_credential"
 
 
+class Inexpressible(InvalidRequest):
+    """What a request asks for has no words in the dialect of the provider that would serve it."""
+
+    code = "inexpressible"
+
+
 class Unauthorized(RequestError):
     """The request has no API key of the gateway, or one that is not good."""
 
@@ -149,6 +161,13 @@ class NotFound(RequestError):
 
     code = "not_found"
     status = 404
+
+
+class ResponseNotFound(NotFound):
+    """There is no such stored response, or it is not the caller's."""
+
+    code = "previous_response_not_found"
+    param = "previous_response_id"
 
 
 class MethodNotAllowed(RequestError):

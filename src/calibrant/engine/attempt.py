@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import (
     CalibrantError,
+    Inexpressible,
     InferenceTimeout,
     InvalidRequest,
     MissingCredential,
@@ -88,7 +89,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         try:
             http = prepared(engine, plan, variant, call, step)
             reply = await _ask(engine, plan, http, call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             step.error = step.discreet(error)
             continue
         journal.succeeded(step, reply, monotonic())
@@ -110,7 +111,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         try:
             http = prepared(engine, plan, variant, call, step)
             return await _open_in_time(engine, plan, http, call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             step.error = step.discreet(error)
     raise AssertionError("attempts end with an answer or an error")
 
@@ -172,7 +173,7 @@ def _round(
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
-    if all(isinstance(error, MissingCredential) for _, error in failures):
+    if all(isinstance(error, (MissingCredential, Inexpressible)) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
     raise Exhausted(name, failures)

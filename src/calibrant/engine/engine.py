@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from calibrant.base.clock import Clock
@@ -12,12 +12,13 @@ from calibrant.base.errors import SpoolFull
 from calibrant.config.schema import Config
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
+from calibrant.engine.recent import Recent
 from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.cached import Cached
 from calibrant.types.call import Sender
 from calibrant.types.key import Grants
-from calibrant.types.rows import Level, Record
+from calibrant.types.rows import InferenceRow, Level, Record
 
 __all__ = ["Caching", "Caller", "Engine", "Redact", "Spooling", "Targets"]
 
@@ -51,6 +52,14 @@ class Targets(Protocol):
 
     async def find(self, target_id: str, level: Level) -> TargetView | None:
         """Return the target, or null where the store has none.
+
+        Raises:
+            StoreUnavailable: the store cannot be asked now.
+        """
+        ...
+
+    async def inference(self, inference_id: str) -> InferenceRow | None:
+        """Return an inference with its payloads, or null where the store does not have it.
 
         Raises:
             StoreUnavailable: the store cannot be asked now.
@@ -111,6 +120,7 @@ class Engine:
     redact: Redact | None = None
     cache: Caching | None = None
     """Null where the configuration turns it off."""
+    recent: Recent = field(default_factory=Recent)
 
     def reserve(self) -> None:
         """Make sure that there is room for one more record, before a provider is paid for it.

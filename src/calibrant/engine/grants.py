@@ -44,14 +44,16 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
         raise _refused(engine, "function", f"this API key may not use the function {function!r}")
     if model is not None and not grants.direct(model):
         raise _refused(engine, "model", f"this API key may not ask the model {model!r} directly")
-    for field, name in _CHANGES.items():
-        if getattr(request, field):
-            raise _refused(
-                engine,
-                "extra",
-                f"{name}: this API key has a list of what it may use, so it may not change what providers are sent, "
-                "which could name another model; leave it out, or put it into the configuration",
-            )
+    named = [name for field, name in _CHANGES.items() if getattr(request, field)]
+    if request.verbatim is not None:
+        named += request.verbatim.only_here
+    if named:
+        raise _refused(
+            engine,
+            "extra",
+            f"{named[0]}: this API key has a list of what it may use, so it may not change what providers are sent, "
+            "which could name another model; leave it out, or put it into the configuration",
+        )
 
 
 def check_models(

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import AllVariantsFailed, CalibrantError, InternalError
+from calibrant.base.errors import AllVariantsFailed, CalibrantError, Inexpressible, InternalError
 from calibrant.engine.compiled import Servable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_variant
@@ -84,6 +84,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
     Raises:
         CalibrantError: none can; the inference is recorded as failed.
     """
+    only_inexpressible: Inexpressible | None = None
     try:
         for variant in plan.draw.order:
             try:
@@ -91,7 +92,15 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
                     check_variant(variant, plan.caller.grants)
                 return await make(engine, plan, variant, journal)
             except CalibrantError as error:
+                first = not journal.failures
                 _give_up(plan, variant, journal, error)
+                if not isinstance(error, Inexpressible):
+                    only_inexpressible = None
+                elif first or only_inexpressible is not None:
+                    only_inexpressible = error
+        if only_inexpressible is not None:
+            # Nobody was asked: the fault is the request's, not the variants'.
+            raise only_inexpressible
         raise AllVariantsFailed(
             f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
         )
@@ -142,9 +151,11 @@ def record(
     _count(engine, plan, journal, now, error)
     if engine.spool is None or plan.request.dryrun:
         return None
-    return engine.spool.append(
-        inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
-    )
+    made = inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
+    if plan.request.dialect == "openai_responses":
+        # The next turn of a conversation often comes before the recorder has stored this one.
+        engine.recent.keep(made.inference)
+    return engine.spool.append(made)
 
 
 def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:

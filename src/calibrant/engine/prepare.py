@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from calibrant.base.errors import Inexpressible
 from calibrant.config.schema import Variant
 from calibrant.engine.caching import key_of
 from calibrant.engine.engine import Engine
@@ -29,6 +30,7 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
 
     Raises:
         ProviderError: this provider cannot serve the call, or a change cannot be made.
+        Inexpressible: the caller asks for what only the caller's own dialect has, and this provider speaks another.
         MissingCredential: its credential, address or region is in no place where it should be.
         Forbidden: the caller's API key may not have this model called.
     """
@@ -36,6 +38,8 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
         check_model(step.model_name, plan.caller.grants)
     provider = step.provider.provider
     request = plan.request
+    if call.verbatim is not None and call.verbatim.only_here:
+        _check_dialect(call.verbatim.only_here, step)
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
@@ -46,6 +50,16 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
     step.cache_key = key_of(engine, plan, step, http)
     step.secret = engine.secrets.get(provider.credential, request.credentials)
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+
+
+def _check_dialect(only_here: Sequence[str], step: ProviderCall) -> None:
+    provider = step.provider.provider
+    if provider.options.get("api_type") != "responses":
+        raise Inexpressible(
+            f"the provider {provider.name!r} of the model {step.model_name!r} ({provider.type}) cannot be told "
+            f"{', '.join(f'`{each}`' for each in only_here)}; leave this out, or use a provider whose `api_type` is "
+            "'responses'"
+        )
 
 
 class _Scoped(Protocol):

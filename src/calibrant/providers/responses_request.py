@@ -18,6 +18,7 @@ from calibrant.config.schema import Provider
 from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.chat_request import ASK_FOR_JSON, says_json
 from calibrant.providers.responses_input import to_items
+from calibrant.providers.responses_verbatim import as_written
 from calibrant.types.call import ModelCall
 from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
 
@@ -38,7 +39,7 @@ def encode_responses(provider: Provider, call: ModelCall) -> bytes:
     tools, choice, parallel = _tools(call)
     form = _format(call)
     encrypted = bool(provider.options.get("include_encrypted_reasoning"))
-    return _encode(
+    body = _encode(
         ResponsesRequest(
             provider.model_name,
             to_items(provider, call.messages),
@@ -59,6 +60,10 @@ def encode_responses(provider: Provider, call: ModelCall) -> bytes:
             True if call.stream else None,
         )
     )
+    verbatim = call.verbatim
+    if verbatim is None:
+        return body
+    return as_written(body, verbatim, to_items(provider, call.messages[: verbatim.prior]))
 
 
 def _instructions(call: ModelCall, form: Format | None) -> str | None:

@@ -99,6 +99,9 @@ class ResponsesStreamDecoder(SseDecoder):
     def _begin(self, index: int, item: Item) -> tuple[Delta, ...]:
         if item.type != "function_call":
             self._open[index] = _Open(item.type, str(index), set())
+            if item.type == "reasoning" and item.id is not None:
+                # Whoever passes the reasoning on needs its id from the first piece.
+                return (ThoughtDelta(str(index), None, None, self._type, extra_data={"id": item.id}),)
             return ()
         is_json = self._json_tool and item.name == JSON_TOOL
         self._ending.called = self._ending.called or not is_json

@@ -9,9 +9,10 @@ from calibrant.server.cache import purge_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
-from calibrant.server.inference import NATIVE, OPENAI_CHAT, inference_handler
+from calibrant.server.inference import NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, inference_handler
 from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
+from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
 from calibrant.types.key import Role
 
@@ -28,10 +29,13 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
+    responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
     return [
         Route("POST", "/inference", infer, "Make one inference.", roles=INFERENCE),
         *_openai("POST", "/chat/completions", chat, "Make one inference.", INFERENCE),
+        *_openai("POST", "/responses", responses, "Make one inference (Responses).", INFERENCE),
+        *_openai("GET", "/responses/{id}", response_handler(engine), "Show a recorded response.", INFERENCE | READ),
         *_openai("GET", "/models", models_handler(engine), "List functions and models.", INFERENCE | READ),
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),

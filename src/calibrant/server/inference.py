@@ -12,15 +12,16 @@ from msgspec.structs import replace
 from calibrant.base.errors import CalibrantError
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
+from calibrant.engine.recall import continued
 from calibrant.engine.stream import Stream, open_stream
 from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk
 from calibrant.types.request import InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
-from calibrant.wire import native, openai_chat
+from calibrant.wire import native, openai_chat, openai_responses, responses_events
 
-__all__ = ["NATIVE", "OPENAI_CHAT", "Codec", "Events", "caller_of", "inference_handler"]
+__all__ = ["NATIVE", "OPENAI_CHAT", "OPENAI_RESPONSES", "Codec", "Events", "caller_of", "inference_handler"]
 
 
 class Events(Protocol):
@@ -66,8 +67,13 @@ def _openai_chat(body: bytes, now_ms: int) -> InferenceRequest:
     return openai_chat.decode(body, now_ms=now_ms)
 
 
+def _openai_responses(body: bytes, now_ms: int) -> InferenceRequest:
+    return openai_responses.decode(body, now_ms=now_ms)
+
+
 NATIVE = Codec("inference", _native, native.encode, native.Events)
 OPENAI_CHAT = Codec("openai_chat_completions", _openai_chat, openai_chat.encode, openai_chat.Events)
+OPENAI_RESPONSES = Codec("openai_responses", _openai_responses, openai_responses.encode, responses_events.Events)
 
 
 def inference_handler(engine: Engine, codec: Codec) -> Handler:
@@ -80,6 +86,8 @@ def inference_handler(engine: Engine, codec: Codec) -> Handler:
         request = codec.decode(http.body, wall_ms())
         known = http.principal is not None or "traceparent" in http.headers
         caller = caller_of(http, codec.endpoint) if known else nobody
+        if request.recall is not None:
+            request = await continued(engine, request, request.recall, caller)
         if request.stream:
             stream = await open_stream(engine, request, caller, started)
             return StreamAnswer(_events(stream, codec.events(stream.head)))

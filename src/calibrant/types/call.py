@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from calibrant.types.message import Message
 from calibrant.types.reply import Usage
-from calibrant.types.request import JsonMode, Params
+from calibrant.types.request import JsonMode, Params, Verbatim
 from calibrant.types.tool import ToolConfig
 
 __all__ = [
@@ -44,6 +44,8 @@ class ModelCall(Struct, frozen=True):
     stream: bool = False
     provider_tools: tuple[Any, ...] = ()
     """Tools that the provider itself runs (web search and the like), in its own words."""
+    verbatim: Verbatim | None = None
+    """The same as the caller wrote it, where that was in a dialect that some provider speaks too."""
 
 
 class EmbeddingCall(Struct, frozen=True):

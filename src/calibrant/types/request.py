@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
 from calibrant.types.cached import NO_CACHE, CachePolicy
@@ -12,7 +12,7 @@ from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
-__all__ = ["Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params"]
+__all__ = ["PARAMS_WRITTEN", "Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall", "Verbatim"]
 
 Dialect = Literal["native", "openai_chat", "openai_responses", "anthropic_messages"]
 JsonMode = Literal["off", "on", "strict", "tool"]
@@ -45,6 +45,38 @@ class Params(Struct, frozen=True, omit_defaults=True):
 
 
 _NOTHING = Params()
+
+
+class Verbatim(Struct, frozen=True):
+    """A request as its caller wrote it, for providers of the caller's own dialect and for what answers repeat."""
+
+    fields: dict[str, Raw]
+    """Of the body, without ours and without `input`."""
+    input: tuple[Raw, ...] | None
+    """The items of the input; null where they are no longer what the model is asked."""
+    overridden: frozenset[str] = frozenset()
+    """Fields in whose place something else is asked, by an option of ours."""
+    prior: int = 0
+    """How many of the messages come from the record and stand before `input`."""
+    carried: str | None = None
+    """System messages from the record."""
+    only_here: tuple[str, ...] = ()
+    """JSON paths of what has a meaning that no other dialect can express."""
+
+
+PARAMS_WRITTEN = frozenset({"text", "reasoning", "max_output_tokens", "temperature", "top_p", "service_tier"})
+"""Fields of a Responses body that say what `Params` says."""
+
+
+class Recall(Struct, frozen=True):
+    """What of the record a request goes on from."""
+
+    previous_id: str | None = None
+    """The inference whose input and answer come before the request's own input."""
+    references: dict[str, str] = {}
+    """Items of earlier answers that the input names: the inference by the item's id."""
+    unnamed: bool = False
+    """Whether a tool's result answers a call that is not in the request itself."""
 
 
 class InferenceRequest(Struct, frozen=True):
@@ -87,6 +119,8 @@ class InferenceRequest(Struct, frozen=True):
     """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
+    verbatim: Verbatim | None = None
+    recall: Recall | None = None
 
 
 class Feedback(Struct, frozen=True):

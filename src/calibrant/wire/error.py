@@ -40,6 +40,8 @@ def encode_error(error: CalibrantError, shape: ErrorShape, *, error_json: bool =
     if shape == "anthropic":
         return _encode({"type": "error", "error": {"type": _anthropic_type(error), "message": message}})
     body: dict[str, Any] = {"message": message}
+    if error.param is not None:
+        body |= {"type": "invalid_request_error", "param": error.param, "code": error.code}
     if error_json:
         details = _details(error, message)
         body["error_json"] = details

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.base.errors import RequestError
-from calibrant.wire import native, openai_chat
+from calibrant.wire import native, openai_chat, openai_responses
 
 NOW = 1_780_000_000_000
-DECODERS = [native.decode, native.decode_feedback, openai_chat.decode]
 EPISODE = "0196ffff-0000-7000-8000-000000000000"
+DECODERS = [native.decode, native.decode_feedback, openai_chat.decode, openai_responses.decode]
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 WORDS = st.sampled_from(
@@ -52,6 +52,25 @@ WORDS = st.sampled_from(
         "calibrant::template",
         "tensorzero_extra_content",
         "insert_index",
+        "message",
+        "input_text",
+        "input_image",
+        "input_file",
+        "input_audio",
+        "output_text",
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "item_reference",
+        "reasoning",
+        "encrypted_content",
+        "calibrant.1.e30=",
+        "call_id",
+        "output",
+        "custom",
+        "format",
+        "allowed_tools",
+        f"msg_{EPISODE}_0",
     ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | WORDS
@@ -101,6 +120,36 @@ VALID = {
         "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}},
         "response_format": {"type": "json_schema", "json_schema": {"schema": {}}},
         "stop": "x",
+        "calibrant::tags": {"a": "b"},
+        "tensorzero::params": {"chat_completion": {}},
+    },
+    openai_responses.decode: {
+        "model": "m",
+        "instructions": "i",
+        "input": [
+            {"role": "developer", "content": [{"type": "input_text", "text": "a"}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "https://a"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "calibrant.1.e30="},
+            {"type": "function_call", "call_id": "1", "name": "n", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "1", "output": [{"type": "input_text", "text": "r"}]},
+            {"type": "custom_tool_call", "call_id": "2", "name": "c", "input": "x"},
+            {"type": "custom_tool_call_output", "call_id": "2", "output": "r"},
+            {"type": "item_reference", "id": f"msg_{EPISODE}_0"},
+            {"type": "web_search_call", "id": "ws_1", "action": {}},
+        ],
+        "previous_response_id": f"resp_{EPISODE}",
+        "tools": [
+            {"type": "function", "name": "n", "parameters": {}},
+            {"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "d"}},
+            {"type": "web_search"},
+        ],
+        "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "n"}]},
+        "text": {"format": {"type": "json_schema", "name": "f", "schema": {}}, "verbosity": "low"},
+        "reasoning": {"effort": "low"},
+        "metadata": {"a": "b"},
+        "include": ["reasoning.encrypted_content"],
+        "store": False,
+        "truncation": "auto",
         "calibrant::tags": {"a": "b"},
         "tensorzero::params": {"chat_completion": {}},
     },

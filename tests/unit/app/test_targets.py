@@ -32,6 +32,10 @@ def test_targets_are_found_in_the_store(targets, tmp_path):
         assert (await targets.find(row.id, "inference")).episode_id == row.episode_id
         assert (await targets.find(row.episode_id, "episode")).inference_id == row.id
         assert await targets.find(row.id, "episode") is None
+        found = await targets.inference(row.id)
+        assert (found.id, found.status, found.tags) == (row.id, row.status, row.tags)
+        assert (found.input, found.output) == (row.input, row.output)
+        assert await targets.inference(row.episode_id) is None
 
     asyncio.run(go())
 

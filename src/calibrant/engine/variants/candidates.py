@@ -22,7 +22,7 @@ from calibrant.engine.limits import Limit, outermost, tighter
 from calibrant.engine.resolve import Plan
 from calibrant.types.content import Text
 from calibrant.types.reply import Reply
-from calibrant.types.request import Params
+from calibrant.types.request import PARAMS_WRITTEN, Params
 
 __all__ = ["Candidate", "ReplyOf", "Round", "answers", "listed", "side_plan"]
 
@@ -118,7 +118,11 @@ def listed(plan: Plan, shown: Sequence[Candidate]) -> str:
 
 def side_plan(plan: Plan) -> Plan:
     """Return the plan for a call that is made beside the answer: whole, and without the request's parameters."""
-    return replace(plan, request=replace(plan.request, params=Params(), stream=False))
+    request = plan.request
+    verbatim = request.verbatim
+    if verbatim is not None:
+        verbatim = replace(verbatim, overridden=verbatim.overridden | PARAMS_WRITTEN)
+    return replace(plan, request=replace(request, params=Params(), stream=False, verbatim=verbatim))
 
 
 async def _reply(

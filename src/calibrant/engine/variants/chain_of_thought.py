@@ -42,6 +42,9 @@ async def reply_of(engine: Engine, plan: Plan, variant: CompiledChainOfThought, 
     """
     call = model_call(plan, variant.call, journal)
     call = replace(call, stream=False, output_schema=_wrap(call.output_schema or {}))
+    if call.verbatim is not None:
+        # The schema that the caller wrote has no place for the thoughts.
+        call = replace(call, verbatim=replace(call.verbatim, overridden=call.verbatim.overridden | {"text.format"}))
     return _unwrapped(await call_model(engine, plan, variant.call.variant, call, journal))
 
 
