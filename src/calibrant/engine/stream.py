@@ -46,7 +46,9 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
             upstream.response.close()
             raise
     preceding = tuple(journal.rows) if wants_raw(request) else ()
-    return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name), preceding)
+    verbatim = upstream.call is not None and upstream.call.verbatim
+    who = head(engine, plan, journal.variant_name, verbatim=verbatim)
+    return Stream(engine, plan, journal, upstream, who, preceding)
 
 
 @dataclass(slots=True)

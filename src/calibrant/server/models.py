@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, Handler, HttpRequest
-from calibrant.wire import openai_chat
+from calibrant.wire import anthropic_messages, openai_chat
 
 __all__ = ["models_handler"]
 
@@ -16,8 +16,10 @@ def models_handler(engine: Engine) -> Handler:
         *(f"tensorzero::model_name::{name}" for name in engine.compiler.model_names()),
     ]
     body = openai_chat.encode_models(names, created=0)
+    theirs = anthropic_messages.encode_models(engine.compiler.function_names(), engine.compiler.model_names())
 
-    async def handle(_: HttpRequest) -> Answer:
-        return Answer(200, body)
+    async def handle(http: HttpRequest) -> Answer:
+        # Anthropic's clients ask at the same address, and always say which version they speak.
+        return Answer(200, theirs if "anthropic-version" in http.headers else body)
 
     return handle

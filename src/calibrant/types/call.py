@@ -10,6 +10,7 @@ from msgspec import Struct
 from calibrant.types.message import Message
 from calibrant.types.reply import Usage
 from calibrant.types.request import JsonMode, Params
+from calibrant.types.sent import Sent
 from calibrant.types.tool import ToolConfig
 
 __all__ = [
@@ -44,6 +45,8 @@ class ModelCall(Struct, frozen=True):
     stream: bool = False
     provider_tools: tuple[Any, ...] = ()
     """Tools that the provider itself runs (web search and the like), in its own words."""
+    sent: Sent | None = None
+    """What of the caller's own words still stands, for a provider of the caller's dialect."""
 
 
 class EmbeddingCall(Struct, frozen=True):

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
+from calibrant.types.sent import Sent
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
 __all__ = ["Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params"]
@@ -85,6 +86,8 @@ class InferenceRequest(Struct, frozen=True):
     """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
+    sent: Sent | None = None
+    """The request in its own dialect, where providers of that dialect are to get it as it is."""
 
 
 class Feedback(Struct, frozen=True):
