@@ -49,6 +49,7 @@ _OBSERVED = {
     "/inference": "inference",
     "/openai/v1/chat/completions": "openai_chat_completions",
     "/v1/chat/completions": "openai_chat_completions",
+    "/v1/messages": "anthropic_messages",
     "/feedback": "feedback",
 }
 
