@@ -592,9 +592,17 @@ def test_a_stream_that_breaks_ends_with_the_error():
 
 def test_what_is_raw():
     row = ModelInferenceRow(
-        id="r", inference_id="i", attempt=1, variant_name="v", model_name="m", provider_name="p", provider_type="openai",
-        status="ok", raw_usage=b'{"a":1}', raw_response=b"whole",
-    )  # fmt: skip
+        id="r",
+        inference_id="i",
+        attempt=1,
+        variant_name="v",
+        model_name="m",
+        provider_name="p",
+        provider_type="openai",
+        status="ok",
+        raw_usage=b'{"a":1}',
+        raw_response=b"whole",
+    )
     body = encode(Text("x"), calls=(row,), include_raw_usage=True, include_raw_response=True)
     assert body["calibrant_raw_usage"][0]["data"] == {"a": 1} and body["calibrant_raw_response"][0]["data"] == "whole"
     start, ping, delta, _ = events(
