@@ -8,8 +8,8 @@ import msgspec
 import pydantic
 import pytest
 from tests.support.gateway import gateway
+from tests.support.messages import DIALECTS, SCRIPTS, models_of
 
-from calibrant.testing.faults import Answer, Script, Tokens, ToolUse, json_answer
 from calibrant.testing.upstream import run_upstream
 
 HELLO = [{"role": "user", "content": "Hello there"}]
@@ -19,20 +19,6 @@ WEATHER = {
     "description": "The weather.",
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-CALLS = (
-    ToolUse(name="weather", arguments='{"city":"Paris"}'),
-    ToolUse(name="weather", arguments='{"city":"Oslo"}'),
-)
-SCRIPTS = {
-    "plain": Script(Answer(tokens=Tokens(prompt=11, completion=7, cached=4))),
-    "tools": Script(Answer(text="Let me see.", tool_calls=CALLS)),
-    "thinking": Script(Answer(text="Yes.", reasoning="Hm, well.", tool_calls=CALLS[:1])),
-    "json": Script(json_answer({"name": "Ada", "age": 36})),
-    "long": Script(Answer(text="and so on", finish_reason="length")),
-    "away": Script(status=500),
-    "breaks": Script(Answer(text="one two three four"), fault="truncated", after_chunks=4),
-}
-DIALECTS = {"openai": "/v1", "anthropic": "/v1", "google_ai_studio_gemini": "/v1beta"}
 FUNCTION = """
 [functions.extract]
 type = "json"
@@ -55,16 +41,9 @@ def upstream():
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, upstream):
-    models = "".join(
-        f'[models.{kind}-{name}]\nrouting = ["p"]\n'
-        f'[models.{kind}-{name}.providers.p]\ntype = "{kind}"\nmodel_name = "{name}"\n'
-        f'api_base = "{upstream.origin}{base}"\napi_key_location = "none"\n'
-        for kind, base in DIALECTS.items()
-        for name in SCRIPTS
-    )
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "person.json").write_text(PERSON)
-    with gateway(folder, models + FUNCTION) as started:
+    with gateway(folder, models_of(upstream) + FUNCTION) as started:
         yield started
 
 
@@ -253,9 +232,9 @@ def test_errors_are_the_sdks_own(client, running):
 
 @each_dialect
 def test_a_stream_that_breaks_raises_in_the_client(client, kind):
-    with pytest.raises(anthropic.APIStatusError, match="api_error") as broken:
-        with client.messages.stream(model=f"{kind}-breaks", max_tokens=9, messages=HELLO) as stream:
-            stream.get_final_message()
+    asked = client.messages.stream(model=f"{kind}-breaks", max_tokens=9, messages=HELLO)
+    with pytest.raises(anthropic.APIStatusError, match="api_error") as broken, asked as stream:
+        stream.get_final_message()
     assert "message_stop" not in str(broken.value)
 
 
