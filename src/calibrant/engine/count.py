@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InvalidRequest, MissingCredential, ProviderError
 from calibrant.engine.attempt import Exhausted
 from calibrant.engine.engine import Caller, Engine
-from calibrant.engine.infer import model_call
 from calibrant.engine.journal import Journal, ProviderCall
-from calibrant.engine.limits import Limit, tighter
+from calibrant.engine.limits import outermost, tighter
 from calibrant.engine.prepare import counting
 from calibrant.engine.resolve import Plan, resolve
+from calibrant.engine.sent import plain_variants
+from calibrant.engine.variants.chat_completion import model_call
 from calibrant.providers.estimate import estimated_input
 from calibrant.types.call import ModelCall
 from calibrant.types.request import InferenceRequest
@@ -38,7 +39,8 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
 
     Args:
         engine: The engine.
-        request: What would be asked. Of a function the variant counts that would be tried first.
+        request: What would be asked. Of a function the variant counts that would be tried first, or what it has
+            answer first.
         caller: Where it came from.
         started: Monotonic seconds at which the request had arrived.
 
@@ -49,7 +51,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
     """
     plan = resolve(engine, request, caller, started)
     journal = Journal(plan.inference_id)
-    variant = next(plan.order)
+    variant = next(plain_variants(next(plan.draw.order)))
     call = model_call(plan, variant, journal)
     if call.params.max_tokens is None:
         # Some providers cannot be asked without, and it does not count.
@@ -59,8 +61,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
         raise InvalidRequest(f"the variant {variant.variant.name!r} names a model that does not exist")
     name = model.model.name
     now = monotonic()
-    outer = Limit(now + engine.config.gateway.global_outbound_http_timeout_ms / 1e3, "the gateway")
-    limit = tighter(outer, model.model.timeouts, now, "model", name, stream=False)
+    limit = tighter(outermost(engine.config.gateway, now), model.model.timeouts, now, "model", name, stream=False)
     failures: list[tuple[str, CalibrantError]] = []
     for provider in model.providers:
         step = ProviderCall(variant.variant.name, name, provider, limit, now)

@@ -51,7 +51,7 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
     """
     function = _function(engine, request)
     check_input(request.input, function.schemas, function.schema_only_roles)
-    if request.sent is not None and request.sent.only:
+    if request.sent is not None and request.sent.only and request.dynamic_variant is None:
         check_speakers(engine, function, request.variant_name, request.sent)
     tools, tool_schemas = _tools(function, request)
     inference_id = uuid7()

@@ -6,17 +6,42 @@ them. Providers of other dialects get our own words, which may lack something: t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import assert_never
+
 from msgspec.structs import replace
 
 from calibrant.base.errors import InvalidRequest, ProviderError
 from calibrant.config.schema import Provider
-from calibrant.engine.compiled import CompiledFunction
+from calibrant.engine.compiled import (
+    CompiledBestOfN,
+    CompiledChainOfThought,
+    CompiledFunction,
+    CompiledMixtureOfN,
+    CompiledVariant,
+    Servable,
+)
 from calibrant.engine.engine import Engine
 from calibrant.types.call import ModelCall
 from calibrant.types.message import Input, Message
 from calibrant.types.sent import Sent, SentMessage
 
-__all__ = ["check_speakers", "passes", "still_sent"]
+__all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_parameters"]
+
+_PARAMETERS = frozenset(
+    {
+        "max_tokens",
+        "output_config",
+        "output_format",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "temperature",
+        "thinking",
+        "top_k",
+        "top_p",
+    }
+)
 
 
 def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | None, sent: Sent) -> None:
@@ -32,10 +57,32 @@ def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | Non
         InvalidRequest: no provider speaks that dialect; the message names the fields.
     """
     for name, variant in function.variants.items():
-        model = engine.compiler.model(variant.variant.model) if pinned in (None, name) else None
-        if model is not None and any(each.provider.type in sent.speakers for each in model.providers):
-            return
+        if pinned not in (None, name):
+            continue
+        for plain in plain_variants(variant):
+            model = engine.compiler.model(plain.variant.model)
+            if model is not None and any(each.provider.type in sent.speakers for each in model.providers):
+                return
     raise InvalidRequest(f"Invalid request body: {_told(sent)}")
+
+
+def plain_variants(variant: Servable) -> Iterator[CompiledVariant]:
+    """Yield the variants that a variant has answer the caller's request: itself, or its candidates."""
+    match variant:
+        case CompiledVariant():
+            yield variant
+        case CompiledChainOfThought():
+            yield variant.call
+        case CompiledBestOfN() | CompiledMixtureOfN():
+            for candidate in variant.candidates:
+                yield from plain_variants(candidate)
+        case _:
+            assert_never(variant)
+
+
+def without_parameters(sent: Sent) -> Sent:
+    """Return what the caller wrote, for a call that has parameters of its own."""
+    return replace(sent, fields={key: raw for key, raw in sent.fields.items() if key not in _PARAMETERS})
 
 
 def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Message, ...]) -> Sent:

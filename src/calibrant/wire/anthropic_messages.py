@@ -115,6 +115,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_raw_usage=own.raw_usage,
         include_raw_response=own.raw_response,
         include_original_response=own.original_response,
+        dynamic_variant=own.dynamic_variant,
         sent=sent,
     )
     _check_depth(body, kept, messages)

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from calibrant.types.answer import Head
-from calibrant.types.reply import Chunk, FinishReason, Usage
+from calibrant.types.answer import Answered, Head
+from calibrant.types.reply import Chunk, Usage
 from calibrant.wire.anthropic_answer import cost_fields, envelope, stop_reason, usage_body
 from calibrant.wire.anthropic_blocks import event
 from calibrant.wire.anthropic_stream import Frame
@@ -92,13 +92,13 @@ class Relay(Frame):
     def _rest(self) -> bytes:
         return b"".join([event("content_block_stop", {"index": index}) for index in self._indexes])
 
-    def _ending(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> dict[str, Any]:
-        reason = stop_reason(finish_reason, calls=False, head=self._head)
-        counted = {"output_tokens": usage_body(usage)["output_tokens"]}
+    def _ending(self, answered: Answered) -> dict[str, Any]:
+        reason = stop_reason(answered.finish_reason, calls=False, head=self._head)
+        counted = {"output_tokens": usage_body(answered.usage)["output_tokens"]}
         return {
             **self._fields,
             "delta": {"stop_reason": reason, "stop_sequence": None, **self._delta},
-            "usage": {**counted, **self._usage, **cost_fields(cost, self._head)},
+            "usage": {**counted, **self._usage, **cost_fields(answered.cost, self._head)},
         }
 
     def _keep(self, found: _Event, raw: bytes) -> None:

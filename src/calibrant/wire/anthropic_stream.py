@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from calibrant.base.errors import CalibrantError
-from calibrant.types.answer import Head
-from calibrant.types.reply import Chunk, Delta, FinishReason, TextDelta, ToolCallDelta, Usage
+from calibrant.types.answer import Answered, Head
+from calibrant.types.reply import Chunk, Delta, TextDelta, ToolCallDelta, Usage
 from calibrant.types.rows import ModelInferenceRow
 from calibrant.wire.anthropic_answer import cost_fields, envelope, stop_reason, usage_body
 from calibrant.wire.anthropic_blocks import Blocks, event
@@ -43,18 +43,16 @@ class Frame:
             return found
         return self._raw.chunk(found or _PING, chunk)
 
-    def final(
-        self,
-        usage: Usage,
-        finish_reason: FinishReason | None,
-        cost: str | None,
-        calls: Sequence[ModelInferenceRow] = (),
-    ) -> bytes:
+    def preceding(self, calls: Sequence[ModelInferenceRow]) -> bytes:
+        """Return the event that tells what is raw of the calls before the one that streams."""
+        return b"" if self._raw is None else self._raw.preceding(_PING, calls)
+
+    def final(self, answered: Answered) -> bytes:
         """Return the events that end what is open, and the one with stop reason and usage."""
         start = b"" if self._started else self._begin(Chunk())
         rest = self._rest()
-        event_ = event("message_delta", self._ending(usage, finish_reason, cost))
-        return start + rest + (event_ if self._raw is None else self._raw.final(event_, calls))
+        delta = event("message_delta", self._ending(answered))
+        return start + rest + (delta if self._raw is None else self._raw.final(delta, answered.calls))
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke; nothing ends it after that."""
@@ -85,7 +83,7 @@ class Frame:
         """Return the events that end what is open."""
         raise NotImplementedError
 
-    def _ending(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> dict[str, Any]:
+    def _ending(self, answered: Answered) -> dict[str, Any]:
         """Return the fields of `message_delta`."""
         raise NotImplementedError
 
@@ -110,11 +108,11 @@ class Events(Frame):
     def _rest(self) -> bytes:
         return self._blocks.end()
 
-    def _ending(self, usage: Usage, finish_reason: FinishReason | None, cost: str | None) -> dict[str, Any]:
-        reason = stop_reason(finish_reason, calls=self._blocks.called, head=self._head)
+    def _ending(self, answered: Answered) -> dict[str, Any]:
+        reason = stop_reason(answered.finish_reason, calls=self._blocks.called, head=self._head)
         return {
             "delta": {"stop_reason": reason, "stop_sequence": None},
-            "usage": {**usage_body(usage), **cost_fields(cost, self._head)},
+            "usage": {**usage_body(answered.usage), **cost_fields(answered.cost, self._head)},
         }
 
 

@@ -88,7 +88,8 @@ def orders(draw, *, mixed):
 def events_of(stream, usage=Usage(), finish=None, cost=None, kind="chat"):
     """The events of a stream, each checked against Anthropic's types."""
     events = anthropic_messages.events(head(kind))
-    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(usage, finish, cost), events.done()])
+    end = Answered(head(kind), (), None, None, usage, finish, cost)
+    data = b"".join([*(events.chunk(chunk) for chunk in stream), events.final(end), events.done()])
     *frames, nothing = data.split(b"\n\n")
     assert nothing == b""
     found = []

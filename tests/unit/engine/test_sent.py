@@ -184,8 +184,7 @@ def streamed(line, body):
         stream = await open_stream(line.engine, asked(body, stream=True), Caller(), monotonic())
         writes = anthropic_messages.events(stream.head)
         out = [writes.chunk(chunk) async for chunks in stream.chunks() for chunk in chunks]
-        whole = stream.answered
-        out.append(writes.final(whole.usage, whole.finish_reason, whole.cost) + writes.done())
+        out.append(writes.final(stream.answered) + writes.done())
         return b"".join(out)
 
     frames = asyncio.run(go()).split(b"\n\n")[:-1]

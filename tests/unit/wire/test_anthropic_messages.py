@@ -68,7 +68,8 @@ def encode(*content, **fields):
 
 def events(*chunks, kind="chat", finish="stop", cost=None, calls=(), usage=Usage(), **fields):
     writes = anthropic_messages.events(head(kind, **fields))
-    data = b"".join([*map(writes.chunk, chunks), writes.final(usage, finish, cost, calls), writes.done()])
+    whole = answered(usage=usage, finish=finish, cost=cost, calls=calls)
+    data = b"".join([*map(writes.chunk, chunks), writes.final(whole), writes.done()])
     return [json.loads(frame.partition(b"\ndata: ")[2]) for frame in data.split(b"\n\n")[:-1]]
 
 

@@ -20,6 +20,7 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import Limit, outermost, tighter
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import without_parameters
 from calibrant.types.content import Text
 from calibrant.types.reply import Reply
 from calibrant.types.request import Params
@@ -118,7 +119,9 @@ def listed(plan: Plan, shown: Sequence[Candidate]) -> str:
 
 def side_plan(plan: Plan) -> Plan:
     """Return the plan for a call that is made beside the answer: whole, and without the request's parameters."""
-    return replace(plan, request=replace(plan.request, params=Params(), stream=False))
+    request = plan.request
+    sent = None if request.sent is None else without_parameters(request.sent)
+    return replace(plan, request=replace(request, params=Params(), stream=False, sent=sent))
 
 
 async def _reply(
