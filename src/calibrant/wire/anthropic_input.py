@@ -33,7 +33,7 @@ from calibrant.types.sent import SentMessage
 from calibrant.wire import anthropic_thought, files
 from calibrant.wire.body import MAX_DEPTH, invalid, refuse_deep
 
-__all__ = ["Reader", "part_of"]
+__all__ = ["Reader", "part_of", "raw_depth"]
 
 T = TypeVar("T")
 
