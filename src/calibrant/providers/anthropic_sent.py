@@ -72,8 +72,9 @@ def _body(provider: Provider, call: ModelCall, sent: Sent, version: str | None) 
         thinking = request.thinking_config(provider, params, limit, forced=_forced(call))
         body |= {} if thinking is None else {"thinking": thinking}
     _add_output(body, provider, call)
-    if call.stream and "stream" not in fields:
-        body["stream"] = True
+    if call.stream or "stream" in fields:
+        # Some variants wait for what their caller streams.
+        body["stream"] = call.stream
     return body
 
 

@@ -219,12 +219,28 @@ class Reader:
                 data = binascii.b2a_base64(source.data.encode("utf-8", "replace"), newline=False).decode()
                 return [File(data=data, mime_type=source.media_type or "text/plain", filename=body.title)]
             case "content" if source.content is not None:
-                return list(self._content(source.content, "document", f"{where}.content"))
+                return self._pages(source.content, f"{where}.content")
             case "base64" | "url" | "text" | "content":
                 raise invalid(f"a source of type {source.type!r} lacks what it is named for", where)
             case other:
                 self._no_other(where, other)
                 return [Unknown({"type": kind, "source": {"type": other}})]
+
+    def _pages(self, content: str | list[Raw], path: str) -> list[InputBlock]:
+        """Return what a document holds that is written as blocks."""
+        if isinstance(content, str):
+            return [Text(content)]
+        found: list[InputBlock] = []
+        for place, raw in enumerate(content):
+            where = f"{path}[{place}]"
+            kind = part_of(_kind, raw, where).type
+            if kind == "text":
+                found.append(_text(part_of(_DECODERS["text"], raw, where), "document", where))
+            elif kind == "image":
+                found += self._sourced(part_of(_DECODERS["image"], raw, where), kind, where)
+            else:
+                self._no_other(where, kind)
+        return found
 
     def _other(self, raw: Raw, kind: str, path: str) -> InputBlock:
         self._no_other(path, kind)

@@ -7,6 +7,7 @@ from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, RawMessageStreamEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from calibrant.apischema.anthropic import SPEAKERS
@@ -237,3 +238,62 @@ def test_a_deep_seal_is_no_fault():
     deep = b'{"extra_data":' + b"[" * 100_000
     opaque = "calibrant.thought." + base64.b64encode(deep).decode()
     assert anthropic_thought.read("t", opaque)[0].signature == opaque
+
+
+BLOCK = st.sampled_from(
+    [
+        {"type": "text", "text": ""},
+        {"type": "thinking", "thinking": "", "signature": ""},
+        {"type": "tool_use", "id": "t", "name": "n", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "s", "content": []},
+    ]
+)
+DELTA = st.sampled_from(
+    [
+        {"type": "text_delta", "text": "x"},
+        {"type": "thinking_delta", "thinking": "y"},
+        {"type": "signature_delta", "signature": "z"},
+        {"type": "input_json_delta", "partial_json": "{}"},
+    ]
+)
+THEIR_EVENT = st.one_of(
+    st.builds(
+        lambda usage: {"type": "message_start", "message": {"id": "x", "usage": {"input_tokens": usage}}}, st.integers()
+    ),
+    st.builds(
+        lambda index, block: {"type": "content_block_start", "index": index, "content_block": block},
+        st.integers(0, 2),
+        BLOCK,
+    ),
+    st.builds(
+        lambda index, delta: {"type": "content_block_delta", "index": index, "delta": delta}, st.integers(0, 2), DELTA
+    ),
+    st.builds(lambda index: {"type": "content_block_stop", "index": index}, st.integers(0, 2)),
+    st.builds(lambda made: {"type": "message_delta", "delta": {}, "usage": {"output_tokens": made}}, COUNT),
+    st.sampled_from([{"type": "ping"}, {"type": "message_stop"}, {"type": "next_year"}, {"type": "message_delta"}]),
+    st.dictionaries(st.sampled_from(["type", "index", "delta", "usage", "message"]), JSON, max_size=3),
+)
+
+
+@settings(deadline=None)
+@given(stream=st.lists(THEIR_EVENT, max_size=12), indent=st.sampled_from([None, 1]))
+def test_the_frame_of_a_stream_that_passes_is_ours_whatever_comes(stream, indent):
+    """One start, one delta, one stop; what was begun is ended, and no event is cut in two by a line break."""
+    who = replace(head(), verbatim=True)
+    events = anthropic_messages.events(who)
+    chunks = [events.chunk(Chunk(raw=json.dumps(event, indent=indent).encode())) for event in stream]
+    end = events.final(Answered(who, (), None, None, Usage(), None)) + events.done()
+    frames = (b"".join(chunks) + end).split(b"\n\n")[:-1]
+    documents = [json.loads(frame.partition(b"\ndata: ")[2]) for frame in frames]
+    kinds = [document["type"] for document in documents]
+    assert kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"]
+    assert [kinds.count(kind) for kind in ("message_start", "message_delta", "message_stop")] == [1, 1, 1]
+    is_open = set()
+    for document in documents:
+        if document["type"] == "content_block_start":
+            is_open.add(document["index"])
+        elif document["type"] == "content_block_delta":
+            assert document["index"] in is_open
+        elif document["type"] == "content_block_stop":
+            is_open.remove(document["index"])
+    assert not is_open

@@ -406,3 +406,65 @@ def test_tokens_are_counted_by_anthropic_and_estimated_elsewhere(tmp_path):
     estimate = count(line, {}, model="o", messages=[{"role": "user", "content": "word " * 100}])
     assert estimate.estimated and estimate.tokens > 100 and len(line.sender.calls) == 1
     assert not line.records
+
+
+BEST = """
+[functions.f]
+type = "chat"
+[functions.f.variants.a]
+type = "chat_completion"
+model = "m"
+max_tokens = 77
+[functions.f.variants.best]
+type = "experimental_best_of_n_sampling"
+candidates = ["a", "a"]
+evaluator = { model = "judge" }
+"""
+
+
+def test_candidates_get_the_callers_words_and_their_own_parameters(tmp_path):
+    verdict = said('{"thinking":"t","answer_choice":1}')
+    config = model() + model("judge", kind="openai") + BEST
+    line = Line(tmp_path, config, lambda call: verdict if "judge" in call.url else MESSAGE)
+    system = [{"type": "text", "text": "Be terse.", "cache_control": {"type": "ephemeral"}}]
+    body = {"max_tokens": 9, "temperature": 0.5, "system": system, "calibrant::variant_name": "best"}
+    name = "calibrant::function_name::f"
+    answered = run(line, body, model=name)
+    first, second, judge = line.sender.bodies
+    assert first == second and first["max_tokens"] == 77 and first["system"] == system and "temperature" not in first
+    assert "Be terse." in judge["messages"][0]["content"]
+    # It is made of several calls, so no one provider's words pass.
+    assert not answered.head.verbatim
+    (block,) = msgspec.json.decode(anthropic_messages.encode(answered))["content"]
+    assert block == {"type": "text", "text": "Hi."}
+    kinds = [event["type"] for event in streamed(line, {**body, "model": name})]
+    assert kinds[0] == "message_start" and kinds[-2:] == ["message_delta", "message_stop"]
+    assert count(Line(tmp_path, config, {"input_tokens": 5}), body, model=name).tokens == 5
+
+
+def test_speakers_are_looked_for_among_candidates(tmp_path):
+    config = model(kind="openai") + model("judge", kind="anthropic") + BEST
+    with pytest.raises(InvalidRequest, match=r"\$\.top_k"):
+        run(Line(tmp_path, config, said()), {"top_k": 3}, model="calibrant::function_name::f")
+    line = Line(tmp_path, model() + model("judge", kind="anthropic") + BEST, MESSAGE)
+    run(line, {"max_tokens": 9, "top_k": 3, "calibrant::variant_name": "a"}, model="calibrant::function_name::f")
+    assert line.sender.bodies[0]["top_k"] == 3
+
+
+def test_a_provider_that_is_to_drop_what_nobody_knows_is_not_passed_through(tmp_path):
+    unknown = {**MESSAGE, "content": [{"type": "a_block_of_next_year"}, {"type": "text", "text": "Hi."}]}
+    line = Line(tmp_path, model(extra="discard_unknown_chunks = true\n"), unknown)
+    assert not run(line, {"max_tokens": 9}).head.verbatim
+
+
+def test_a_variant_that_waits_does_not_have_its_model_stream(tmp_path):
+    (tmp_path / "o.json").write_text('{"type":"object"}')
+    config = function(extra='output_schema = "o.json"', variant='json_mode = "strict"').replace('"chat"', '"json"')
+    config = config.replace('"chat_completion"', '"experimental_chain_of_thought"')
+    reply = {**MESSAGE, "content": [{"type": "text", "text": '{"thinking":"t","response":{"a":1}}'}]}
+    line = Line(tmp_path, config, reply)
+    events_ = streamed(line, {"model": "tensorzero::function_name::f", "max_tokens": 9})
+    assert line.sender.bodies[0]["stream"] is False
+    assert (
+        "".join(each["delta"].get("text", "") for each in events_ if each["type"] == "content_block_delta") == '{"a":1}'
+    )

@@ -223,6 +223,15 @@ def test_files():
     refused("lacks", messages=[{"role": "user", "content": [{"type": "image", "source": {"type": "url"}}]}])
 
 
+def test_a_document_of_blocks_takes_texts_and_images():
+    inner = [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "x"}]
+    message = {"role": "user", "content": [{"type": "document", "source": {"type": "content", "content": inner}}]}
+    request = decode(messages=[message])
+    assert request.sent.only == ("`$.messages[0].content[0].source.content[0]` (thinking)",)
+    assert request.input.messages[0].content == (Text("x"),)
+    assert json.loads(request.sent.messages[0].raw) == message
+
+
 def test_calls_and_what_tools_answered():
     image = {"type": "image", "source": {"type": "url", "url": "https://a"}}
     result = {"type": "tool_result", "tool_use_id": "t1"}
