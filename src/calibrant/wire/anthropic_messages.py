@@ -10,8 +10,7 @@ written, for providers of the dialect (`Sent`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -22,7 +21,7 @@ from calibrant.apischema.anthropic import SPEAKERS
 from calibrant.types.answer import Head
 from calibrant.types.content import CachePoint
 from calibrant.types.request import InferenceRequest, Params
-from calibrant.types.sent import Sent
+from calibrant.types.sent import Sent, SentMessage
 from calibrant.wire import body as checks
 from calibrant.wire.anthropic_answer import encode, encode_count, encode_models
 from calibrant.wire.anthropic_input import Reader, part_of, raw_depth
@@ -118,7 +117,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         dynamic_variant=own.dynamic_variant,
         sent=sent,
     )
-    _check_depth(body, kept, messages)
+    _check_depth(body, kept, asked.tools or (), messages)
     checks.check_documents(body, request)
     return request
 
@@ -192,11 +191,13 @@ def _cache_mark(asked: shape.MessagesBody, on_tools: CachePoint | None) -> Cache
     return None if control is None else CachePoint(control.ttl)
 
 
-def _check_depth(body: bytes, kept: Mapping[str, Raw], messages: tuple[Any, ...]) -> None:
+def _check_depth(body: bytes, kept: Mapping[str, Raw], tools: Sequence[Raw], messages: Sequence[SentMessage]) -> None:
     """Refuse what nests too deep among what is only passed on: changes by `extra_body` walk through it."""
     if body.count(b"[") + body.count(b"{") <= checks.MAX_DEPTH:
         return
-    parts = [(f"$.{key}", raw) for key, raw in kept.items()]
+    # One by one: hardly any of them has so many brackets, whatever all have together.
+    parts = [(f"$.{key}", raw) for key, raw in kept.items() if key != "tools"]
+    parts += [(f"$.tools[{index}]", raw) for index, raw in enumerate(tools)]
     parts += [(f"$.messages[{index}]", Raw(each.raw)) for index, each in enumerate(messages) if each.raw is not None]
     for path, raw in parts:
         if raw_depth(raw) > checks.MAX_DEPTH:
