@@ -468,3 +468,48 @@ def test_a_variant_that_waits_does_not_have_its_model_stream(tmp_path):
     assert (
         "".join(each["delta"].get("text", "") for each in events_ if each["type"] == "content_block_delta") == '{"a":1}'
     )
+
+
+def test_what_a_coding_agent_sends_reaches_a_provider_of_another_dialect(tmp_path):
+    line = Line(tmp_path, model(kind="openai"), said("Done."))
+    mark = {"cache_control": {"type": "ephemeral"}}
+    tool = {
+        "name": "Read",
+        "description": "d",
+        "input_schema": {"type": "object"},
+        "eager_input_streaming": True,
+        **mark,
+    }
+    shot = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+    calls = [{"type": "tool_use", "id": f"toolu_{n}", "name": "Read", "input": {"path": f"{n}.png"}} for n in (1, 2)]
+    results = [
+        {"type": "tool_result", "tool_use_id": "toolu_1", "content": [shot]},
+        {"type": "tool_result", "tool_use_id": "toolu_2", "content": "no such file", "is_error": True, **mark},
+    ]
+    body = {
+        "max_tokens": 32000,
+        "system": [{"type": "text", "text": "You are an agent."}, {"type": "text", "text": "Be brief.", **mark}],
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Look.", **mark}]},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}, *calls]},
+            {"role": "user", "content": [*results, {"type": "text", "text": "Go on."}]},
+        ],
+        "tools": [tool],
+        "tool_choice": {"type": "auto"},
+        "thinking": {"type": "adaptive", "display": "summarized"},
+        "output_config": {"effort": "high"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "metadata": {"user_id": "u"},
+    }
+    run(line, body)
+    (sent,) = line.sender.bodies
+    assert sent["reasoning_effort"] == "high" and [each["function"]["name"] for each in sent["tools"]] == ["Read"]
+    system, asked_, called, first, second, rest = sent["messages"]
+    assert (system["content"], asked_["content"]) == ("You are an agent.\nBe brief.", "Look.")
+    assert [call["id"] for call in called["tool_calls"]] == ["toolu_1", "toolu_2"]
+    # Every result follows the calls at once; the picture that belongs to one comes after them.
+    assert [(each["role"], each["tool_call_id"]) for each in (first, second)] == [
+        ("tool", "toolu_1"),
+        ("tool", "toolu_2"),
+    ]
+    assert [part["type"] for part in rest["content"]] == ["image_url", "text"]
