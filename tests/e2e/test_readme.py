@@ -88,7 +88,7 @@ def test_with_a_key_the_same_call_goes_to_openai(up):
     assert up.inference(answer["inference_id"])["status"] == "ok"
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=["openai", "feedback", "tensorzero"])
+@pytest.mark.parametrize("block", blocks("python"), ids=["openai", "anthropic", "feedback", "tensorzero"])
 def test_the_python_blocks(up, block):
     assert run([sys.executable, "-c"], up, block).strip()
 

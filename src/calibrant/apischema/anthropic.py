@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 __all__ = [
+    "SPEAKERS",
     "AnswerBlock",
     "AnswerDelta",
     "AnthropicAnswer",
@@ -37,6 +38,9 @@ __all__ = [
     "ToolResultBlock",
     "ToolUseBlock",
 ]
+
+SPEAKERS = frozenset({"anthropic", "gcp_vertex_anthropic"})
+"""The provider types that speak it."""
 
 # --- what we send; every null is left out ---
 

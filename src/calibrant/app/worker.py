@@ -57,6 +57,7 @@ _OBSERVED = {
     "/v1/chat/completions": "openai_chat_completions",
     "/openai/v1/responses": "openai_responses",
     "/v1/responses": "openai_responses",
+    "/v1/messages": "anthropic_messages",
     "/feedback": "feedback",
 }
 

@@ -184,7 +184,7 @@ async def _ask(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step
     if step.cache_key is not None:
         held = await recall(engine, plan, step)
         if held is not None:
-            return uncharged(adapter.decode(200, held.headers, held.body, json_tool=json_tool))
+            return uncharged(adapter.decode(200, held.headers, held.body, json_tool=json_tool), step)
     response = await engine.sender.send(http, step.limit.deadline(stream=False))
     body = await response.read()
     reply = adapter.decode(response.status, response.headers, body, json_tool=json_tool)
@@ -241,6 +241,9 @@ async def _open(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, ste
 
 def _replayed(decoder: StreamDecoder, body: bytes, step: ProviderCall) -> OpenStream:
     """Return a stream of the cache as it once came, all of it at hand."""
-    chunks = [replace(chunk, raw=b"", usage=None) for chunk in (*decoder.feed(body), *decoder.close())]
+    chunks = [
+        replace(chunk, raw=chunk.raw if step.verbatim else b"", usage=None)
+        for chunk in (*decoder.feed(body), *decoder.close())
+    ]
     at = step.first_chunk = monotonic()
     return OpenStream(chunks, Over(), Ended(), nothing(), step, at)

@@ -62,9 +62,9 @@ def keep(engine: Engine, plan: Plan, step: ProviderCall, reply: Reply, headers: 
     engine.cache.put(step.cache_key, step.model_name, Cached(engine.clock.wall_ms(), headers, body))
 
 
-def uncharged(reply: Reply) -> Reply:
-    """Return what the cache answered: it used nothing, and nothing of it is raw."""
-    return replace(reply, usage=_NOTHING_USED, raw=b"")
+def uncharged(reply: Reply, step: ProviderCall) -> Reply:
+    """Return what the cache answered: it used nothing, and nothing of it is raw, unless it passes as it was."""
+    return replace(reply, usage=_NOTHING_USED, raw=reply.raw if step.verbatim else b"")
 
 
 def _usable(plan: Plan, reply: Reply) -> bool:

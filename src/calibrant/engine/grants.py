@@ -47,6 +47,8 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
     named = [name for field, name in _CHANGES.items() if getattr(request, field)]
     if request.verbatim is not None:
         named += request.verbatim.only_here
+    if request.sent is not None:
+        named += request.sent.only
     if named:
         raise _refused(
             engine,

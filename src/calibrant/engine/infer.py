@@ -60,7 +60,7 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
 
 async def _answered(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> Answered:
     reply = await reply_of(engine, plan, variant, journal)
-    return answer(head(engine, plan, variant.variant.name), plan, reply, journal)
+    return answer(head(engine, plan, variant.variant.name, verbatim=journal.verbatim), plan, reply, journal)
 
 
 def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> tuple[Plan, Journal]:

@@ -44,6 +44,8 @@ class ProviderCall(Struct):
     """Null where the cache has nothing to do with it."""
     cached: bool = False
     """The cache answered."""
+    verbatim: bool = False
+    """Whether the provider speaks the caller's dialect, and what it says may pass as it is."""
 
     def discreet(self, error: CalibrantError) -> CalibrantError:
         """Return the error without the credential, which some providers quote when they refuse it."""
@@ -76,9 +78,12 @@ class Journal(Struct):
     """What calls used whose answers were not served but that the answer needed."""
     strategy: bytes | None = None
     """How a variant of several calls came to its answer, as JSON."""
+    verbatim: bool = False
+    """That of the call that was answered."""
 
     def succeeded(self, call: ProviderCall, reply: Reply, ended: float) -> None:
         """Note an answer."""
+        self.verbatim = call.verbatim
         self._note(call, ended, reply, None)
 
     def failed(self, call: ProviderCall, error: CalibrantError, ended: float, partial: Reply | None = None) -> None:

@@ -20,8 +20,8 @@ __all__ = ["answer", "head", "parse_json"]
 _decode = msgspec.json.Decoder().decode
 
 
-def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
-    """Return who answers."""
+def head(engine: Engine, plan: Plan, variant_name: str, *, verbatim: bool = False) -> Head:
+    """Return who answers, and whether what the provider says may pass as it is."""
     function = plan.function.function
     return Head(
         inference_id=plan.inference_id,
@@ -31,6 +31,7 @@ def head(engine: Engine, plan: Plan, variant_name: str) -> Head:
         function_type=function.type,
         request=plan.request,
         created=id_millis(plan.inference_id) // 1000,
+        verbatim=verbatim,
     )
 
 
@@ -67,6 +68,7 @@ def answer(head: Head, plan: Plan, reply: Reply, journal: Journal) -> Answered:
         usage=usage,
         finish_reason=reply.finish_reason,
         cost=cost,
+        body=reply.raw if head.verbatim else b"",
     )
 
 

@@ -14,13 +14,15 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.grants import check_model
 from calibrant.engine.journal import ProviderCall
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import passes
+from calibrant.providers.base import Counter
 from calibrant.providers.extra import changed
 from calibrant.types.call import HttpCall, ModelCall
 from calibrant.types.content import Unknown
 from calibrant.types.extra import Scope
 from calibrant.types.message import Message
 
-__all__ = ["prepared"]
+__all__ = ["counting", "prepared"]
 
 
 def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall) -> HttpCall:
@@ -40,6 +42,8 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
     request = plan.request
     if call.verbatim is not None and call.verbatim.only_here:
         _check_dialect(call.verbatim.only_here, step)
+    if call.sent is not None:
+        step.verbatim = passes(call, call.sent, provider, chat=plan.function.function.type == "chat")
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
@@ -60,6 +64,33 @@ def _check_dialect(only_here: Sequence[str], step: ProviderCall) -> None:
             f"{', '.join(f'`{each}`' for each in only_here)}; leave this out, or use a provider whose `api_type` is "
             "'responses'"
         )
+
+
+def counting(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -> tuple[HttpCall, Counter | None]:
+    """Return the signed request that has the call's tokens counted, and who reads the answer.
+
+    Where the provider counts none, the request is the one that it would be asked to answer, not signed.
+
+    Raises:
+        ProviderError: this provider cannot serve the call.
+        MissingCredential: as for `prepared`.
+    """
+    if plan.caller.grants is not None:
+        check_model(step.model_name, plan.caller.grants)
+    provider = step.provider.provider
+    credentials = plan.request.credentials
+    if call.sent is not None:
+        passes(call, call.sent, provider, chat=False)
+    adapter = step.provider.speaking(credentials)
+    scoped = _scoped(plan, call, step)
+    if not isinstance(adapter, Counter):
+        return adapter.encode(scoped), None
+    http = adapter.encode_count(scoped)
+    headers = (*provider.extra_headers, *_held(plan.request.extra_headers, step))
+    if headers:
+        http = changed(http, (), headers)
+    step.secret = engine.secrets.get(provider.credential, credentials)
+    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3), adapter
 
 
 class _Scoped(Protocol):

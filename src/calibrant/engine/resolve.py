@@ -17,6 +17,7 @@ from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.engine.draw import Draw, check_namespace, drawn
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_models, check_request
+from calibrant.engine.sent import check_speakers
 from calibrant.render.inputs import check_input
 from calibrant.render.schema import Schema
 from calibrant.types.request import InferenceRequest
@@ -55,6 +56,8 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         check_request(engine, request, caller.grants)
     function = _function(engine, request)
     check_input(request.input, function.schemas, function.schema_only_roles)
+    if request.sent is not None and request.sent.only and request.dynamic_variant is None:
+        check_speakers(engine, function, request.variant_name, request.sent)
     tools, tool_schemas = _tools(function, request)
     inference_id = uuid7()
     episode_id = request.episode_id or uuid7()

@@ -47,7 +47,9 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
             upstream.response.close()
             raise
     preceding = tuple(journal.rows) if wants_raw(request) else ()
-    return Stream(engine, plan, journal, upstream, head(engine, plan, journal.variant_name), preceding)
+    verbatim = upstream.call is not None and upstream.call.verbatim
+    who = head(engine, plan, journal.variant_name, verbatim=verbatim)
+    return Stream(engine, plan, journal, upstream, who, preceding)
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class Stream:
         call = self.upstream.call
         if call is not None:
             if call.cached:
-                reply = uncharged(reply)
+                reply = uncharged(reply, call)
             self._note(call, reply)
         self.answered = answer(self.head, self.plan, reply, self.journal)
         if wants_raw(self.plan.request):

@@ -1,7 +1,8 @@
 """The adapters for Anthropic's Messages API: its own, and the one on GCP Vertex AI.
 
 Read in this order: `anthropic_request.py`, `anthropic_messages.py`, `anthropic_schema.py` and `anthropic_model.py`
-(what is sent), `anthropic_answer.py` (a whole answer), `anthropic_stream.py` (a streamed one), `refusal.py` (errors).
+(what is sent), `anthropic_sent.py` (what is sent for a caller who speaks the dialect), `anthropic_answer.py` (a whole
+answer), `anthropic_stream.py` (a streamed one), `anthropic_count.py` (counts of tokens), `refusal.py` (errors).
 
 The version is 2023-06-01: the one of 2026-10-21 takes no temperature and no top_p, of any model. Who wants the later
 one sets the header `anthropic-version` by `extra_headers`. Citations on text are not carried: they stay in the raw
@@ -14,7 +15,9 @@ from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.config.secret import Credentials
 from calibrant.providers.anthropic_answer import decode_anthropic
+from calibrant.providers.anthropic_count import count_body, decode_count
 from calibrant.providers.anthropic_request import encode_anthropic
+from calibrant.providers.anthropic_sent import sent_body, sent_headers, spoken
 from calibrant.providers.anthropic_stream import AnthropicStreamDecoder
 from calibrant.providers.base import StreamDecoder
 from calibrant.providers.refusal import refused
@@ -59,6 +62,17 @@ class _Messages:
             provider.name, provider.type, json_tool=json_tool, discard_unknown=provider.discard_unknown_chunks
         )
 
+    def decode_count(self, status: int, headers: Headers, body: bytes) -> int:
+        """Return the count of tokens.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: the body has none.
+        """
+        if not 200 <= status < 300:
+            raise self.error(status, headers, body)
+        return decode_count(self._provider.name, status, body)
+
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """Return what an error status means."""
         return refused(self._provider.name, status, headers, body)
@@ -80,7 +94,21 @@ class Anthropic(_Messages):
         Raises:
             ProviderError: the call asks for what the API does not take.
         """
-        return HttpCall("POST", self._url, _HEADERS, encode_anthropic(self._provider, call), call.stream)
+        sent = spoken(self._provider, call)
+        if sent is None:
+            return HttpCall("POST", self._url, _HEADERS, encode_anthropic(self._provider, call), call.stream)
+        headers = sent_headers(_HEADERS, call, sent)
+        return HttpCall("POST", self._url, headers, sent_body(self._provider, call, sent), call.stream)
+
+    def encode_count(self, call: ModelCall) -> HttpCall:
+        """Return the request that has the call's tokens counted.
+
+        Raises:
+            ProviderError: the call asks for what the API does not take.
+        """
+        http = self.encode(call)
+        body = count_body(http.body, self._provider.model_name)
+        return HttpCall("POST", http.url + "/count_tokens", http.headers, body)
 
     def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
         """Return the request with the key in `x-api-key`; unchanged where there is none."""
@@ -90,7 +118,7 @@ class Anthropic(_Messages):
 class VertexAnthropic(_Messages):
     """Speaks to Anthropic's models on GCP Vertex AI."""
 
-    __slots__ = ("_url",)
+    __slots__ = ("_counting", "_url")
 
     def __init__(self, provider: Provider) -> None:
         """Keep what is the same for every call.
@@ -99,7 +127,9 @@ class VertexAnthropic(_Messages):
             ConfigError: it lacks `location` or `project_id`.
         """
         super().__init__(provider)
-        self._url = f"{vertex_base(provider)}/publishers/anthropic/models/{provider.model_name}"
+        models = f"{vertex_base(provider)}/publishers/anthropic/models"
+        self._url = f"{models}/{provider.model_name}"
+        self._counting = f"{models}/count-tokens:rawPredict"
 
     def encode(self, call: ModelCall) -> HttpCall:
         """Return the request. No secret is in it.
@@ -108,8 +138,24 @@ class VertexAnthropic(_Messages):
             ProviderError: the call asks for what the API does not take.
         """
         url = self._url + (":streamRawPredict" if call.stream else ":rawPredict")
-        body = encode_anthropic(self._provider, call, version=_VERTEX_VERSION)
-        return HttpCall("POST", url, _VERTEX_HEADERS, body, call.stream)
+        sent = spoken(self._provider, call)
+        if sent is None:
+            body = encode_anthropic(self._provider, call, version=_VERTEX_VERSION)
+            return HttpCall("POST", url, _VERTEX_HEADERS, body, call.stream)
+        body = sent_body(self._provider, call, sent, version=_VERTEX_VERSION)
+        # The version stands in the body.
+        theirs = sent_headers(_VERTEX_HEADERS, call, sent)
+        headers = tuple(field for field in theirs if field[0] != "anthropic-version")
+        return HttpCall("POST", url, headers, body, call.stream)
+
+    def encode_count(self, call: ModelCall) -> HttpCall:
+        """Return the request that has the call's tokens counted.
+
+        Raises:
+            ProviderError: the call asks for what the API does not take.
+        """
+        http = self.encode(call)
+        return HttpCall("POST", self._counting, http.headers, count_body(http.body, self._provider.model_name))
 
     def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
         """Return the request with an access token as a bearer token; unchanged where there is none."""

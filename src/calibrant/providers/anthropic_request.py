@@ -28,7 +28,17 @@ from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
 
-__all__ = ["encode_anthropic"]
+__all__ = [
+    "asking_for_json",
+    "choice_of",
+    "encode_anthropic",
+    "max_tokens",
+    "output_config",
+    "thinking_config",
+    "tier",
+    "tool_of",
+    "tools_of",
+]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,8 +61,8 @@ def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None
         ProviderError: the call asks for what the API does not take; the message names the field.
     """
     params = call.params
-    limit = _max_tokens(provider, params)
-    choice, tools = _tools(provider, call)
+    limit = max_tokens(provider, params)
+    choice, tools = tools_of(provider, call)
     forced = choice is not None and choice.type in ("any", "tool")
     return _encode(
         AnthropicRequest(
@@ -66,9 +76,9 @@ def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None
             params.stop_sequences or None,
             tools,
             choice,
-            _thinking(provider, params, limit, forced=forced),
-            _output_config(provider, call),
-            None if params.service_tier is None else _TIERS.get(params.service_tier, "auto"),
+            thinking_config(provider, params, limit, forced=forced),
+            output_config(provider, call),
+            None if params.service_tier is None else tier(params.service_tier),
             True if call.stream else None,
         )
     )
@@ -84,7 +94,17 @@ def _messages(provider: Provider, call: ModelCall) -> list[AnthropicMessage]:
     return messages
 
 
-def _max_tokens(provider: Provider, params: Params) -> int:
+def tier(word: str) -> str:
+    """Return the API's word for a service tier."""
+    return _TIERS.get(word, "auto")
+
+
+def max_tokens(provider: Provider, params: Params) -> int:
+    """Return how much the model may write.
+
+    Raises:
+        ProviderError: nobody says so, and the model is none that this version knows.
+    """
     if params.max_tokens is not None:
         return params.max_tokens
     limit = max_output_tokens(provider.model_name)
@@ -98,22 +118,29 @@ def _max_tokens(provider: Provider, params: Params) -> int:
 
 
 def _system(call: ModelCall) -> str | list[TextBlock] | None:
-    text = call.system or None
-    if call.json_mode == "on" or (call.json_mode == "strict" and call.output_schema is None):
-        text = _asking_for_json(text)
+    text = asking_for_json(call)
     control = first_cache_point(call.messages)
     return text if control is None or text is None else [TextBlock(text, control)]
 
 
-def _asking_for_json(system: str | None) -> str:
+def asking_for_json(call: ModelCall) -> str | None:
+    """Return the system prompt, which asks for JSON where the API has no other way to say it."""
+    system = call.system or None
+    if call.json_mode != "on" and not (call.json_mode == "strict" and call.output_schema is None):
+        return system
     if system is None:
         return _ASK_FOR_JSON
     return system if "json" in system.lower() else f"{system}\n\n{_ASK_FOR_JSON}"
 
 
-def _tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
+def tools_of(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
+    """Return the choice among the tools, and the tools.
+
+    Raises:
+        ProviderError: the choice cannot be made.
+    """
     config = _json_tool(call) if call.json_mode == "tool" else call.tools
-    tools: list[Any] = [] if config is None else [_tool(provider, tool) for tool in config.tools]
+    tools: list[Any] = [] if config is None else [tool_of(provider, tool) for tool in config.tools]
     tools += call.provider_tools
     if not tools:
         return None, None
@@ -121,10 +148,11 @@ def _tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list
         # With no system prompt the tools are all that stands before the first message.
         last = cast("dict[str, Any]", msgspec.to_builtins(tools[-1]))
         tools[-1] = {**last, "cache_control": control}
-    return (None if config is None or not config.tools else _choice(provider, config, call.params)), tools
+    return (None if config is None or not config.tools else choice_of(provider, config, call.params)), tools
 
 
-def _tool(provider: Provider, tool: Tool) -> InputTool:
+def tool_of(provider: Provider, tool: Tool) -> InputTool:
+    """Return a tool."""
     schema = tool.parameters
     if tool.strict:
         return InputTool(tool.name, in_part(provider, accepted, schema), tool.description or None, strict=True)
@@ -133,7 +161,12 @@ def _tool(provider: Provider, tool: Tool) -> InputTool:
     return InputTool(tool.name, schema, tool.description or None)
 
 
-def _choice(provider: Provider, config: ToolConfig, params: Params) -> ToolChoice | None:
+def choice_of(provider: Provider, config: ToolConfig, params: Params) -> ToolChoice | None:
+    """Return the choice among the tools; null where it is the API's own default.
+
+    Raises:
+        ProviderError: the API cannot be made to call a tool while it thinks.
+    """
     alone = True if config.parallel is False else None
     choice = config.choice
     if choice == "none":
@@ -157,7 +190,12 @@ def _json_tool(call: ModelCall) -> ToolConfig:
     return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)
 
 
-def _thinking(provider: Provider, params: Params, limit: int, *, forced: bool) -> ThinkingConfig | None:
+def thinking_config(provider: Provider, params: Params, limit: int, *, forced: bool) -> ThinkingConfig | None:
+    """Return whether and how much to think.
+
+    Raises:
+        ProviderError: the model takes no budget, or not this one.
+    """
     budget, effort, model = params.thinking_budget_tokens, params.reasoning_effort, provider.model_name
     if budget == 0 or (budget is None and effort == "none"):
         return ThinkingConfig(unthinking(model))
@@ -179,7 +217,8 @@ def _thinking(provider: Provider, params: Params, limit: int, *, forced: bool) -
     return ThinkingConfig("enabled", budget)
 
 
-def _output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
+def output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
+    """Return how hard to try, and the form of the output; null where nothing is asked."""
     wanted = call.params.reasoning_effort
     effort = None if wanted is None else _EFFORTS.get(wanted, wanted)
     form = None

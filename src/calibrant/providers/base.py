@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from calibrant.base.errors import ProviderError
 from calibrant.config.secret import Credentials
 from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, HttpCall, ModelCall
 from calibrant.types.reply import Chunk, Reply
 
-__all__ = ["JSON_TOOL", "Adapter", "Embedder", "StreamDecoder"]
+__all__ = ["JSON_TOOL", "Adapter", "Counter", "Embedder", "StreamDecoder"]
 
 JSON_TOOL = "respond"
 """The tool that carries the output where `json_mode` is `tool`."""
@@ -86,6 +86,28 @@ class Adapter(Protocol):
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """Return what an error status means."""
+        ...
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """An adapter whose provider counts the tokens of a request without answering it."""
+
+    def encode_count(self, call: ModelCall) -> HttpCall:
+        """Return the request.
+
+        Raises:
+            ProviderError: the call asks for what this provider does not have.
+        """
+        ...
+
+    def decode_count(self, status: int, headers: Headers, body: bytes) -> int:
+        """Return the count.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: the body is not what the protocol promises.
+        """
         ...
 
 

@@ -9,7 +9,7 @@ from calibrant.server.cache import purge_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
-from calibrant.server.inference import NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, inference_handler
+from calibrant.server.inference import MESSAGES, NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, count_handler, inference_handler
 from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
 from calibrant.server.responses import response_handler
@@ -37,6 +37,8 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
         *_openai("POST", "/responses", responses, "Make one inference (Responses).", INFERENCE),
         *_openai("GET", "/responses/{id}", response_handler(engine), "Show a recorded response.", INFERENCE | READ),
         *_openai("GET", "/models", models_handler(engine), "List functions and models.", INFERENCE | READ),
+        Route("POST", "/v1/messages", inference_handler(engine, MESSAGES), _MESSAGES, "anthropic", INFERENCE),
+        Route("POST", "/v1/messages/count_tokens", count_handler(engine), _COUNT, "anthropic", INFERENCE),
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
@@ -50,6 +52,10 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
     ]
+
+
+_MESSAGES = "Make one inference, in Anthropic's dialect."
+_COUNT = "Count a request's tokens, in Anthropic's dialect."
 
 
 def _openai(method: str, path: str, handler: Handler, summary: str, roles: frozenset[Role]) -> tuple[Route, Route]:

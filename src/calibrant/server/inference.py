@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError
+from calibrant.engine.count import count_tokens
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.engine.recall import continued
@@ -19,9 +20,19 @@ from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk
 from calibrant.types.request import InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
-from calibrant.wire import native, openai_chat, openai_responses, responses_events
+from calibrant.wire import anthropic_messages, native, openai_chat, openai_responses, responses_events
 
-__all__ = ["NATIVE", "OPENAI_CHAT", "OPENAI_RESPONSES", "Codec", "Events", "caller_of", "inference_handler"]
+__all__ = [
+    "MESSAGES",
+    "NATIVE",
+    "OPENAI_CHAT",
+    "OPENAI_RESPONSES",
+    "Codec",
+    "Events",
+    "caller_of",
+    "count_handler",
+    "inference_handler",
+]
 
 
 class Events(Protocol):
@@ -57,6 +68,8 @@ class Codec:
     decode: Callable[[bytes, int], InferenceRequest]
     encode: Callable[[Answered], bytes]
     events: Callable[[Head], Events]
+    with_headers: Callable[[InferenceRequest, Mapping[str, str]], InferenceRequest] | None = None
+    """Adds what the dialect says in headers; null where it says nothing there."""
 
 
 def _native(body: bytes, now_ms: int) -> InferenceRequest:
@@ -71,9 +84,35 @@ def _openai_responses(body: bytes, now_ms: int) -> InferenceRequest:
     return openai_responses.decode(body, now_ms=now_ms)
 
 
+def _messages(body: bytes, now_ms: int) -> InferenceRequest:
+    return anthropic_messages.decode(body, now_ms=now_ms)
+
+
 NATIVE = Codec("inference", _native, native.encode, native.Events)
 OPENAI_CHAT = Codec("openai_chat_completions", _openai_chat, openai_chat.encode, openai_chat.Events)
 OPENAI_RESPONSES = Codec("openai_responses", _openai_responses, openai_responses.encode, responses_events.Events)
+
+
+MESSAGES = Codec(
+    "anthropic_messages",
+    _messages,
+    anthropic_messages.encode,
+    anthropic_messages.events,
+    anthropic_messages.with_headers,
+)
+
+
+def count_handler(engine: Engine) -> Handler:
+    """Return the handler of `POST /v1/messages/count_tokens`."""
+    wall_ms = engine.clock.wall_ms
+
+    async def handle(http: HttpRequest) -> Answer:
+        started = monotonic()
+        request = anthropic_messages.with_headers(_messages(http.body, wall_ms()), http.headers)
+        counted = await count_tokens(engine, request, caller_of(http, "anthropic_count_tokens"), started)
+        return Answer(200, anthropic_messages.encode_count(counted.tokens, estimated=counted.estimated))
+
+    return handle
 
 
 def inference_handler(engine: Engine, codec: Codec) -> Handler:
@@ -84,6 +123,8 @@ def inference_handler(engine: Engine, codec: Codec) -> Handler:
     async def handle(http: HttpRequest) -> Answer | StreamAnswer:
         started = monotonic()
         request = codec.decode(http.body, wall_ms())
+        if codec.with_headers is not None:
+            request = codec.with_headers(request, http.headers)
         known = http.principal is not None or "traceparent" in http.headers
         caller = caller_of(http, codec.endpoint) if known else nobody
         if request.recall is not None:

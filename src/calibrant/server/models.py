@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, Handler, HttpRequest
-from calibrant.wire import openai_chat
+from calibrant.wire import anthropic_messages, openai_chat
 
 __all__ = ["models_handler"]
 
@@ -15,12 +15,16 @@ def models_handler(engine: Engine) -> Handler:
     """Return the handler of `GET /openai/v1/models`: every name that `model` may have, as far as the key may use it."""
     functions, models = engine.compiler.function_names(), engine.compiler.model_names()
     everything = _list(functions, models)
+    as_anthropic = anthropic_messages.encode_models(functions, models)
 
     async def handle(http: HttpRequest) -> Answer:
         grants = None if http.principal is None else http.principal.grants
+        # Anthropic's clients ask at the same address, and always say which version they speak.
+        anthropic = "anthropic-version" in http.headers
         if grants is None:
-            return Answer(200, everything)
-        return Answer(200, _list(filter(grants.function, functions), filter(grants.direct, models)))
+            return Answer(200, as_anthropic if anthropic else everything)
+        some = filter(grants.function, functions), filter(grants.direct, models)
+        return Answer(200, anthropic_messages.encode_models(*map(list, some)) if anthropic else _list(*some))
 
     return handle
 

@@ -18,6 +18,7 @@ from calibrant.testing.faults import Answer, Pace, Script, Tokens
 __all__ = [
     "DONE",
     "ChatRequest",
+    "Dialect",
     "completion",
     "cut",
     "decode_request",
@@ -27,6 +28,9 @@ __all__ = [
     "models_body",
     "text_of",
 ]
+
+Dialect = Literal["chat", "messages", "gemini"]
+"""Whose routes the fake provider has."""
 
 _CREATED = 1_767_225_600
 """A constant, so that equal requests get equal bytes."""
@@ -59,7 +63,7 @@ class ChatRequest(Struct):
     messages: list[_Message]
     stream: bool = False
     stream_options: _StreamOptions | None = None
-    dialect: Literal["chat", "messages"] = "chat"
+    dialect: Dialect = "chat"
     """Which of the provider's routes was asked; not the client's to say."""
 
     @property
@@ -81,7 +85,7 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(ChatRequest)
 
 
-def decode_request(body: bytes, dialect: Literal["chat", "messages"] = "chat") -> ChatRequest:
+def decode_request(body: bytes, dialect: Dialect = "chat") -> ChatRequest:
     """Return the request in a body, of whichever dialect.
 
     Raises:

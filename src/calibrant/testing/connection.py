@@ -12,14 +12,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from socket import SO_LINGER, SOL_SOCKET
-from typing import Literal, cast
+from typing import cast
 
 import httptools
 import msgspec
 from msgspec import Struct
 
-from calibrant.testing.completion import decode_request, error_body, models_body
+from calibrant.testing.completion import Dialect, decode_request, error_body, models_body
 from calibrant.testing.faults import Script, parse_model
+from calibrant.testing.gemini import asked_of_gemini
+from calibrant.testing.messages import message_error
 from calibrant.testing.steps import End, Step, answer_bytes, steps
 
 __all__ = ["Captured", "Connection", "Orders", "Playbook"]
@@ -199,6 +201,10 @@ class Connection(asyncio.Protocol):
             return self._chat(path, body, "chat")
         if path.endswith(b"/messages"):
             return self._chat(path, body, "messages")
+        if path.endswith((b":generateContent", b":streamGenerateContent")):
+            return self._chat(path, body, "gemini")
+        if path.endswith(b"/messages/count_tokens"):
+            return self._count(path, body)
         if path == b"/__requests":
             return self._record()
         if path == b"/__script":
@@ -208,19 +214,30 @@ class Connection(asyncio.Protocol):
             return iter((answer_bytes(models_body(("fake", *self._playbook.models))),))
         return iter((answer_bytes(error_body(404, "The fake provider has no such route."), status=404),))
 
-    def _chat(self, path: bytes, body: bytes, dialect: Literal["chat", "messages"]) -> Iterator[Step]:
+    def _chat(self, path: bytes, body: bytes, dialect: Dialect) -> Iterator[Step]:
         playbook = self._playbook
         playbook.requests += 1
         number = playbook.requests
         self._capture(path, body)
         try:
-            request = decode_request(body, dialect)
+            request = asked_of_gemini(path, body) if dialect == "gemini" else decode_request(body, dialect)
             script = playbook.choose(request.model)
         except ValueError as error:
             return iter((answer_bytes(error_body(400, str(error)), status=400),))
         wait = playbook.wait(script)
         answer = steps(request, script, number, time.monotonic_ns)
         return _after(wait, answer) if wait else answer
+
+    def _count(self, path: bytes, body: bytes) -> Iterator[Step]:
+        self._capture(path, body)
+        try:
+            script = self._playbook.choose(decode_request(body, "messages").model)
+        except ValueError as error:
+            return iter((answer_bytes(error_body(400, str(error)), status=400),))
+        if script.status >= 400:
+            return iter((answer_bytes(message_error(script.status), status=script.status),))
+        tokens = 0 if script.answer.tokens is None else script.answer.tokens.prompt
+        return iter((answer_bytes(msgspec.json.encode({"input_tokens": tokens})),))
 
     def _capture(self, path: bytes, body: bytes) -> None:
         if self._playbook.keep:

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from calibrant.testing.completion import DONE, ChatRequest, completion, error_body, events
 from calibrant.testing.faults import Answer, Script
+from calibrant.testing.gemini import generated, generated_events, generation_error
 from calibrant.testing.messages import MESSAGE_STOP, message, message_error, message_events
 
 __all__ = ["End", "Step", "answer_bytes", "steps"]
@@ -55,6 +56,7 @@ _DIALECTS = {
     "messages": _Dialect(
         message, message_events, message_error, MESSAGE_STOP, b"event: error\n", b'data: {"type": "content_\n\n'
     ),
+    "gemini": _Dialect(generated, generated_events, generation_error, b"", b"", b'data: {"candidates": [\n\n'),
 }
 
 
@@ -240,7 +242,9 @@ def _first(pieces: Iterator[bytes | float], count: int) -> Iterator[bytes | floa
 
 def _chunked(pieces: Iterator[bytes | float]) -> Iterator[bytes | float]:
     for piece in pieces:
-        yield b"%x\r\n%b\r\n" % (len(piece), piece) if isinstance(piece, bytes) else piece
+        # A piece of no bytes would end the body.
+        if piece != b"":
+            yield b"%x\r\n%b\r\n" % (len(piece), piece) if isinstance(piece, bytes) else piece
 
 
 def _gzipped(pieces: Iterator[bytes | float]) -> Iterator[bytes | float]:

@@ -1,12 +1,13 @@
-"""A fake provider that speaks OpenAI's chat completions and Anthropic's messages, for tests and benches.
+"""A fake provider that speaks OpenAI's chat completions, Anthropic's messages and Gemini, for tests and benches.
 
 In the test's own event loop:  `async with Upstream() as up: ...`
 In a thread beside the test:   `with run_upstream() as up: ...`
 As a process:                  `python -m calibrant.testing.upstream --port 0 --print-port`
 
-It answers `POST {any prefix}/chat/completions`, `POST {any prefix}/messages` and `GET {any prefix}/models`. What it
-answers is a `Script` of `faults.py`. From another process, `GET /__requests` tells what came in (`DELETE` forgets it)
-and `POST /__script` takes `Orders`. It checks no key and no parameter: it plays a provider, it is not one.
+It answers `POST {any prefix}/chat/completions`, `POST {any prefix}/messages` and `/messages/count_tokens`,
+`POST {any prefix}/MODEL:generateContent` and `:streamGenerateContent`, and `GET {any prefix}/models`. What it answers
+is a `Script` of `faults.py`. From another process, `GET /__requests` tells what came in (`DELETE` forgets it) and
+`POST /__script` takes `Orders`. It checks no key and no parameter: it plays a provider, it is not one.
 """
 
 from __future__ import annotations

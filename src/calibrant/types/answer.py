@@ -26,6 +26,8 @@ class Head(Struct, frozen=True):
     request: InferenceRequest
     created: int
     """Unix time in seconds."""
+    verbatim: bool = False
+    """Whether the provider speaks the caller's dialect, and nothing forbids that its words pass as they are."""
 
 
 class Answered(Struct, frozen=True):
@@ -44,3 +46,5 @@ class Answered(Struct, frozen=True):
     """US dollars, as decimal text; null while unknown."""
     calls: tuple[ModelInferenceRow, ...] = ()
     """The calls of providers that were made, where the caller asked for what is raw of them."""
+    body: bytes = b""
+    """What the provider sent, where it is to pass as it is."""

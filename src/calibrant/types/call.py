@@ -10,6 +10,7 @@ from msgspec import Struct
 from calibrant.types.message import Message
 from calibrant.types.reply import Usage
 from calibrant.types.request import JsonMode, Params, Verbatim
+from calibrant.types.sent import Sent
 from calibrant.types.tool import ToolConfig
 
 __all__ = [
@@ -46,6 +47,8 @@ class ModelCall(Struct, frozen=True):
     """Tools that the provider itself runs (web search and the like), in its own words."""
     verbatim: Verbatim | None = None
     """The same as the caller wrote it, where that was in a dialect that some provider speaks too."""
+    sent: Sent | None = None
+    """What of the caller's own words still stands, for a provider of the caller's dialect."""
 
 
 class EmbeddingCall(Struct, frozen=True):

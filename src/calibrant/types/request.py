@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from calibrant.types.cached import NO_CACHE, CachePolicy
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
+from calibrant.types.sent import Sent
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
 __all__ = ["PARAMS_WRITTEN", "Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall", "Verbatim"]
@@ -121,6 +122,8 @@ class InferenceRequest(Struct, frozen=True):
     """Whether a stream ends with a usage chunk."""
     verbatim: Verbatim | None = None
     recall: Recall | None = None
+    sent: Sent | None = None
+    """The request in its own dialect, where providers of that dialect are to get it as it is."""
 
 
 class Feedback(Struct, frozen=True):

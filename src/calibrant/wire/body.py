@@ -22,6 +22,7 @@ __all__ = [
     "MAX_DEPTH",
     "check_documents",
     "check_names",
+    "check_text",
     "checked_id",
     "checked_tags",
     "invalid",
@@ -66,6 +67,18 @@ def parse(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidRequest(f"The request body is not valid UTF-8: {error.reason}") from error
     except RecursionError as error:
         raise InvalidRequest("The request body is nested too deeply") from error
+
+
+def check_text(body: bytes) -> None:
+    """Refuse a body that is not UTF-8 even where nothing has looked at it, since it is passed on.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"The request body is not valid UTF-8: {error.reason}") from error
 
 
 def checked_id(text: str, *, field: str, now_ms: int) -> str:

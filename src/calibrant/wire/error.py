@@ -38,7 +38,15 @@ def encode_error(error: CalibrantError, shape: ErrorShape, *, error_json: bool =
             native["raw_response"] = error.provider_answers
         return _encode(native)
     if shape == "anthropic":
-        return _encode({"type": "error", "error": {"type": _anthropic_type(error), "message": message}})
+        theirs: dict[str, Any] = {
+            "type": "error",
+            "error": {"type": _anthropic_type(error), "message": message},
+        }
+        if error_json:
+            theirs["error"]["error_json"] = _details(error, message)
+        if error.provider_answers:
+            theirs["tensorzero_raw_response"] = error.provider_answers
+        return _encode(theirs)
     body: dict[str, Any] = {"message": message}
     if error.param is not None:
         body |= {"type": "invalid_request_error", "param": error.param, "code": error.code}

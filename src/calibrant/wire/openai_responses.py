@@ -97,6 +97,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_raw_usage=own.raw_usage,
         include_raw_response=own.raw_response,
         include_original_response=own.original_response,
+        cache=own.cache,
         dynamic_variant=own.dynamic_variant,
         verbatim=_verbatim(body, own, reader, only_here),
         recall=(

@@ -8,11 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrant.base.errors import RequestError
-from calibrant.wire import native, openai_chat, openai_responses
+from calibrant.wire import anthropic_messages, native, openai_chat, openai_responses
 
 NOW = 1_780_000_000_000
 EPISODE = "0196ffff-0000-7000-8000-000000000000"
-DECODERS = [native.decode, native.decode_feedback, openai_chat.decode, openai_responses.decode]
+DECODERS = [
+    native.decode,
+    native.decode_feedback,
+    openai_chat.decode,
+    openai_responses.decode,
+    anthropic_messages.decode,
+]
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
 WORDS = st.sampled_from(
@@ -71,6 +77,17 @@ WORDS = st.sampled_from(
         "format",
         "allowed_tools",
         f"msg_{EPISODE}_0",
+        "source",
+        "base64",
+        "media_type",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_use_id",
+        "input",
+        "cache_control",
+        "ephemeral",
+        "search_result",
     ]
 )
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | WORDS
@@ -150,6 +167,54 @@ VALID = {
         "include": ["reasoning.encrypted_content"],
         "store": False,
         "truncation": "auto",
+        "calibrant::tags": {"a": "b"},
+        "tensorzero::params": {"chat_completion": {}},
+    },
+    anthropic_messages.decode: {
+        "model": "claude",
+        "max_tokens": 100,
+        "system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": [{"type": "image", "source": {"type": "base64", "data": "aGk="}}]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "t", "signature": "calibrant.thought.e30="},
+                    {"type": "redacted_thinking", "data": "d"},
+                    {"type": "tool_use", "id": "1", "name": "n", "input": {"a": 1}},
+                    {"type": "server_tool_use", "id": "2", "name": "web_search", "input": {}},
+                    {"type": "unknown", "data": {"a": 1}},
+                ],
+            },
+            {"role": "system", "content": "b"},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "text", "text": "x"},
+                    {"type": "text", "tensorzero::arguments": {}},
+                    {
+                        "type": "tool_result",
+                        "tool_use_id": "1",
+                        "is_error": True,
+                        "content": [
+                            {"type": "text", "text": "r"},
+                            {"type": "document", "source": {"type": "text", "data": "d"}},
+                        ],
+                    },
+                    {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "c"}]}},
+                ],
+            },
+        ],
+        "tools": [
+            {"name": "n", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ],
+        "tool_choice": {"type": "tool", "name": "n", "disable_parallel_tool_use": True},
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {}}},
+        "stop_sequences": ["x"],
+        "metadata": {"user_id": "u"},
+        "top_k": 3,
         "calibrant::tags": {"a": "b"},
         "tensorzero::params": {"chat_completion": {}},
     },

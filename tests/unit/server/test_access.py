@@ -34,6 +34,8 @@ TABLE = {
     "GET /v1/responses/{id}": {"inference"} | READ,
     "GET /openai/v1/models": {"inference"} | READ,
     "GET /v1/models": {"inference"} | READ,
+    "POST /v1/messages": {"inference"},
+    "POST /v1/messages/count_tokens": {"inference"},
     "POST /feedback": {"feedback"},
     "GET /status": ANYBODY,
     "GET /health": ANYBODY,
@@ -175,7 +177,7 @@ def test_every_route_refuses_who_has_no_good_key(house, edge, why):
             continue
         refused += 1
         assert status == 401 and headers["www-authenticate"] == "Bearer", route
-        message = told["error"]["message"] if route.errors == "openai" else told["error"]
+        message = told["error"]["message"] if route.errors != "native" else told["error"]
         assert message.startswith(f"TensorZero authentication error: {reason}")
         assert not any(key in message for key in house.keys.values())
     counted = dict(house.metrics.figures().counters["auth_refused"])

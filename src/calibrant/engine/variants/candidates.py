@@ -20,6 +20,7 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import Limit, outermost, tighter
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import without_parameters
 from calibrant.types.content import Text
 from calibrant.types.reply import Reply
 from calibrant.types.request import PARAMS_WRITTEN, Params
@@ -119,10 +120,12 @@ def listed(plan: Plan, shown: Sequence[Candidate]) -> str:
 def side_plan(plan: Plan) -> Plan:
     """Return the plan for a call that is made beside the answer: whole, and without the request's parameters."""
     request = plan.request
-    verbatim = request.verbatim
+    verbatim, sent = request.verbatim, request.sent
     if verbatim is not None:
         verbatim = replace(verbatim, overridden=verbatim.overridden | PARAMS_WRITTEN)
-    return replace(plan, request=replace(request, params=Params(), stream=False, verbatim=verbatim))
+    if sent is not None:
+        sent = without_parameters(sent)
+    return replace(plan, request=replace(request, params=Params(), stream=False, verbatim=verbatim, sent=sent))
 
 
 async def _reply(

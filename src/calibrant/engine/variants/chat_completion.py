@@ -11,6 +11,7 @@ from calibrant.engine.compiled import CompiledVariant
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import still_sent
 from calibrant.render.prompt import render_input
 from calibrant.types.call import ModelCall
 from calibrant.types.reply import Reply
@@ -69,4 +70,5 @@ def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelC
         output_schema=schema.source if schema is not None else None,
         stream=request.stream,
         verbatim=verbatim,
+        sent=None if request.sent is None else still_sent(request.sent, request.input, system, messages),
     )

@@ -1,0 +1,133 @@
+"""What a caller wrote in a vendor's own dialect: what of it still stands, and who can be told.
+
+A provider of that dialect gets the caller's words; what configuration adds or changes comes in place of them or beside
+them. Providers of other dialects get our own words, which may lack something: then the request is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from calibrant.base.errors import InvalidRequest, ProviderError
+from calibrant.config.schema import Provider
+from calibrant.engine.compiled import (
+    CompiledBestOfN,
+    CompiledChainOfThought,
+    CompiledFunction,
+    CompiledMixtureOfN,
+    CompiledVariant,
+    Servable,
+)
+from calibrant.engine.engine import Engine
+from calibrant.types.call import ModelCall
+from calibrant.types.message import Input, Message
+from calibrant.types.sent import Sent, SentMessage
+
+__all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_parameters"]
+
+_PARAMETERS = frozenset(
+    {
+        "max_tokens",
+        "output_config",
+        "output_format",
+        "service_tier",
+        "stop_sequences",
+        "stream",
+        "temperature",
+        "thinking",
+        "top_k",
+        "top_p",
+    }
+)
+
+
+def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | None, sent: Sent) -> None:
+    """Refuse a request that no provider of its function can be asked.
+
+    Args:
+        engine: The engine.
+        function: Whom the request is for.
+        pinned: The variant that the caller named.
+        sent: What the caller wrote, with something in it that only one dialect can say.
+
+    Raises:
+        InvalidRequest: no provider speaks that dialect; the message names the fields.
+    """
+    for name, variant in function.variants.items():
+        if pinned not in (None, name):
+            continue
+        for plain in plain_variants(variant):
+            model = engine.compiler.model(plain.variant.model)
+            if model is not None and any(each.provider.type in sent.speakers for each in model.providers):
+                return
+    raise InvalidRequest(f"Invalid request body: {_told(sent)}")
+
+
+def plain_variants(variant: Servable) -> Iterator[CompiledVariant]:
+    """Yield the variants that a variant has answer the caller's request: itself, or its candidates."""
+    match variant:
+        case CompiledVariant():
+            yield variant
+        case CompiledChainOfThought():
+            yield variant.call
+        case CompiledBestOfN() | CompiledMixtureOfN():
+            for candidate in variant.candidates:
+                yield from plain_variants(candidate)
+        case _:
+            assert_never(variant)
+
+
+def without_parameters(sent: Sent) -> Sent:
+    """Return what the caller wrote, for a call that has parameters of its own."""
+    return replace(sent, fields={key: raw for key, raw in sent.fields.items() if key not in _PARAMETERS})
+
+
+def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Message, ...]) -> Sent:
+    """Return what of the caller's words stands once the input has been rendered.
+
+    Args:
+        sent: What the caller wrote.
+        given: What it was read as.
+        system: The system prompt, rendered.
+        messages: The messages, rendered.
+    """
+    kept = sent.messages
+    if messages != given.messages:
+        changed = {place for place, message in enumerate(messages) if message != given.messages[place]}
+        kept = tuple([SentMessage(None, each.place) if each.place in changed else each for each in kept])
+    if system == given.system:
+        return sent if kept is sent.messages else replace(sent, messages=kept)
+    # Instructions between the messages are in the system prompt that the template was given.
+    kept = tuple([each for each in kept if each.place is not None])
+    fields = {key: raw for key, raw in sent.fields.items() if key != "system"}
+    return replace(sent, fields=fields, messages=kept, whole_system=False)
+
+
+def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bool:
+    """Return whether what the provider says may pass to the caller as it is.
+
+    Args:
+        call: What is asked of it.
+        sent: What the caller wrote.
+        provider: The provider.
+        chat: Whether the function is a chat function.
+
+    Raises:
+        ProviderError: it cannot be asked at all.
+    """
+    if provider.type in sent.speakers:
+        return chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
+    if sent.only:
+        raise ProviderError(f"provider {provider.name!r} ({provider.type}): {_told(sent)}", retryable=False)
+    return False
+
+
+def _told(sent: Sent) -> str:
+    speakers = ", ".join(sorted(sent.speakers))
+    return (
+        f"only providers of the types {speakers} can be told {', '.join(sent.only[:5])}; leave it out, or use a model "
+        "with such a provider"
+    )

@@ -1,0 +1,36 @@
+"""What a caller wrote in a vendor's dialect, kept so that a provider of the same dialect gets it as it was."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+__all__ = ["Sent", "SentMessage"]
+
+
+class SentMessage(Struct, frozen=True):
+    """One message."""
+
+    raw: bytes | None
+    """JSON, as written; null where configuration has changed it, or nothing is left of it for this dialect."""
+    place: int | None
+    """Which message of the input it became; null for one that went into the system prompt."""
+
+
+class Sent(Struct, frozen=True):
+    """One request."""
+
+    model: str
+    """Whom it is for, as written; answers echo it."""
+    speakers: frozenset[str]
+    """The provider types that speak the dialect."""
+    fields: dict[str, Raw]
+    """The fields of the body that have not become anybody else's business: neither model, messages nor our own."""
+    messages: tuple[SentMessage, ...]
+    tools: frozenset[str] = frozenset()
+    """Names of the tools in `fields`."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those that say how the body is to be read."""
+    only: tuple[str, ...] = ()
+    """What no other dialect can say, by JSON path."""
+    whole_system: bool = True
+    """Whether the system prompt is the caller's own."""
