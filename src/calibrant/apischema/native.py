@@ -14,6 +14,7 @@ from calibrant.apischema.options import ExtraBodyEntry, ExtraHeaderEntry, Provid
 from calibrant.types.content import OutputBlock
 from calibrant.types.reply import FinishReason
 from calibrant.types.request import JsonMode
+from calibrant.types.storage import StoragePath
 
 __all__ = [
     "Block",
@@ -80,9 +81,9 @@ class ToolResultBlock(Struct, frozen=True, kw_only=True, tag="tool_result", forb
 
 
 class FileBlock(Struct, frozen=True, kw_only=True, tag="file", forbid_unknown_fields=True):
-    """A file by `url`, or base64 in `data`; exactly one. `file_type` may be left out."""
+    """A file by `url`, base64 in `data`, or as the record names it in `storage_path`. `file_type` may be left out."""
 
-    file_type: Literal["url", "base64"] | None = None
+    file_type: Literal["url", "base64", "object_storage_pointer", "object_storage"] | None = None
     url: str | None = None
     data: str | None = None
     mime_type: str | None = None
@@ -90,6 +91,7 @@ class FileBlock(Struct, frozen=True, kw_only=True, tag="file", forbid_unknown_fi
     filename: str | None = None
     source_url: str | None = None
     """Where the sender found the data; accepted and not used."""
+    storage_path: StoragePath | None = None
 
 
 class ImageBlock(FileBlock, frozen=True, kw_only=True, tag="image", forbid_unknown_fields=True):

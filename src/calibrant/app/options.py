@@ -66,6 +66,16 @@ class Options(msgspec.Struct, frozen=True):
         return Path(self.data_dir) / "catalogue.db"
 
     @property
+    def blobs_dir(self) -> Path:
+        """Where files of users are kept, unless the configuration names another place."""
+        return (Path(self.data_dir) / "blobs").absolute()
+
+    @property
+    def uploads_dir(self) -> Path:
+        """Where files of users wait until they are in the bucket."""
+        return Path(self.data_dir) / "uploads"
+
+    @property
     def database_path(self) -> Path:
         """The file of the embedded database."""
         if self.database is None:

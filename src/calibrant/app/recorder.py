@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
+from calibrant.app.bucket import open_bucket
+from calibrant.app.files import blob_folder
 from calibrant.app.options import Options
+from calibrant.app.outbound import client_settings
 from calibrant.app.process import claim_stdout, read_options, say_ready
+from calibrant.app.uploads import Uploads
 from calibrant.base.errors import ConfigError, StoreUnavailable
+from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
+from calibrant.config.schema import Config
 from calibrant.engine.feedback import link
+from calibrant.net.client import Client
+from calibrant.store.blobs import BlobFolder
 from calibrant.store.recorder import Recorder
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.telemetry.log import configure
+from calibrant.types.storage import S3Storage
 
 __all__ = ["main", "record"]
 
 _log = logging.getLogger(__name__)
+_LAST_UPLOADS_S = 5.0
 _NICENESS = 19
 """Answers come first: the recorder takes what the workers leave of the processor. What it cannot do while they are
 busy waits in the spool, which has room for that and says so when it has not."""
@@ -36,17 +48,49 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
     """
     if stop is None:
         stop = _stop_by_signal()
-    config = options.read_config(read_environment())
+    environ = read_environment()
+    config = options.read_config(environ)
     events = SqliteEvents(options.database_path, durability=config.spool.durability)
-    recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention)
+    # Files in a place that the configuration names are for others to expire.
+    blobs = BlobFolder(options.blobs_dir) if config.object_storage is None else None
+    recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention, blobs=blobs)
     recorder.open()
     try:
-        recorder.run(stop)
-        recorder.drain()
+        with _uploading(config, options, environ):
+            recorder.run(stop)
+            recorder.drain()
     except StoreUnavailable as error:
         _log.error("stopped while the database cannot be written; the spool keeps what is left: %s", error.message)
     finally:
         recorder.close()
+
+
+@contextmanager
+def _uploading(config: Config, options: Options, environ: Mapping[str, str]) -> Generator[None]:
+    """Upload files beside the block, where the configuration names a bucket; when it is left, what is still here."""
+    folder, storage = blob_folder(config, options)
+    if folder is not None:
+        with suppress(OSError):
+            folder.clear_drafts()
+    if folder is None or not isinstance(storage, S3Storage):
+        yield
+        return
+    stop = threading.Event()
+
+    async def upload() -> None:
+        client = Client(settings=client_settings(config, settings_from_environ(environ).proxies))
+        try:
+            await Uploads(folder, open_bucket(storage, environ, client), options.run_dir).run(stop)
+        finally:
+            await client.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(upload(),), daemon=True, name="uploads")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_LAST_UPLOADS_S)
 
 
 def main() -> None:

@@ -15,20 +15,21 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.caching import open_cache
+from calibrant.app.files import OpenFiles, open_files
 from calibrant.app.options import Options
+from calibrant.app.outbound import client_settings
 from calibrant.app.prices import read_prices
 from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
-from calibrant.config.environment import Proxies, settings_from_environ
+from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
 from calibrant.credentials.opening import Opened, open_credentials
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Engine, Redact
 from calibrant.net.client import Client
-from calibrant.net.settings import ClientSettings, ProxySettings
 from calibrant.server.api import routes
 from calibrant.server.gate import Gate
 from calibrant.server.host import Host
@@ -86,9 +87,11 @@ async def _serve(options: Options, ready: int) -> None:
     reader = SqliteReader(options.database_path)
     targets = RecordTargets(reader, options.spool_dir)
     compiler = Compiler(config, read_prices(options.run_dir))
-    client = _client(config, settings_from_environ(environ).proxies)
+    settings = client_settings(config, settings_from_environ(environ).proxies)
+    client = Client(settings=settings)
+    files = await open_files(config, options, environ, settings=settings, sender=client, metrics=metrics)
     cache = open_cache(options, config.gateway.cache) if config.gateway.cache.enabled else None
-    engine = _engine(compiler, credentials, client, metrics, spool, targets, cache)
+    engine = _engine(compiler, credentials, client, metrics, spool, targets, cache, files)
     noted = await _note(spool, config)
     keyring, gate, desk = _access(options, engine)
     host = Host(
@@ -98,15 +101,13 @@ async def _serve(options: Options, ready: int) -> None:
         books=lambda: accounting(options.spool_dir, reader),
         health=reader.health,
         catalogue=desk.catalogue,
+        waiting_files=files.waiting,
     )
     server = _server(engine, host, config, gate, desk)
     stop = stop_signal()
     listening = socket.socket(fileno=options.listen_fd)
     await server.start(listening)
-    # What exists now lives as long as the process: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    _spare_the_collector()
     say_ready(ready)
     while not stop.is_set():
         try:
@@ -126,11 +127,19 @@ async def _serve(options: Options, ready: int) -> None:
     await credentials.refresher.close()
     if cache is not None:
         await cache.close()
-    await _close(engine)
     if keyring is not None:
         keyring.close()
+    await files.close()
+    await client.close()
     targets.close()
     reader.close()
+
+
+def _spare_the_collector() -> None:
+    # What exists now lives as long as the process: it need not be looked at again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def _note(spool: Spool | None, config: Config) -> bool:
@@ -153,25 +162,6 @@ def _publish(engine: Engine, path: Path) -> None:
         engine.metrics.publish(path)
 
 
-async def _close(engine: Engine) -> None:
-    if isinstance(engine.sender, Client):
-        await engine.sender.close()
-
-
-def _client(config: Config, proxies: Proxies) -> Client:
-    return Client(
-        settings=ClientSettings(
-            ca_bundle=config.gateway.ca_bundle,
-            proxies=ProxySettings(
-                http_proxy=proxies.http.reveal() if proxies.http else None,
-                https_proxy=proxies.https.reveal() if proxies.https else None,
-                no_proxy=proxies.no_proxy,
-            ),
-            user_agent=f"calibrant/{__version__}",
-        )
-    )
-
-
 def _engine(
     compiler: Compiler,
     credentials: Opened,
@@ -180,6 +170,7 @@ def _engine(
     spool: Spool | None,
     targets: RecordTargets,
     cache: ResponseCache | None,
+    files: OpenFiles,
 ) -> Engine:
     config = credentials.config
     return Engine(
@@ -193,6 +184,7 @@ def _engine(
         targets=targets if spool is not None else None,
         redact=_redact(config.record.redact),
         cache=cache,
+        files=files.files,
     )
 
 

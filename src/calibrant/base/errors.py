@@ -5,6 +5,7 @@
     ├── RequestError                   the caller's request cannot be served as it stands
     │   ├── InvalidRequest       400   malformed body, wrong field, wrong type
     │   │   ├── InputInvalid     400   an argument breaks the function's JSON Schema
+    │   │   ├── FileUnavailable  400   a file that the request names cannot be fetched
     │   │   ├── MissingCredential 400  a `dynamic::` credential was not sent
     │   │   └── Inexpressible    400   what a request asks for has no words in the provider's dialect
     │   ├── Unauthorized         401   no API key, or one that is not good
@@ -48,6 +49,7 @@ __all__ = [
     "ConfigError",
     "Disconnected",
     "ExpectationFailed",
+    "FileUnavailable",
     "Forbidden",
     "HeadersTooLarge",
     "Inexpressible",
@@ -118,6 +120,12 @@ class InputInvalid(InvalidRequest):
     """An argument of the input breaks the JSON Schema that the function declares for it."""
 
     code = "input_invalid"
+
+
+class FileUnavailable(InvalidRequest):
+    """A file that the request names by its address cannot be fetched, or is not what may be fetched."""
+
+    code = "file_unavailable"
 
 
 class MissingCredential(InvalidRequest):

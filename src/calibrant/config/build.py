@@ -27,7 +27,8 @@ from calibrant.config.document_functions import (
     StaticWeights,
     Uniform,
 )
-from calibrant.config.document_gateway import Cache, GatewayTable
+from calibrant.config.document_gateway import Cache, GatewayTable, NoStorage, ObjectStorageTable
+from calibrant.config.document_gateway import S3Storage as S3Table
 from calibrant.config.document_models import AnyProvider, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
@@ -39,6 +40,7 @@ from calibrant.config.schema import (
     CostRule,
     Credential,
     Experiment,
+    FilePolicy,
     Function,
     Gateway,
     Metric,
@@ -58,6 +60,7 @@ from calibrant.config.sources import schema_sources, template_sources
 from calibrant.config.vendors import VENDORS
 from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.request import JsonMode, Params
+from calibrant.types.storage import DisabledStorage, FilesystemStorage, S3Storage, StorageKind
 from calibrant.types.tool import Specific, Tool, ToolChoice
 
 __all__ = ["BuiltVariant", "build", "variant_of"]
@@ -109,6 +112,31 @@ def build(
         hash=digest,
         canonical=canonical,
         warnings=tuple(warnings),
+        object_storage=_storage(document.object_storage),
+    )
+
+
+def _storage(table: ObjectStorageTable | None) -> StorageKind | None:
+    if table is None:
+        return None
+    if isinstance(table, NoStorage):
+        return DisabledStorage()
+    if isinstance(table, S3Table):
+        endpoint = None if table.endpoint is None else table.endpoint.rstrip("/")
+        return S3Storage(table.bucket_name or "", table.region, endpoint, table.allow_http, table.prefix)
+    return FilesystemStorage(table.path)
+
+
+def _files(table: GatewayTable) -> FilePolicy:
+    files = table.files
+    return FilePolicy(
+        always=table.fetch_and_encode_input_files_before_inference,
+        max_bytes=parse_bytes(files.max_bytes),
+        max_files=files.max_files,
+        timeout_s=files.timeout_s,
+        max_redirects=files.max_redirects,
+        allow_private=files.allow_private,
+        content_types=files.content_types,
     )
 
 
@@ -136,8 +164,8 @@ def _gateway(table: GatewayTable) -> Gateway:
         body_timeout_s=table.body_timeout_s,
         max_body_bytes=parse_bytes(table.max_body_bytes),
         cache=_cache(table.cache),
-        fetch_files=table.fetch_and_encode_input_files_before_inference,
         auth=Auth(table.auth.enabled, table.auth.cache.ttl_ms if table.auth.cache.enabled else 0),
+        files=_files(table),
     )
 
 

@@ -14,11 +14,13 @@ import jsonschema_rs
 import msgspec
 
 from calibrant.config.document import Document
+from calibrant.config.document_gateway import S3Storage
 from calibrant.config.document_models import ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_bytes
 from calibrant.config.merge import Origins
 from calibrant.config.problem import Path, Problem, dotted
+from calibrant.config.setting import fault_of_setting
 from calibrant.config.shape import did_you_mean
 from calibrant.config.shorthand import fault_of_shorthand
 from calibrant.config.vendors import VENDORS
@@ -26,6 +28,8 @@ from calibrant.config.vendors import VENDORS
 __all__ = ["Report", "check", "check_schema", "check_timeouts", "names", "unknown_model"]
 
 _RESERVED = ("tensorzero::", "calibrant::")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+_PREFIX = re.compile(r"(?!/)(?:(?!//|(?:^|/)\.\.?(?:/|$))[A-Za-z0-9_./-])*")
 _HOOK = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -64,6 +68,8 @@ def check(document: Document, tree: dict[str, Any], report: Report) -> None:
         report: Where problems go.
     """
     _check_gateway(document, report)
+    if isinstance(document.object_storage, S3Storage):
+        _check_bucket(document.object_storage, report)
     _check_names(tree, report)
     for name, model in document.models.items():
         _check_model(("models", name), model, names(tree, "models", name, "providers"), document, report)
@@ -138,6 +144,21 @@ def _check_gateway(document: Document, report: Report) -> None:
         report(("record", "redact"), "names no function", 'write "package.module:function"')
     if parse_bytes(document.spool.segment_bytes) > parse_bytes(document.spool.max_bytes):
         report(("spool", "segment_bytes"), "is more than `spool.max_bytes`", "make a segment a small part of it")
+
+
+def _check_bucket(table: S3Storage, report: Report) -> None:
+    here: Path = ("object_storage",)
+    if not table.bucket_name or not _BUCKET.fullmatch(table.bucket_name):
+        report((*here, "bucket_name"), "names no bucket", "write the name of one, such as 'my-files'")
+    endpoint = table.endpoint
+    if endpoint is not None and (fault := fault_of_setting("endpoint", endpoint)) is not None:
+        report((*here, "endpoint"), fault, "write scheme, host and port, such as 'https://s3.example.com'")
+    elif endpoint is not None and endpoint.startswith("http://") and not table.allow_http:
+        report((*here, "endpoint"), "is plain HTTP", "write https://, or set `allow_http = true`")
+    if table.region is not None and (fault := fault_of_setting("region", table.region)) is not None:
+        report((*here, "region"), fault, "write one such as 'eu-west-1', or leave it out for AWS_REGION")
+    if not _PREFIX.fullmatch(table.prefix):
+        report((*here, "prefix"), "has more than letters, digits and -_./ in it", "choose another")
 
 
 def _check_names(tree: dict[str, Any], report: Report) -> None:

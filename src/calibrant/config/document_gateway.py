@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from calibrant.config.document_parts import CredentialLocation, Millis, Table, Whole
 from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Private
-from calibrant.config.schema import CacheScope, Durability, PayloadPolicy
+from calibrant.config.schema import CacheScope, Durability, FilePolicy, PayloadPolicy
 
 __all__ = [
     "Amount",
@@ -20,6 +20,7 @@ __all__ = [
     "Cache",
     "ClickHouseTable",
     "Export",
+    "FilesTable",
     "FilesystemStorage",
     "GatewayMetrics",
     "GatewayTable",
@@ -143,6 +144,17 @@ class Relay(Table, frozen=True, kw_only=True):
     api_key_location: CredentialLocation | None = None
 
 
+class FilesTable(Table, frozen=True, kw_only=True):
+    """`gateway.files`: ours."""
+
+    max_bytes: ByteSize = 20 * 2**20
+    max_files: Annotated[int, Meta(ge=1)] = 32
+    timeout_s: Seconds = 10.0
+    max_redirects: Whole = 5
+    allow_private: bool = False
+    content_types: tuple[Annotated[str, Meta(min_length=1)], ...] = FilePolicy().content_types
+
+
 class GatewayTable(Table, frozen=True, kw_only=True):
     """`[gateway]`: TensorZero's keys, then ours."""
 
@@ -171,6 +183,7 @@ class GatewayTable(Table, frozen=True, kw_only=True):
     header_timeout_s: Seconds = 15.0
     body_timeout_s: Seconds = 60.0
     max_body_bytes: ByteSize = 100 * 2**20
+    files: FilesTable = FilesTable()
 
 
 class ClickHouseTable(Table, frozen=True, kw_only=True):

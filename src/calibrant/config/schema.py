@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.request import JsonMode, Params
+from calibrant.types.storage import StorageKind
 from calibrant.types.tool import Tool, ToolChoice
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Credential",
     "Durability",
     "Experiment",
+    "FilePolicy",
     "Function",
     "Gateway",
     "Metric",
@@ -290,6 +292,35 @@ class Auth(Struct, frozen=True):
     """How long an answer about a key is kept; 0 asks every time."""
 
 
+class FilePolicy(Struct, frozen=True):
+    """Which files that requests name by address are fetched, and how."""
+
+    always: bool = False
+    """Fetch every one; else only those whose provider takes no address."""
+    max_bytes: int = 20 * 2**20
+    """Of one file, as sent and once decompressed."""
+    max_files: int = 32
+    """Of one request."""
+    timeout_s: float = 10.0
+    """For one file, redirects included."""
+    max_redirects: int = 5
+    allow_private: bool = False
+    """Whether addresses that are not public may be fetched from."""
+    content_types: tuple[str, ...] = (
+        "image/*",
+        "audio/*",
+        "video/*",
+        "application/pdf",
+        "text/plain",
+        "text/markdown",
+        "text/csv",
+        "application/msword",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.*",
+    )
+    """What a file may be; `*` at the end of one stands for anything."""
+
+
 class Gateway(Struct, frozen=True):
     """The HTTP server."""
 
@@ -310,9 +341,9 @@ class Gateway(Struct, frozen=True):
     header_timeout_s: float = 15.0
     body_timeout_s: float = 60.0
     max_body_bytes: int = 100 * 2**20
-    fetch_files: bool = False
     cache: CacheSettings = CacheSettings()
     auth: Auth = Auth()
+    files: FilePolicy = FilePolicy()
 
 
 class Config(Struct, frozen=True):
@@ -337,3 +368,5 @@ class Config(Struct, frozen=True):
     canonical: bytes
     """The canonical form as JSON: the merged document with the files it names."""
     warnings: tuple[str, ...] = ()
+    object_storage: StorageKind | None = None
+    """Where files of users are kept; null for the data folder."""

@@ -52,7 +52,6 @@ _BANDITS = ("adaptive", "track_and_stop")
 
 UNBUILT: tuple[Unbuilt, ...] = (
     _refused("gateway.relay", "relaying to another gateway"),
-    _refused("gateway.fetch_and_encode_input_files_before_inference", "fetching files by their address", True),
     _inert("gateway.export.otlp.traces.enabled", "OTLP export", "traces are not exported", True),
     _inert("gateway.export.otlp.traces.format", "OTLP export", "traces are not exported"),
     _inert("gateway.export.otlp.traces.extra_headers", "OTLP export", "traces are not exported"),
@@ -73,7 +72,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("rate_limiting.backend", "rate limiting", "no limit is kept"),
     _inert("rate_limiting.default_cost", "rate limiting", "no limit is kept"),
     _inert("rate_limiting.default_nano_cost", "rate limiting", "no limit is kept"),
-    _inert("object_storage", "object storage", "files are recorded as they were sent"),
     _inert("autopilot", "Autopilot", "nothing runs"),
     _inert("embedding_models", "embeddings", "there is no route for them"),
     _inert("evaluations", "evaluations", "nothing is evaluated"),

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import (
     CalibrantError,
+    FileUnavailable,
     Inexpressible,
     InferenceTimeout,
     InvalidRequest,
@@ -30,6 +31,7 @@ from calibrant.engine.caching import Keeping, keep, recall, uncharged
 from calibrant.engine.compiled import CompiledModel
 from calibrant.engine.ended import Ended, Over, nothing
 from calibrant.engine.engine import Engine
+from calibrant.engine.files import Attached
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import TIMER_S, Limit, outermost, tighter
 from calibrant.engine.prepare import prepared
@@ -40,6 +42,9 @@ from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
 __all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "open_model"]
+
+_GIVEN_UP = (ProviderError, InferenceTimeout, MissingCredential, Inexpressible, FileUnavailable)
+"""What makes a call fail and leaves the next provider its turn."""
 
 
 class OpenStream(Struct, frozen=True):
@@ -87,9 +92,10 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             await asyncio.sleep(step.seconds)
             continue
         try:
-            http = prepared(engine, plan, variant, call, step)
+            ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
+            http = prepared(engine, plan, variant, ready, step)
             reply = await _ask(engine, plan, http, call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
+        except _GIVEN_UP as error:
             step.error = step.discreet(error)
             continue
         journal.succeeded(step, reply, monotonic())
@@ -109,9 +115,10 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             await asyncio.sleep(step.seconds)
             continue
         try:
-            http = prepared(engine, plan, variant, call, step)
+            ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
+            http = prepared(engine, plan, variant, ready, step)
             return await _open_in_time(engine, plan, http, call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
+        except _GIVEN_UP as error:
             step.error = step.discreet(error)
     raise AssertionError("attempts end with an answer or an error")
 
@@ -173,10 +180,22 @@ def _round(
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
-    if all(isinstance(error, (MissingCredential, Inexpressible)) for _, error in failures):
+    if all(isinstance(error, (MissingCredential, Inexpressible, FileUnavailable)) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
     raise Exhausted(name, failures)
+
+
+async def _with_files(files: Attached, call: ModelCall, step: ProviderCall, journal: Journal) -> ModelCall:
+    """Return the call with every file as this provider takes it; what that takes is no time of the provider's."""
+    began = step.started
+    ready = await files.ready(call, step.provider.provider, step.limit)
+    if ready is not call:
+        step.started = monotonic()
+        spent = step.started - began
+        journal.upstream_s += spent
+        journal.durations["fetch"] = journal.durations.get("fetch", 0.0) + spent * 1e3
+    return ready
 
 
 async def _ask(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> Reply:

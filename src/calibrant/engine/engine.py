@@ -12,6 +12,7 @@ from calibrant.base.errors import SpoolFull
 from calibrant.config.schema import Config
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
+from calibrant.engine.files import Files
 from calibrant.engine.recent import Recent
 from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
@@ -120,6 +121,8 @@ class Engine:
     redact: Redact | None = None
     cache: Caching | None = None
     """Null where the configuration turns it off."""
+    files: Files | None = None
+    """Null passes files on as they came and records them so."""
     recent: Recent = field(default_factory=Recent)
 
     def reserve(self) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import AllVariantsFailed, CalibrantError, Inexpressible, InternalError
+from calibrant.base.errors import AllVariantsFailed, CalibrantError, FileUnavailable, Inexpressible, InternalError
 from calibrant.engine.compiled import Servable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_variant
@@ -52,6 +52,8 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
     answered = await serve(engine, plan, journal, _answered)
     if wants_raw(request):
         answered = replace(answered, calls=tuple(journal.rows))
+    if plan.files is not None:
+        await plan.files.settle()
     done = record(engine, plan, journal, answered=answered)
     if done is not None:
         await done
@@ -73,6 +75,8 @@ def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: fl
     plan = resolve(engine, request, caller, started)
     if not request.dryrun:
         engine.reserve()
+    if plan.files is not None:
+        plan.files.begin()
     journal = Journal(plan.inference_id)
     journal.durations["resolve"] = (monotonic() - started) * 1e3
     return plan, journal
@@ -84,7 +88,7 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
     Raises:
         CalibrantError: none can; the inference is recorded as failed.
     """
-    only_inexpressible: Inexpressible | None = None
+    faults: list[CalibrantError] = []
     try:
         for variant in plan.draw.order:
             try:
@@ -92,15 +96,11 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
                     check_variant(variant, plan.caller.grants)
                 return await make(engine, plan, variant, journal)
             except CalibrantError as error:
-                first = not journal.failures
                 _give_up(plan, variant, journal, error)
-                if not isinstance(error, Inexpressible):
-                    only_inexpressible = None
-                elif first or only_inexpressible is not None:
-                    only_inexpressible = error
-        if only_inexpressible is not None:
+                faults.append(error)
+        if faults and all(isinstance(error, (Inexpressible, FileUnavailable)) for error in faults):
             # Nobody was asked: the fault is the request's, not the variants'.
-            raise only_inexpressible
+            raise faults[-1]
         raise AllVariantsFailed(
             f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
         )
@@ -127,6 +127,8 @@ def wants_raw(request: InferenceRequest) -> bool:
 async def _failed(engine: Engine, plan: Plan, journal: Journal, error: CalibrantError) -> None:
     if plan.request.include_raw_response:
         error.provider_answers = tuple(raw_responses(journal.rows))
+    if plan.files is not None:
+        await plan.files.settle()
     done = record(engine, plan, journal, error=error)
     if done is not None:
         await done

@@ -64,7 +64,7 @@ class Journal(Struct):
     """The variant tried last."""
     rows: list[ModelInferenceRow] = []
     upstream_s: float = 0.0
-    """Seconds spent waiting for providers, failed calls included."""
+    """Seconds spent waiting for providers, failed calls included, and for files that they want."""
     backoff_s: float = 0.0
     durations: dict[str, float] = {}
     """Milliseconds of each step."""

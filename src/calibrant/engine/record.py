@@ -56,6 +56,8 @@ def inferred(
     row = _inference(engine, plan, journal, now, status=status, answered=answered, error=error, first_chunk=first_chunk)
     policy = plan.function.function.payloads
     rows = journal.rows
+    if plan.files is not None:
+        rows = [msgspec.structs.replace(row, raw_request=plan.files.masked(row.raw_request)) for row in rows]
     if policy != "full" or engine.redact is not None:
         rows = [_kept(engine, row, policy) for row in rows]
     return Inferred(row, tuple(rows))
@@ -127,7 +129,7 @@ def _payloads(engine: Engine, plan: Plan, answered: Answered | None) -> _Payload
     """Return what `_PAYLOADS` names."""
     request = plan.request
     payloads: _Payloads = (
-        _encode(request.input),
+        _encode(request.input if plan.files is None else plan.files.stored()),
         None if answered is None else output_json(answered),
         None if request.params == _NO_PARAMS else _encode({"chat_completion": request.params}),
         None if plan.tools is None else _encode(plan.tools),

@@ -16,6 +16,7 @@ from calibrant.config.dynamic import DYNAMIC_VARIANT
 from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.engine.draw import Draw, check_namespace, drawn
 from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.files import Attached, has_files
 from calibrant.engine.grants import check_models, check_request
 from calibrant.engine.sent import check_speakers
 from calibrant.render.inputs import check_input
@@ -42,6 +43,8 @@ class Plan(Struct, frozen=True):
     output_schema: Schema | None
     started: float
     """Monotonic seconds at which the request's body was complete."""
+    files: Attached | None = None
+    """The files of the input; null where there are none."""
 
 
 def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Plan:
@@ -89,7 +92,16 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
         tool_schemas=tool_schemas,
         output_schema=_output_schema(function, request),
         started=started,
+        files=_attached(engine, function, request) if has_files(request.input) else None,
     )
+
+
+def _attached(engine: Engine, function: CompiledFunction, request: InferenceRequest) -> Attached | None:
+    if engine.files is None:
+        return None
+    noted = engine.spool is not None and not request.dryrun and function.function.payloads == "full"
+    # A hook that redacts payloads cannot redact a file, so none is kept.
+    return Attached(engine.files, request.input, noted=noted, kept=noted and engine.redact is None)
 
 
 def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:

@@ -42,6 +42,8 @@ async def open_stream(engine: Engine, request: InferenceRequest, caller: Caller,
     upstream = await serve(engine, plan, journal, open_stream_of)
     if engine.spool is not None and not request.dryrun:
         try:
+            if plan.files is not None:
+                await plan.files.settle(final=False)
             await engine.spool.append(begun(engine, plan, journal, monotonic()))
         except BaseException:
             upstream.response.close()
@@ -117,6 +119,8 @@ class Stream:
         self.answered = answer(self.head, self.plan, reply, self.journal)
         if wants_raw(self.plan.request):
             self.answered = replace(self.answered, calls=tuple(self.journal.rows))
+        if self.plan.files is not None:
+            await self.plan.files.settle()
         done = record(
             self.engine,
             self.plan,

@@ -138,9 +138,17 @@ class Client:
     def _pool(self, origin: Origin) -> Pool:
         pool = self._pools.get(origin)
         if pool is None:
-            dial = partial(connect, origin, self._proxies.choose(origin), self._tls)
+            if len(self._pools) >= _MAX_REMEMBERED:
+                self._forget_unused()
+            dial = partial(connect, origin, self._proxies.choose(origin), self._tls, self._settings.public_only)
             pool = self._pools[origin] = Pool(str(origin), dial, self._settings)
         return pool
+
+    def _forget_unused(self) -> None:
+        """Forget origins without a connection: where strangers choose them, there is no end of them."""
+        self._routes.clear()
+        self._prepared.clear()
+        self._pools = {origin: pool for origin, pool in self._pools.items() if pool.size}
 
 
 def _remember(known: dict[_K, _V], key: _K, value: _V) -> None:

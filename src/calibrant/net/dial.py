@@ -16,6 +16,7 @@ from typing import Any, cast
 from calibrant.base.errors import Unreachable
 from calibrant.net.address import Origin
 from calibrant.net.proxy import Proxy, Tunnel
+from calibrant.net.public import is_public
 from calibrant.net.tls import explain_tls
 
 __all__ = ["connect"]
@@ -26,16 +27,31 @@ _HEAD_START_S = 0.25
 _Address = tuple[socket.AddressFamily, Any]
 
 
-async def connect(origin: Origin, proxy: Proxy | None, tls: ssl.SSLContext, protocol: asyncio.Protocol) -> None:
+async def connect(
+    origin: Origin, proxy: Proxy | None, tls: ssl.SSLContext, public_only: bool, protocol: asyncio.Protocol
+) -> None:
     """Connect a protocol to an origin; it is ready for a call when this returns.
 
+    Args:
+        origin: Where to.
+        proxy: Through whom.
+        tls: What is trusted.
+        public_only: Refuse an origin that is not on the public internet. Where a proxy connects in our place, it is
+            the proxy that resolves the name in the end; what the name is here is looked at all the same.
+        protocol: What to connect.
+
     Raises:
-        Unreachable: no address, none that answers, no trust, or the proxy would not.
+        Unreachable: no address, none that answers, no trust, none that is allowed, or the proxy would not.
     """
     loop = asyncio.get_running_loop()
     through = "" if proxy is None else f" through the proxy {proxy.origin}"
     try:
-        sock = await _open_socket(loop, origin if proxy is None else proxy.origin)
+        if proxy is None:
+            sock = await _open_socket(loop, origin, public_only=public_only)
+        else:
+            if public_only:
+                await _check_behind_proxy(loop, origin)
+            sock = await _open_socket(loop, proxy.origin, public_only=False)
         if proxy is None:
             await _wrap(loop, protocol, sock, origin, tls)
         elif origin.scheme == "http":
@@ -83,13 +99,35 @@ async def _through_tunnel(
     protocol.connection_made(cast("asyncio.BaseTransport", secured))
 
 
-async def _open_socket(loop: asyncio.AbstractEventLoop, origin: Origin) -> socket.socket:
+async def _resolve(loop: asyncio.AbstractEventLoop, origin: Origin) -> list[_Address]:
     try:
         found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a host name"
         raise Unreachable(f"cannot resolve the host of {origin}: {reason or 'no address'}") from error
-    addresses = _alternate([(info[0], info[4]) for info in found])
+    return [(info[0], info[4]) for info in found]
+
+
+def _check_public(origin: Origin, addresses: list[_Address]) -> None:
+    # One that is not spoils the others: a host with both is up to no good, or not meant for us.
+    if not all(is_public(str(address[1][0])) for address in addresses):
+        raise Unreachable(f"the host of {origin} is not on the public internet", retryable=False)
+
+
+async def _check_behind_proxy(loop: asyncio.AbstractEventLoop, origin: Origin) -> None:
+    try:
+        addresses = await _resolve(loop, origin)
+    except Unreachable:
+        # Behind some proxies nothing outside can be resolved.
+        return
+    _check_public(origin, addresses)
+
+
+async def _open_socket(loop: asyncio.AbstractEventLoop, origin: Origin, *, public_only: bool) -> socket.socket:
+    found = await _resolve(loop, origin)
+    if public_only:
+        _check_public(origin, found)
+    addresses = _alternate(found)
     if len(addresses) == 1:
         return await _try(loop, addresses[0])
     return await _race(loop, addresses)

@@ -41,5 +41,7 @@ class ClientSettings(Struct, frozen=True):
     ca_bundle: str | None = None
     """PEM file of certificate authorities to trust beside the system's."""
     proxies: ProxySettings = ProxySettings()
+    public_only: bool = False
+    """Whether it connects to nothing but the public internet: for addresses that strangers choose."""
     user_agent: str = "calibrant"
     """Sent where the call names none."""

@@ -17,7 +17,7 @@ from calibrant.providers.sign import bearer
 from calibrant.providers.sigv4 import signed
 from calibrant.types.call import HttpCall
 
-__all__ = ["AwsService", "aws_service"]
+__all__ = ["AwsService", "aws_domain", "aws_service"]
 
 _DOMAINS = (
     ("cn-", "amazonaws.com.cn"),
@@ -86,5 +86,9 @@ def aws_service(provider: Provider, host: str, name: str) -> AwsService:
         raise ConfigError(
             f"provider {provider.name!r} ({provider.type}) needs `region`, such as 'us-east-1', or `endpoint_url`"
         )
-    domain = next((domain for prefix, domain in _DOMAINS if region.startswith(prefix)), _DOMAIN)
-    return AwsService(provider.name, f"https://{host}.{region}.{domain}", name, region)
+    return AwsService(provider.name, f"https://{host}.{region}.{aws_domain(region)}", name, region)
+
+
+def aws_domain(region: str) -> str:
+    """Return the domain that the services of a region are under."""
+    return next((domain for prefix, domain in _DOMAINS if region.startswith(prefix)), _DOMAIN)

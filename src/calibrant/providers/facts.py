@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.types.request import Params
@@ -28,6 +28,9 @@ class Facts(Struct, frozen=True, kw_only=True):
     images: bool = False
     documents: bool = False
     audio: bool = False
+    by_address: frozenset[str] = frozenset()
+    """Kinds of files (`image`, `document`, `text`, `audio`) that it takes by their address; of others it wants the
+    bytes."""
     reasoning: bool = True
     """Whether models of it may show their reasoning."""
     thoughts_returned: bool = False
@@ -54,6 +57,7 @@ _ANTHROPIC = Facts(
     json_mode=False,
     images=True,
     documents=True,
+    by_address=frozenset({"image", "document"}),
     thoughts_returned=True,
     cache_points=True,
     provider_tools=True,
@@ -111,6 +115,7 @@ _SAGEMAKER = Facts(
     images=True,
     documents=True,
     audio=True,
+    by_address=frozenset({"image"}),
     provider_tools=True,
     params=frozenset(
         {"temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop_sequences"}
@@ -122,6 +127,7 @@ _RESPONSES = Facts(
     docs=("platform.openai.com/docs/api-reference/responses",),
     images=True,
     documents=True,
+    by_address=frozenset({"image", "document", "text"}),
     thoughts_returned=True,
     provider_tools=True,
     params=frozenset({"temperature", "max_tokens", "top_p", "reasoning_effort", "service_tier", "verbosity"}),
@@ -133,7 +139,7 @@ _OWN: dict[str, Facts] = {
     "gcp_vertex_gemini": _GEMINI,
     "google_ai_studio_gemini": _GEMINI,
     "anthropic": _ANTHROPIC,
-    "gcp_vertex_anthropic": _ANTHROPIC,
+    "gcp_vertex_anthropic": replace(_ANTHROPIC, by_address=frozenset()),
 }
 """The provider types with a dialect of their own."""
 
@@ -168,6 +174,7 @@ def _compatible(vendor: Vendor) -> Facts:
         images=vendor.files is not None,
         documents=whole,
         audio=whole,
+        by_address=_BY_ADDRESS[vendor.files],
         reasoning=vendor.shows_reasoning,
         thoughts_returned=vendor.thoughts is not None,
         cache_points=vendor.cache_points,
@@ -177,6 +184,14 @@ def _compatible(vendor: Vendor) -> Facts:
     )
 
 
+_BY_ADDRESS = {
+    None: frozenset[str](),
+    "images": frozenset({"image"}),
+    "openai": frozenset({"image"}),
+    "openrouter": frozenset({"image", "document", "text"}),
+    "mistral": frozenset({"image", "document", "text", "audio"}),
+}
+"""By the form of a vendor's files."""
 _ALWAYS = ("temperature", "max_tokens", "top_p", "presence_penalty", "frequency_penalty", "stop_sequences")
 
 

@@ -12,6 +12,7 @@ from calibrant.server.http import Handler
 from calibrant.server.inference import MESSAGES, NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, count_handler, inference_handler
 from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
+from calibrant.server.object_storage import object_handler
 from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
 from calibrant.types.key import Role
@@ -44,6 +45,7 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),
         Route("GET", "/internal/accounting", host.accounting, books, roles=READ),
+        Route("GET", "/internal/object_storage", object_handler(engine), "A file that the record names.", roles=READ),
         Route("GET", "/v1/keys", desk.list, "List API keys.", roles=ADMIN),
         Route("POST", "/v1/keys", desk.create, "Make an API key.", roles=ADMIN),
         Route("PATCH", "/v1/keys/{public_id}", desk.change, "Change an API key.", roles=ADMIN),

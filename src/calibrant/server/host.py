@@ -38,6 +38,8 @@ class Host:
     """Asks after the database; may block, never raises."""
     catalogue: Catalogue | None = None
     """Where API keys are; null where none is asked for."""
+    waiting_files: Callable[[], int] | None = None
+    """Counts the files that wait to be moved to the bucket; may block. Null where there is no bucket."""
 
     async def status(self, _: HttpRequest) -> Answer:
         """`GET /status`: that it runs, and what."""
@@ -85,6 +87,9 @@ class Host:
         else:
             gauges.append(("database_up", "Whether the database answers.", 1.0))
             gauges += [(f"records_{name}", text, float(value)) for name, text, value in _records(books.total)]
+        if self.waiting_files is not None:
+            waiting = float(self.waiting_files())
+            gauges.append(("files_waiting", "Files that wait to be moved to the bucket.", waiting))
         return exposition(merge([*others, self.engine.metrics.figures()]), gauges)
 
 

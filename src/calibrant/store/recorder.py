@@ -25,6 +25,7 @@ from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Retention
 from calibrant.store.base import Cursor, Events
 from calibrant.store.batching import batch_of_damage, batch_of_frames
+from calibrant.store.blobs import BlobFolder
 from calibrant.store.frame import HEADER_BYTES, scan
 from calibrant.store.linking import Link, link_known
 from calibrant.store.quarantine import try_again
@@ -55,6 +56,8 @@ _BACK_OFF_S = 0.1
 _BACK_OFF_MAX_S = 5.0
 _PUBLISH_S = 0.1
 _SWEEP_S = 60.0
+_SWEEP_BLOBS_S = 3600.0
+"""Each look goes through all of their names."""
 _WARNINGS = 20
 _WAITING_PAGE = 200
 
@@ -80,6 +83,7 @@ class Recorder:
         *,
         link: Link = link_known,
         retention: Retention | None = None,
+        blobs: BlobFolder | None = None,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -90,6 +94,7 @@ class Recorder:
             events: Where to store. The recorder closes it.
             link: Judges feedback that was spooled before its target was in the store.
             retention: How long payloads stay; null does not look.
+            blobs: Files that go when the payloads go that named them.
             clock: What time it is.
             draw: A number from 0 to 1, for the jitter of waiting.
         """
@@ -97,6 +102,7 @@ class Recorder:
         self._events = events
         self._link = link
         self._retention = retention
+        self._blobs = blobs
         self._clock = clock or SystemClock()
         self._draw = draw
         self._lock = -1
@@ -110,6 +116,7 @@ class Recorder:
         self._size_warning = ""
         self._published = float("-inf")
         self._next_sweep = 0.0
+        self._next_blobs = 0.0
         self._database_bytes = 0
         self._quarantined = 0
         self._recount = True
@@ -318,13 +325,16 @@ class Recorder:
         now = self._clock.monotonic()
         if self._retention is None or now < self._next_sweep:
             return
-        swept = sweep(self._events, self._retention, now_ms=self._clock.wall_ms())
+        blobs = self._blobs if now >= self._next_blobs else None
+        swept = sweep(self._events, self._retention, now_ms=self._clock.wall_ms(), blobs=blobs)
         self._database_bytes = swept.used_bytes
         if swept.warning and not self._size_warning:
             _log.warning("%s", swept.warning)
         self._size_warning = swept.warning
         if not swept.more:
             self._next_sweep = now + _SWEEP_S
+            if blobs is not None:
+                self._next_blobs = now + _SWEEP_BLOBS_S
 
     def _note_recovery(self) -> None:
         if self._store_error:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from msgspec import Struct
 
 from calibrant.config.schema import Retention
 from calibrant.store.base import Events
+from calibrant.store.blobs import BlobFolder
 
 __all__ = ["Swept", "sweep"]
 
 _DAY_MS = 86_400_000
+_DAY_S = 86_400
 _STEP_ROWS = 500
 _STEP_PAGES = 2_000
 _WARN_AT = 0.8
@@ -26,14 +30,19 @@ class Swept(Struct, frozen=True):
     warning: str = ""
 
 
-def sweep(events: Events, policy: Retention, *, now_ms: int) -> Swept:
+def sweep(events: Events, policy: Retention, *, now_ms: int, blobs: BlobFolder | None = None) -> Swept:
     """Drop some payloads that are too old or for which there is no room, and give free pages back.
+
+    Files that no payload young enough can name go too.
 
     Memory and time of a step are bounded, whatever the size of the database.
     """
     dropped = 0
     if policy.payload_days:
         dropped = events.drop_payloads(limit=_STEP_ROWS, before_ms=now_ms - policy.payload_days * _DAY_MS)
+        if blobs is not None and not dropped:
+            with suppress(OSError):
+                dropped = blobs.drop_before((now_ms / 1e3) - policy.payload_days * _DAY_S, limit=_STEP_ROWS)
     used = events.used_bytes()
     limit = policy.max_database_bytes
     over = bool(limit) and used > limit

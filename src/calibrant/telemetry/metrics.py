@@ -48,6 +48,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Judges and fusers that could not answer, so that a candidate was picked by chance.",
         ("function_name", "variant_name"),
     ),
+    "file_failures": ("Files that could not be fetched, kept or uploaded.", ("step",)),
     "feedback": ("Feedback accepted.", ("metric_name",)),
     "auth_refused": ("Requests refused for want of a good API key, or of what it opens.", ("reason",)),
     "rejected": ("Requests refused because the spool had no room.", ()),

@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from calibrant.types.storage import StoragePath
+
 __all__ = [
     "CachePoint",
     "File",
@@ -66,13 +68,16 @@ class ToolResult(Struct, frozen=True, tag="tool_result"):
 
 
 class File(Struct, frozen=True, tag="file", omit_defaults=True):
-    """An image, a PDF or a sound: by `url`, or base64 in `data`."""
+    """An image, a PDF or a sound: by `url`, base64 in `data`, or, in the record, by `storage_path`."""
 
     url: str | None = None
     data: str | None = None
     mime_type: str | None = None
     detail: str | None = None
     filename: str | None = None
+    storage_path: StoragePath | None = None
+    source_url: str | None = None
+    """Where what is kept was fetched from."""
 
 
 class Thought(Struct, frozen=True, tag="thought", omit_defaults=True):

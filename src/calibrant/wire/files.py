@@ -5,21 +5,14 @@ from __future__ import annotations
 import binascii
 
 from calibrant.types.content import File
+from calibrant.types.media import sniff
 from calibrant.wire.body import invalid
 
 __all__ = ["from_base64", "from_url"]
 
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
-)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_SNIFFED = 32
+_SNIFFED = 88
 """Letters of base64 that are decoded to see what a file is: a multiple of four."""
-_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
 
 def from_url(
@@ -64,7 +57,9 @@ def from_base64(
     fault = _fault(data)
     if fault is not None:
         raise invalid(f"not valid base64: {fault}", path)
-    return File(data=data, mime_type=mime_type or _sniff(data), detail=detail, filename=filename)
+    return File(
+        data=data, mime_type=mime_type or sniff(binascii.a2b_base64(data[:_SNIFFED])), detail=detail, filename=filename
+    )
 
 
 def _fault(data: str) -> str | None:
@@ -80,10 +75,3 @@ def _fault(data: str) -> str | None:
     if rest not in (b"", b"=", b"==") or not data.endswith(rest.decode()):
         return "it has letters that base64 does not have, or padding before its end"
     return "its length is no multiple of four" if len(data) % 4 else None
-
-
-def _sniff(data: str) -> str | None:
-    content = binascii.a2b_base64(data[:_SNIFFED])
-    if content[:4] == b"RIFF":
-        return _RIFF.get(content[8:12])
-    return next((media for magic, media in _MAGIC if content.startswith(magic)), None)

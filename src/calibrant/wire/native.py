@@ -302,8 +302,10 @@ def _text(block: shape.TextBlock, role: Role, path: str) -> InputBlock:
 
 
 def _file(block: shape.FileBlock, path: str) -> File:
+    if block.storage_path is not None and block.url is None and block.data is None:
+        return File(None, None, block.mime_type, block.detail, block.filename, block.storage_path, block.source_url)
     if (block.url is None) == (block.data is None):
-        raise invalid("a file needs exactly one of `url` and `data`", path)
+        raise invalid("a file needs exactly one of `url`, `data` and `storage_path`", path)
     if block.url is not None:
         if block.file_type == "base64":
             raise invalid("a file with file_type 'base64' needs `data`", path)
