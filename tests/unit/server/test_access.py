@@ -41,6 +41,7 @@ TABLE = {
     "GET /health": ANYBODY,
     "GET /metrics": READ,
     "GET /internal/accounting": READ,
+    "GET /internal/object_storage": READ,
     "GET /v1/keys": set(),
     "POST /v1/keys": set(),
     "PATCH /v1/keys/{public_id}": set(),

@@ -1,9 +1,13 @@
+import os
+import time
+
 from tests.support.records import inferred
 from tests.support.stores import drained, spooled
 
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Retention
 from calibrant.store.base import Filter
+from calibrant.store.blobs import BlobFolder, blob_key, digest
 from calibrant.store.retention import sweep
 from calibrant.store.sqlite import SqliteEvents
 
@@ -53,3 +57,19 @@ def test_a_database_that_grows_warns_and_then_loses_its_oldest_payloads(tmp_path
     assert "no payload is left" in sweep(events, Retention(max_database_bytes=1), now_ms=0).warning
     events.close()
     assert events.path.stat().st_size < before
+
+
+def test_files_go_with_the_payloads_that_could_name_them(tmp_path):
+    events = filled(tmp_path, 1)
+    now_ms = int(time.time() * 1000)
+    blobs = BlobFolder(tmp_path / "blobs")
+    old, young = (blob_key(digest(content), "image/png") for content in (b"old", b"young"))
+    for key, days in ((old, 31), (young, 29)):
+        blobs.put(key, b"")
+        os.utime(tmp_path / "blobs" / key, (now_ms / 1000 - days * 86_400,) * 2)
+    kept = sweep(events, Retention(payload_days=0), now_ms=now_ms, blobs=blobs)
+    assert (kept.dropped, len(list(blobs.all_keys()))) == (0, 2)
+    swept = sweep(events, Retention(), now_ms=now_ms, blobs=blobs)
+    assert (swept.dropped, swept.more, list(blobs.all_keys())) == (1, True, [young])
+    assert sweep(events, Retention(), now_ms=now_ms, blobs=blobs).dropped == 0
+    events.close()

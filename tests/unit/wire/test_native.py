@@ -190,8 +190,11 @@ def message(content):
         (message({"type": "text", "text": "a", "b": 1}), "$.input.messages[0].content[0]"),
         (message({"type": "nonsense"}), "$.input.messages[0].content[0].type"),
         (message({"type": "tool_call", "id": "1", "name": "n"}), "$.input.messages[0].content[0]"),
-        (message({"type": "file"}), "exactly one of `url` and `data`"),
-        (message({"type": "file", "url": "https://a", "data": "aGk="}), "exactly one of `url` and `data`"),
+        (message({"type": "file"}), "exactly one of `url`, `data` and `storage_path`"),
+        (
+            message({"type": "file", "url": "https://a", "data": "aGk="}),
+            "exactly one of `url`, `data` and `storage_path`",
+        ),
         (message({"type": "file", "file_type": "url", "data": "aGk="}), "needs `url`"),
         (message({"type": "file", "file_type": "base64", "url": "https://a"}), "needs `data`"),
         (message({"type": "file", "data": "a?="}), "not valid base64"),
