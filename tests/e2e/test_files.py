@@ -191,6 +191,17 @@ def test_openais_parts_reach_another_dialect(running, upstream):
     ]
 
 
+def test_a_conversation_that_goes_on_has_its_files_again(running, upstream):
+    client = openai.OpenAI(base_url=f"{running.url}/openai/v1", api_key="x", max_retries=0)
+    image = {"type": "input_image", "image_url": f"data:image/png;base64,{b64(PNG)}", "detail": "low"}
+    model = "tensorzero::model_name::gpt"
+    first = client.responses.create(model=model, input=[{"role": "user", "content": [image]}])
+    sent = msgspec.json.decode(upstream.seen[-1].body)["messages"][0]
+    client.responses.create(model=model, input="And now?", previous_response_id=first.id)
+    assert msgspec.json.decode(upstream.seen[-1].body)["messages"][0] == sent
+    assert b64(PNG) in str(sent)
+
+
 def test_no_row_and_no_frame_holds_a_file_whole(running):
     running.settled()
     needles = [b64(content)[64:164].encode() for content in (PNG, PDF)]
