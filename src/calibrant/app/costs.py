@@ -162,8 +162,8 @@ class _Pricers:
 
 
 def _provider(config: Config, call: Spending) -> Provider | None:
-    model = config.models.get(call.model_name)
-    providers = () if model is None else model.providers
+    named = (models.get(call.model_name) for models in (config.models, config.embedding_models))
+    providers = [provider for model in named if model is not None for provider in model.providers]
     wanted = (call.provider_name, call.provider_type)
     return next((each for each in providers if (each.name, each.type) == wanted), None)
 

@@ -59,6 +59,8 @@ _OBSERVED = {
     "/openai/v1/responses": "openai_responses",
     "/v1/responses": "openai_responses",
     "/v1/messages": "anthropic_messages",
+    "/openai/v1/embeddings": "openai_embeddings",
+    "/v1/embeddings": "openai_embeddings",
     "/feedback": "feedback",
 }
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from calibrant.config import document_models, document_parts, schema
 from calibrant.config.credential import AWS_TYPES, credential_at, provider_credential
@@ -29,7 +29,7 @@ from calibrant.config.document_functions import (
 )
 from calibrant.config.document_gateway import Cache, GatewayTable, NoStorage, ObjectStorageTable
 from calibrant.config.document_gateway import S3Storage as S3Table
-from calibrant.config.document_models import AnyProvider, ModelTable
+from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
@@ -113,6 +113,9 @@ def build(
         canonical=canonical,
         warnings=tuple(warnings),
         object_storage=_storage(document.object_storage),
+        embedding_models={
+            name: _embedding_model(name, table, defaults) for name, table in document.embedding_models.items()
+        },
     )
 
 
@@ -197,6 +200,20 @@ def _timeouts(table: TimeoutsTable) -> Timeouts:
 def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential]) -> Model:
     providers = [_provider(key, table.providers[key], defaults) for key in table.routing]
     return Model(name, tuple(providers), _timeouts(table.timeouts), table.namespace)
+
+
+def _embedding_model(name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential]) -> Model:
+    providers = [
+        replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
+        for key in table.routing
+        for provider in (table.providers[key],)
+    ]
+    return Model(name, tuple(providers), _one_timeout(table.timeout_ms, table.timeouts), table.namespace)
+
+
+def _one_timeout(timeout_ms: int | None, table: TimeoutsTable) -> Timeouts:
+    """Return the timeouts of what never streams."""
+    return Timeouts(table.non_streaming.total_ms if timeout_ms is None else timeout_ms)
 
 
 def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential]) -> Provider:

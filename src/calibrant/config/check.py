@@ -15,7 +15,7 @@ import msgspec
 
 from calibrant.config.document import Document
 from calibrant.config.document_gateway import S3Storage
-from calibrant.config.document_models import ModelTable
+from calibrant.config.document_models import EmbeddingModelTable, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_bytes
 from calibrant.config.merge import Origins
@@ -71,8 +71,8 @@ def check(document: Document, tree: dict[str, Any], report: Report) -> None:
     if isinstance(document.object_storage, S3Storage):
         _check_bucket(document.object_storage, report)
     _check_names(tree, report)
-    for name, model in document.models.items():
-        _check_model(("models", name), model, names(tree, "models", name, "providers"), document, report)
+    for (section, name), model in document.model_tables():
+        _check_model((section, name), model, names(tree, section, name, "providers"), document, report)
     for name, tool in document.tools.items():
         check_schema(tool.parameters, ("tools", name, "parameters"), report)
 
@@ -94,11 +94,7 @@ def check_timeouts(path: Path, timeouts: TimeoutsTable, ceiling: int, report: Re
         (("streaming", "total_ms"), timeouts.streaming.total_ms),
     ):
         if value is not None and value > ceiling:
-            report(
-                (*path, "timeouts", *key),
-                f"is {value}, but no call may take longer than {ceiling} ms",
-                "lower it, or raise `gateway.global_outbound_http_timeout_ms`",
-            )
+            _too_long((*path, "timeouts", *key), value, ceiling, report)
 
 
 def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
@@ -173,9 +169,14 @@ def _check_names(tree: dict[str, Any], report: Report) -> None:
         report(("metrics", name), "has a name that feedback itself uses", "choose another name")
 
 
-def _check_model(path: Path, model: ModelTable, known: set[str], document: Document, report: Report) -> None:
+def _check_model(
+    path: Path, model: ModelTable | EmbeddingModelTable, known: set[str], document: Document, report: Report
+) -> None:
     ceiling = document.gateway.global_outbound_http_timeout_ms
     check_timeouts(path, model.timeouts, ceiling, report)
+    embeds = isinstance(model, EmbeddingModelTable)
+    if embeds:
+        _check_timeout(path, model.timeout_ms, model.timeouts, ceiling, report)
     for i, name in enumerate(model.routing):
         if name not in known:
             report(
@@ -188,6 +189,33 @@ def _check_model(path: Path, model: ModelTable, known: set[str], document: Docum
     for name, provider in model.providers.items():
         here = (*path, "providers", name)
         check_timeouts(here, provider.timeouts, ceiling, report)
+        if embeds:
+            _check_timeout(here, provider.timeout_ms, provider.timeouts, ceiling, report)
+            _check_embeds(here, str(provider.__struct_config__.tag), report)
         base = getattr(provider, "api_base", None)
         if base is not None and not base.startswith(("http://", "https://")):
             report((*here, "api_base"), "is no address", 'start it with "https://" or "http://"')
+
+
+def _check_timeout(path: Path, timeout_ms: int | None, timeouts: TimeoutsTable, ceiling: int, report: Report) -> None:
+    """Report an embedding's timeout that cannot be kept. It has two names; who writes both may mean either."""
+    if timeout_ms is None:
+        return
+    if timeout_ms > ceiling:
+        _too_long((*path, "timeout_ms"), timeout_ms, ceiling, report)
+    if timeouts.non_streaming.total_ms is not None:
+        report((*path, "timeout_ms"), "is set beside `timeouts.non_streaming.total_ms`", "keep one of the two")
+
+
+def _check_embeds(path: Path, type_: str, report: Report) -> None:
+    if not VENDORS[type_].embeddings:
+        known = ", ".join(sorted(name for name, vendor in VENDORS.items() if vendor.embeddings))
+        report((*path, "type"), f"is {type_!r}, which has no embeddings", f"write one of {known}")
+
+
+def _too_long(path: Path, value: int, ceiling: int, report: Report) -> None:
+    report(
+        path,
+        f"is {value}, but no call may take longer than {ceiling} ms",
+        "lower it, or raise `gateway.global_outbound_http_timeout_ms`",
+    )

@@ -19,12 +19,9 @@ _EXAMPLE = 'such as pointer = "/usage/prompt_tokens"'
 
 def check_costs(document: Document, report: Report) -> None:
     """Report entries that cannot be followed."""
-    for section, models in (("models", document.models), ("embedding_models", document.embedding_models)):
-        for name, model in models.items():
-            for key, provider in model.providers.items():
-                here = (section, name, "providers", key)
-                _check((*here, "cost"), provider.cost, report)
-                _check((*here, "batch_cost"), provider.batch_cost, report)
+    for here, provider in document.provider_tables():
+        _check((*here, "cost"), provider.cost, report)
+        _check((*here, "batch_cost"), provider.batch_cost, report)
 
 
 def _check(path: Path, rules: Iterable[CostRule], report: Report) -> None:

@@ -22,13 +22,11 @@ _RIGHT = {
 
 def check_credentials(document: Document, report: Report) -> None:
     """Report credentials that no call could be signed with, and addresses and regions that cannot be right."""
-    for name, model in document.models.items():
-        for key, provider in model.providers.items():
-            here = ("models", name, "providers", key)
-            _check_sdk(here, provider, report)
-            _check_settings(here, provider, report)
-            if provider.__struct_config__.tag in AWS_TYPES:
-                _check_aws(here, provider, report)
+    for here, provider in document.provider_tables():
+        _check_sdk(here, provider, report)
+        _check_settings(here, provider, report)
+        if provider.__struct_config__.tag in AWS_TYPES:
+            _check_aws(here, provider, report)
     for field in document.provider_types.__struct_fields__:
         defaults = getattr(document.provider_types, field).defaults
         _check_sdk(("provider_types", field, "defaults"), defaults, report)

@@ -21,9 +21,8 @@ _BOTH = ("has a `value` and `delete = true`", "keep one of the two")
 
 def check_extras(document: Document, report: Report) -> None:
     """Report entries that change nothing or that cannot be followed."""
-    for name, model in document.models.items():
-        for key, provider in model.providers.items():
-            _check(("models", name, "providers", key), provider.extra_body, provider.extra_headers, report)
+    for here, provider in document.provider_tables():
+        _check(here, provider.extra_body, provider.extra_headers, report)
     for name, function in document.functions.items():
         for key, variant in function.variants.items():
             for within, call in calls_of(variant):

@@ -9,6 +9,7 @@ in `document_gateway.py`, `document_models.py` and `document_functions.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import inspect
@@ -25,9 +26,10 @@ from calibrant.config.document_gateway import (
     RetentionTable,
     SpoolTable,
 )
-from calibrant.config.document_models import EmbeddingModelTable, ModelTable, ProviderTypesTable
+from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelTable, ProviderTypesTable
 from calibrant.config.document_parts import Table
 from calibrant.config.marks import JsonFile, Private
+from calibrant.config.problem import Path
 
 __all__ = ["DOCUMENT", "Document", "MetricTable", "ToolTable"]
 
@@ -70,6 +72,19 @@ class Document(Table, frozen=True, kw_only=True):
     spool: SpoolTable = SpoolTable()
     record: RecordTable = RecordTable()
     retention: RetentionTable = RetentionTable()
+
+    def model_tables(self) -> Iterator[tuple[tuple[str, str], ModelTable | EmbeddingModelTable]]:
+        """Yield every model, of chat and of embeddings, after its place."""
+        for name, model in self.models.items():
+            yield ("models", name), model
+        for name, embedding_model in self.embedding_models.items():
+            yield ("embedding_models", name), embedding_model
+
+    def provider_tables(self) -> Iterator[tuple[Path, AnyProvider]]:
+        """Yield every provider of theirs after its place."""
+        for path, model in self.model_tables():
+            for name, provider in model.providers.items():
+                yield (*path, "providers", name), provider
 
 
 DOCUMENT = inspect.type_info(Document)

@@ -6,6 +6,7 @@ Nothing here holds a secret: credentials are locations, resolved into `Secret` v
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -370,3 +371,11 @@ class Config(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     object_storage: StorageKind | None = None
     """Where files of users are kept; null for the data folder."""
+    embedding_models: dict[str, Model] = {}
+
+    def providers(self) -> Iterator[tuple[tuple[str, ...], Provider]]:
+        """Yield every configured provider after its place in the document."""
+        for section, models in (("models", self.models), ("embedding_models", self.embedding_models)):
+            for model in models.values():
+                for provider in model.providers:
+                    yield (section, model.name, "providers", provider.name), provider

@@ -261,9 +261,8 @@ class Secrets:
 
 
 def _configured(config: Config) -> Iterator[tuple[str, Credential]]:
-    for model in config.models.values():
-        for provider in model.providers:
-            yield dotted(("models", model.name, "providers", provider.name)), provider.credential
+    for place, provider in config.providers():
+        yield dotted(place), provider.credential
 
 
 def _locations(credential: Credential) -> tuple[str, ...]:

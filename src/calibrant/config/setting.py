@@ -89,13 +89,13 @@ def settle(config: Config, environ: Mapping[str, str]) -> tuple[Config, tuple[Pr
     """
     problems: list[Problem] = []
 
-    def settled(model: Model, provider: Provider) -> Provider:
+    def settled(place: tuple[str, ...], provider: Provider) -> Provider:
         changed: dict[str, Any] = {}
         for key in _FAULTS.keys() & provider.options.keys():
             value: object = provider.options[key]
             if not isinstance(value, str) or not is_located(key, value) or value.startswith(_DYNAMIC):
                 continue
-            path = dotted(("models", model.name, "providers", provider.name, key))
+            path = dotted((*place, key))
             found = _from_environment(value, environ)
             if isinstance(found, Absent):
                 problems.append(Problem("environment", path, found.why, f"set it, or write the {key} itself"))
@@ -117,9 +117,8 @@ def _from_environment(value: str, environ: Mapping[str, str]) -> str | Absent:
 def wants_region(config: Config) -> tuple[str, ...]:
     """Return the path of each provider whose region AWS's own settings are still to say."""
     return tuple(
-        dotted(("models", model.name, "providers", provider.name, "region"))
-        for model in config.models.values()
-        for provider in model.providers
+        dotted((*place, "region"))
+        for place, provider in config.providers()
         if provider.options.get("region") == REGION_FROM_SDK
     )
 
@@ -127,7 +126,7 @@ def wants_region(config: Config) -> tuple[str, ...]:
 def with_region(config: Config, region: str) -> Config:
     """Return the configuration with this region wherever AWS's own settings were to say it."""
 
-    def settled(_: Model, provider: Provider) -> Provider:
+    def settled(_: tuple[str, ...], provider: Provider) -> Provider:
         if provider.options.get("region") != REGION_FROM_SDK:
             return provider
         return replace(provider, options={**provider.options, "region": region})
@@ -135,12 +134,22 @@ def with_region(config: Config, region: str) -> Config:
     return _with_providers(config, settled)
 
 
-def _with_providers(config: Config, change: Callable[[Model, Provider], Provider]) -> Config:
-    models = {
-        name: replace(model, providers=tuple(change(model, provider) for provider in model.providers))
-        for name, model in config.models.items()
-    }
-    return replace(config, models=models)
+def _with_providers(config: Config, change: Callable[[tuple[str, ...], Provider], Provider]) -> Config:
+    changed = {place: change(place, provider) for place, provider in config.providers()}
+
+    def of(section: str, models: Mapping[str, Model]) -> dict[str, Model]:
+        return {
+            name: replace(
+                model, providers=tuple(changed[section, name, "providers", each.name] for each in model.providers)
+            )
+            for name, model in models.items()
+        }
+
+    return replace(
+        config,
+        models=of("models", config.models),
+        embedding_models=of("embedding_models", config.embedding_models),
+    )
 
 
 def dynamic_settings(provider: Provider) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ def _refused(pattern: str, feature: str, *values: Any) -> Unbuilt:
 
 
 _PROVIDER = "models.*.providers.*"
+_EMBEDDER = "embedding_models.*.providers.*"
 _VARIANT = "functions.*.variants.*"
 _EXPERIMENT = "functions.*.experimentation"
 _BANDITS = ("adaptive", "track_and_stop")
@@ -73,7 +74,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("rate_limiting.default_cost", "rate limiting", "no limit is kept"),
     _inert("rate_limiting.default_nano_cost", "rate limiting", "no limit is kept"),
     _inert("autopilot", "Autopilot", "nothing runs"),
-    _inert("embedding_models", "embeddings", "there is no route for them"),
     _inert("evaluations", "evaluations", "nothing is evaluated"),
     _inert("functions.*.evaluators", "evaluators", "nothing is evaluated"),
     _inert("optimizers", "optimizers", "nothing is optimized"),
@@ -81,8 +81,9 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("provider_types.*.batch", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.batch_cost", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
-    _inert(f"{_PROVIDER}.timeout_ms", "embeddings", "`timeouts` has the timeouts of a chat model"),
+    _inert(f"{_PROVIDER}.timeout_ms", "one timeout of a chat model", "`timeouts` has its timeouts"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),
+    _inert(f"{_EMBEDDER}.batch_cost", "batch inference", "there is no route for it"),
     _refused(f"{_VARIANT}.type", "in-context-learning variants", "experimental_dynamic_in_context_learning"),
     _refused(f"{_EXPERIMENT}.type", "adaptive experiments", *_BANDITS),
     _refused(f"{_EXPERIMENT}.namespaces.*.type", "adaptive experiments", *_BANDITS),

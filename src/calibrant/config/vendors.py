@@ -20,6 +20,8 @@ class Vendor(Struct, frozen=True):
     """Where else it may be then."""
     shorthand: bool = False
     """Whether `type::model` names a model that is not configured."""
+    embeddings: bool = False
+    """Whether it has models of embeddings."""
     needs_api_base: bool = False
     needs_model_name: bool = True
     model_key: str = "model_name"
@@ -37,6 +39,7 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "aws_bedrock",
             "env::AWS_BEARER_TOKEN_BEDROCK",
+            embeddings=True,
             fallback="sdk",
             needs_model_name=False,
             model_key="model_id",
@@ -50,13 +53,14 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "azure",
             "env::AZURE_API_KEY",
+            embeddings=True,
             fallback="env::AZURE_OPENAI_API_KEY",
             needs_model_name=False,
             model_key="deployment_id",
             options=("endpoint",),
         ),
         Vendor("deepseek", "env::DEEPSEEK_API_KEY", shorthand=True),
-        Vendor("fireworks", "env::FIREWORKS_API_KEY", shorthand=True),
+        Vendor("fireworks", "env::FIREWORKS_API_KEY", embeddings=True, shorthand=True),
         Vendor(
             "gcp_vertex_anthropic",
             _GCP,
@@ -68,26 +72,28 @@ VENDORS: dict[str, Vendor] = {
         Vendor(
             "gcp_vertex_gemini",
             _GCP,
+            embeddings=True,
             shorthand=True,
             needs_model_name=False,
             model_key="model_id",
             options=("endpoint_id", "location", "project_id"),
         ),
-        Vendor("google_ai_studio_gemini", "env::GOOGLE_AI_STUDIO_API_KEY", shorthand=True),
+        Vendor("google_ai_studio_gemini", "env::GOOGLE_AI_STUDIO_API_KEY", embeddings=True, shorthand=True),
         Vendor("groq", "env::GROQ_API_KEY", shorthand=True, options=("reasoning_format",)),
         Vendor("hyperbolic", "env::HYPERBOLIC_API_KEY", shorthand=True),
-        Vendor("mistral", "env::MISTRAL_API_KEY", shorthand=True, options=("prompt_mode",)),
+        Vendor("mistral", "env::MISTRAL_API_KEY", embeddings=True, shorthand=True, options=("prompt_mode",)),
         Vendor(
             "openai",
             "env::OPENAI_API_KEY",
+            embeddings=True,
             shorthand=True,
             options=("api_type", "include_encrypted_reasoning", "content_type_overrides"),
         ),
-        Vendor("openrouter", "env::OPENROUTER_API_KEY", shorthand=True),
-        Vendor("sglang", "env::SGLANG_API_KEY", needs_api_base=True),
+        Vendor("openrouter", "env::OPENROUTER_API_KEY", embeddings=True, shorthand=True),
+        Vendor("sglang", "env::SGLANG_API_KEY", embeddings=True, needs_api_base=True),
         Vendor("tgi", "env::TGI_API_KEY", needs_api_base=True, needs_model_name=False),
-        Vendor("together", "env::TOGETHER_API_KEY", shorthand=True),
-        Vendor("vllm", "env::VLLM_API_KEY", needs_api_base=True),
+        Vendor("together", "env::TOGETHER_API_KEY", embeddings=True, shorthand=True),
+        Vendor("vllm", "env::VLLM_API_KEY", embeddings=True, needs_api_base=True),
         Vendor("xai", "env::XAI_API_KEY", shorthand=True),
     )
 }

@@ -28,7 +28,7 @@ from calibrant.base.errors import (
 )
 from calibrant.config.schema import Variant
 from calibrant.engine.caching import Keeping, keep, recall, uncharged
-from calibrant.engine.compiled import CompiledModel
+from calibrant.engine.compiled import CompiledModel, CompiledProvider, P
 from calibrant.engine.ended import Ended, Over, nothing
 from calibrant.engine.engine import Engine
 from calibrant.engine.files import Attached
@@ -41,7 +41,7 @@ from calibrant.providers.base import StreamDecoder
 from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
-__all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "open_model"]
+__all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "each_provider", "open_model"]
 
 _GIVEN_UP = (ProviderError, InferenceTimeout, MissingCredential, Inexpressible, FileUnavailable)
 """What makes a call fail and leaves the next provider its turn."""
@@ -54,7 +54,7 @@ class OpenStream(Struct, frozen=True):
     decoder: StreamDecoder
     response: Response
     rest: AsyncIterator[bytes]
-    call: ProviderCall | None
+    call: ProviderCall[CompiledProvider] | None
     """Null where every call that was made for it is in the journal already."""
     first_at: float
     """Monotonic seconds at which the first chunks had come."""
@@ -123,7 +123,9 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
     raise AssertionError("attempts end with an answer or an error")
 
 
-def attempts(engine: Engine, variant: Variant, journal: Journal, *, stream: bool) -> Iterator[ProviderCall | Pause]:
+def attempts(
+    engine: Engine, variant: Variant, journal: Journal, *, stream: bool
+) -> Iterator[ProviderCall[CompiledProvider] | Pause]:
     """Yield the calls to make, one after the other, and the seconds to wait between retries.
 
     The caller stops at the first call that succeeds; it sets `error` on one that does not, and goes on.
@@ -141,7 +143,7 @@ def attempts(engine: Engine, variant: Variant, journal: Journal, *, stream: bool
     retry = 0
     while True:
         try:
-            yield from _round(engine, model, variant, journal, limit, stream=stream)
+            yield from each_provider(engine, model, variant.name, journal, limit, stream=stream)
         except (Exhausted, InferenceTimeout) as error:
             now = monotonic()
             limit.check(now)
@@ -157,10 +159,16 @@ def attempts(engine: Engine, variant: Variant, journal: Journal, *, stream: bool
             retry += 1
 
 
-def _round(
-    engine: Engine, model: CompiledModel, variant: Variant, journal: Journal, outer: Limit, *, stream: bool
-) -> Iterator[ProviderCall]:
-    """Yield a call of each provider, in routing order."""
+def each_provider(
+    engine: Engine, model: CompiledModel[P], variant_name: str, journal: Journal, outer: Limit, *, stream: bool
+) -> Iterator[ProviderCall[P]]:
+    """Yield a call of each provider, in routing order; what the caller does with them is as for `attempts`.
+
+    Raises:
+        ProvidersExhausted: there is nobody left to call.
+        MissingCredential: none of them could be asked, for want of what the request should have brought.
+        InferenceTimeout: the time of the model, or of what is around it, is over.
+    """
     name = model.model.name
     now = monotonic()
     limit = tighter(outer, model.model.timeouts, now, "model", name, stream=stream)
@@ -169,7 +177,7 @@ def _round(
         config = provider.provider
         limit.check(now)
         mine = tighter(limit, config.timeouts, now, "provider", config.name, stream=stream)
-        call = ProviderCall(variant.name, name, provider, mine, now, salt=journal.salt)
+        call = ProviderCall(variant_name, name, provider, mine, now, salt=journal.salt)
         yield call
         error = call.error or ProviderError("nobody said what became of the call")
         now = ended = monotonic()
@@ -186,7 +194,9 @@ def _round(
     raise Exhausted(name, failures)
 
 
-async def _with_files(files: Attached, call: ModelCall, step: ProviderCall, journal: Journal) -> ModelCall:
+async def _with_files(
+    files: Attached, call: ModelCall, step: ProviderCall[CompiledProvider], journal: Journal
+) -> ModelCall:
     """Return the call with every file as this provider takes it; what that takes is no time of the provider's."""
     began = step.started
     ready = await files.ready(call, step.provider.provider, step.limit)
@@ -198,10 +208,12 @@ async def _with_files(files: Attached, call: ModelCall, step: ProviderCall, jour
     return ready
 
 
-async def _ask(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> Reply:
+async def _ask(
+    engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> Reply:
     adapter, json_tool = step.provider.adapter, call.json_mode == "tool"
     if step.cache_key is not None:
-        held = await recall(engine, plan, step)
+        held = await recall(engine, plan.request.cache, step)
         if held is not None:
             return uncharged(adapter.decode(200, held.headers, held.body, json_tool=json_tool), step)
     response = await engine.sender.send(http, step.limit.deadline(stream=False))
@@ -212,7 +224,9 @@ async def _ask(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step
     return reply
 
 
-async def _open_in_time(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
+async def _open_in_time(
+    engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> OpenStream:
     limit = step.limit
     if limit.first is None:
         return await _open(engine, plan, http, call, step)
@@ -224,10 +238,12 @@ async def _open_in_time(engine: Engine, plan: Plan, http: HttpCall, call: ModelC
         raise InferenceTimeout(f"{limit.first_whose} ran out of time for the first chunk") from None
 
 
-async def _open(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall) -> OpenStream:
+async def _open(
+    engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> OpenStream:
     adapter = step.provider.adapter
     if step.cache_key is not None:
-        held = await recall(engine, plan, step)
+        held = await recall(engine, plan.request.cache, step)
         if held is not None:
             return _replayed(adapter.decoder(json_tool=call.json_mode == "tool"), held.body, step)
     response = await engine.sender.send(http, step.limit.deadline(stream=True))
@@ -258,7 +274,7 @@ async def _open(engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, ste
     return OpenStream(first, decoder, response, rest, step, at, keeping)
 
 
-def _replayed(decoder: StreamDecoder, body: bytes, step: ProviderCall) -> OpenStream:
+def _replayed(decoder: StreamDecoder, body: bytes, step: ProviderCall[CompiledProvider]) -> OpenStream:
     """Return a stream of the cache as it once came, all of it at hand."""
     chunks = [
         replace(chunk, raw=chunk.raw if step.verbatim else b"", usage=None)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.engine.engine import Engine
+from calibrant.engine.compiled import CompiledProvider, P
+from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.journal import ProviderCall
 from calibrant.engine.output import parse_json
 from calibrant.engine.resolve import Plan
 from calibrant.store.cache import cache_key
-from calibrant.types.cached import Cached
+from calibrant.types.cached import Cached, CachePolicy
 from calibrant.types.call import Headers, HttpCall
 from calibrant.types.content import ToolCall
 from calibrant.types.reply import Reply, Usage
 
-__all__ = ["Keeping", "keep", "key_of", "recall", "uncharged"]
+__all__ = ["Keeping", "keep", "key_of", "put", "recall", "uncharged"]
 
 _NOTHING_USED = Usage(0, 0)
 
@@ -27,23 +28,22 @@ class Keeping(Struct, frozen=True):
     pieces: list[bytes]
 
 
-def key_of(engine: Engine, plan: Plan, step: ProviderCall, http: HttpCall) -> bytes | None:
+def key_of(engine: Engine, policy: CachePolicy, caller: Caller, step: ProviderCall[P], http: HttpCall) -> bytes | None:
     """Return the key of a request as the provider would get it, before it is signed; null where nothing is cached.
 
     A provider's address, its model and every change of the request are in it, so no edit of the configuration can
     bring back what was answered before.
     """
-    if engine.cache is None or plan.request.cache.mode == "off":
+    if engine.cache is None or policy.mode == "off":
         return None
-    owner = "" if engine.config.gateway.cache.scope == "shared" else plan.caller.key_id or ""
+    owner = "" if engine.config.gateway.cache.scope == "shared" else caller.key_id or ""
     headers = "\n".join(f"{name}: {value}" for name, value in http.headers)
     named = (step.model_name, step.provider.provider.name, step.salt)
     return cache_key(owner, *named, http.method, http.url, headers, http.body)
 
 
-async def recall(engine: Engine, plan: Plan, step: ProviderCall) -> Cached | None:
+async def recall(engine: Engine, policy: CachePolicy, step: ProviderCall[P]) -> Cached | None:
     """Return the answer that the cache has, or null; the call is then marked as answered by it."""
-    policy = plan.request.cache
     if engine.cache is None or step.cache_key is None or not policy.reads:
         return None
     held = await engine.cache.get(step.cache_key, policy.max_age_s)
@@ -52,12 +52,23 @@ async def recall(engine: Engine, plan: Plan, step: ProviderCall) -> Cached | Non
     return held
 
 
-def keep(engine: Engine, plan: Plan, step: ProviderCall, reply: Reply, headers: Headers, body: bytes) -> None:
+def keep(
+    engine: Engine,
+    plan: Plan,
+    step: ProviderCall[CompiledProvider],
+    reply: Reply,
+    headers: Headers,
+    body: bytes,
+) -> None:
     """Put an answer into the cache, where the request allows it and the answer is worth it."""
-    request = plan.request
-    if engine.cache is None or step.cache_key is None or step.cached or request.dryrun or not request.cache.writes:
+    if plan.request.dryrun or plan.function.function.payloads != "full" or not _usable(plan, reply):
         return
-    if plan.function.function.payloads != "full" or not _usable(plan, reply):
+    put(engine, plan.request.cache, step, headers, body)
+
+
+def put(engine: Engine, policy: CachePolicy, step: ProviderCall[P], headers: Headers, body: bytes) -> None:
+    """Put what a provider answered into the cache, unless it came from there or the caller will not have it."""
+    if engine.cache is None or step.cache_key is None or step.cached or not policy.writes:
         return
     engine.cache.put(step.cache_key, step.model_name, Cached(engine.clock.wall_ms(), headers, body))
 

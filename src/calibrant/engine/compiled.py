@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Generic, TypeVar, assert_never
 
 from calibrant.base.errors import ConfigError, InvalidRequest, NotFound, RenderError
 from calibrant.config.dynamic import dynamic_variant
@@ -22,8 +22,9 @@ from calibrant.config.schema import (
 )
 from calibrant.config.setting import dynamic_settings, placeholders, settled_for
 from calibrant.config.shorthand import shorthand_provider
-from calibrant.providers.base import Adapter
-from calibrant.providers.catalog import adapter
+from calibrant.config.vendors import VENDORS
+from calibrant.providers.base import Adapter, Embedder
+from calibrant.providers.catalog import adapter, embedder
 from calibrant.providers.cost import Pricer
 from calibrant.providers.price_table import PriceTable
 from calibrant.render.schema import Schema
@@ -32,12 +33,14 @@ from calibrant.render.template import Templates
 __all__ = [
     "CompiledBestOfN",
     "CompiledChainOfThought",
+    "CompiledEmbedder",
     "CompiledFunction",
     "CompiledMixtureOfN",
     "CompiledModel",
     "CompiledProvider",
     "CompiledVariant",
     "Compiler",
+    "P",
     "Servable",
     "compiled_variant",
 ]
@@ -117,11 +120,35 @@ class CompiledProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledModel:
+class CompiledEmbedder:
+    """A provider of an embedding model and the codec that speaks its dialect."""
+
+    provider: Provider
+    embedder: Embedder
+    pricer: Pricer | None = None
+    """As a `CompiledProvider`'s."""
+    dynamic: tuple[str, ...] = ()
+    """As a `CompiledProvider`'s."""
+
+    def speaking(self, credentials: Mapping[str, str]) -> Embedder:
+        """Return the codec that encodes and signs a call of a request with these `credentials`.
+
+        Raises:
+            MissingCredential: the request lacks a setting, or what it has cannot be right.
+        """
+        return embedder(settled_for(self.provider, credentials)) if self.dynamic else self.embedder
+
+
+P = TypeVar("P", CompiledProvider, CompiledEmbedder)
+"""Whom a model's call may go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModel(Generic[P]):
     """A model and its providers, in routing order."""
 
     model: Model
-    providers: tuple[CompiledProvider, ...]
+    providers: tuple[P, ...]
 
 
 class Compiler:
@@ -139,7 +166,8 @@ class Compiler:
         """
         self._config = config
         self._prices = prices
-        self._shorthands: dict[str, CompiledModel] = {}
+        self._shorthands: dict[str, CompiledModel[CompiledProvider]] = {}
+        self._embedding_shorthands: dict[str, CompiledModel[CompiledEmbedder]] = {}
         self._defaults: dict[str, CompiledFunction] = {}
         problems: list[str] = []
         self._functions: dict[str, CompiledFunction] = {}
@@ -151,6 +179,9 @@ class Compiler:
         if problems:
             raise ConfigError("\n".join(problems))
         self._models = {name: _model(model, prices) for name, model in config.models.items()}
+        self._embedding_models = {
+            name: _embedding_model(model, prices) for name, model in config.embedding_models.items()
+        }
 
     def function(self, name: str) -> CompiledFunction:
         """Return the function.
@@ -177,10 +208,25 @@ class Compiler:
         except (ConfigError, RenderError) as error:
             raise InvalidRequest(error.message) from None
 
-    def model(self, name: str) -> CompiledModel | None:
+    def model(self, name: str) -> CompiledModel[CompiledProvider] | None:
         """Return the model, configured or by its shorthand, or null where there is none."""
         found = self._models.get(name) or self._shorthands.get(name)
         return self._shorthand(name) if found is None else found
+
+    def embedding_model(self, name: str) -> CompiledModel[CompiledEmbedder]:
+        """Return the embedding model, configured or by its shorthand.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        found = self._embedding_models.get(name) or self._embedding_shorthands.get(name)
+        found = self._embedding_shorthand(name) if found is None else found
+        if found is None:
+            raise NotFound(
+                f"Unknown embedding model: {name!r}; the configuration has {_some(self._embedding_models)}; "
+                "or name one by a shorthand such as 'openai::text-embedding-3-small'"
+            )
+        return found
 
     def default_function(self, model_name: str) -> CompiledFunction | None:
         """Return the built-in chat function whose only variant calls this model, or null for no such model."""
@@ -205,20 +251,31 @@ class Compiler:
         """Return the names of the configured models, sorted."""
         return sorted(self._models)
 
+    def embedding_model_names(self) -> list[str]:
+        """Return the names of the configured embedding models, sorted."""
+        return sorted(self._embedding_models)
+
     def function_names(self) -> list[str]:
         """Return the names of the configured functions, sorted."""
         return sorted(self._functions)
 
-    def _shorthand(self, name: str) -> CompiledModel | None:
+    def _shorthand(self, name: str) -> CompiledModel[CompiledProvider] | None:
         kind, _, model_name = name.partition("::")
         provider = shorthand_provider(kind, model_name, self._config)
         if provider is None:
             return None
         compiled = _model(Model(name=name, providers=(provider,)), self._prices)
-        # Callers choose these names, so what is kept of them is bounded.
-        if len(self._shorthands) >= _SHORTHANDS_KEPT:
-            self._shorthands.clear()
-        self._shorthands[name] = compiled
+        _keep(self._shorthands, name, compiled)
+        return compiled
+
+    def _embedding_shorthand(self, name: str) -> CompiledModel[CompiledEmbedder] | None:
+        kind, _, model_name = name.partition("::")
+        provider = shorthand_provider(kind, model_name, self._config)
+        # `openai::responses::M` says by which API a chat model is spoken to.
+        if provider is None or not VENDORS[kind].embeddings or "api_type" in provider.options:
+            return None
+        compiled = _embedding_model(Model(name=name, providers=(provider,)), self._prices)
+        _keep(self._embedding_shorthands, name, compiled)
         return compiled
 
 
@@ -284,13 +341,32 @@ def _call_of(variant: AnyVariant) -> Variant:
             assert_never(variant)
 
 
-def _model(model: Model, prices: PriceTable | None) -> CompiledModel:
+M = TypeVar("M")
+
+
+def _keep(kept: dict[str, M], name: str, compiled: M) -> None:
+    # Callers choose these names, so what is kept of them is bounded.
+    if len(kept) >= _SHORTHANDS_KEPT:
+        kept.clear()
+    kept[name] = compiled
+
+
+def _model(model: Model, prices: PriceTable | None) -> CompiledModel[CompiledProvider]:
     return CompiledModel(model, tuple(_provider(p, prices) for p in model.providers))
+
+
+def _embedding_model(model: Model, prices: PriceTable | None) -> CompiledModel[CompiledEmbedder]:
+    return CompiledModel(model, tuple(_embedder(p, prices) for p in model.providers))
 
 
 def _provider(provider: Provider, prices: PriceTable | None) -> CompiledProvider:
     speaker = adapter(placeholders(provider))
     return CompiledProvider(provider, speaker, Pricer(provider, prices), dynamic_settings(provider))
+
+
+def _embedder(provider: Provider, prices: PriceTable | None) -> CompiledEmbedder:
+    speaker = embedder(placeholders(provider))
+    return CompiledEmbedder(provider, speaker, Pricer(provider, prices), dynamic_settings(provider))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from calibrant.engine.engine import Engine
 from calibrant.types.key import Grants
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["check_model", "check_models", "check_request", "check_variant"]
+__all__ = ["check_embedding_model", "check_model", "check_models", "check_request", "check_variant"]
 
 _CHANGES = {
     "extra_body": "extra_body",
@@ -56,6 +56,16 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
             f"{named[0]}: this API key has a list of what it may use, so it may not change what providers are sent, "
             "which could name another model; leave it out, or put it into the configuration",
         )
+
+
+def check_embedding_model(engine: Engine, name: str, grants: Grants) -> None:
+    """Refuse to embed what the key may not have embedded.
+
+    Raises:
+        Forbidden: the embedding model is not on its list.
+    """
+    if not grants.direct(name):
+        raise _refused(engine, "model", f"this API key may not ask the embedding model {name!r}")
 
 
 def check_models(

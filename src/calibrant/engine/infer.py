@@ -22,7 +22,6 @@ from calibrant.engine.output import answer, head
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import Plan, resolve
 from calibrant.engine.variants.run import reply_of
-from calibrant.telemetry.metrics import Spent
 from calibrant.types.answer import Answered
 from calibrant.types.request import InferenceRequest
 from calibrant.wire.raw import raw_responses
@@ -161,21 +160,10 @@ def record(
 
 
 def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
-    sent = made = unpriced = 0
-    cost = 0.0
-    model_name = ""
-    for row in journal.rows:
-        if row.usage_source != "estimated":
-            sent += row.input_tokens or 0
-            made += row.output_tokens or 0
-        if row.cost is not None:
-            cost += float(row.cost)
-        elif row.usage_source != "none":
-            unpriced += 1
-        model_name = row.model_name
+    model_name = journal.rows[-1].model_name if journal.rows else ""
     status = "ok" if error is None else error.code
     engine.metrics.count_inference(
         (plan.caller.endpoint, plan.function.function.name, model_name, journal.variant_name, status),
-        Spent(sent, made, cost, unpriced),
+        journal.counted(),
         max(0.0, now - plan.started - journal.upstream_s - journal.backoff_s),
     )

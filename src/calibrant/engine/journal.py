@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Generic
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,10 +12,11 @@ from msgspec.structs import replace
 from calibrant.base.errors import CalibrantError, ProviderError
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.config.secret import Credentials
-from calibrant.engine.compiled import CompiledProvider
+from calibrant.engine.compiled import P
 from calibrant.engine.limits import Limit
 from calibrant.providers.cost import UNKNOWN
 from calibrant.providers.estimate import estimated_input, estimated_output
+from calibrant.telemetry.metrics import Spent
 from calibrant.types.money import total
 from calibrant.types.reply import Reply, Usage, UsageSource, usage_of
 from calibrant.types.rows import ModelInferenceRow
@@ -24,12 +26,12 @@ __all__ = ["Journal", "ProviderCall"]
 _log = logging.getLogger(__name__)
 
 
-class ProviderCall(Struct):
+class ProviderCall(Struct, Generic[P]):
     """One call of one provider under way."""
 
     variant_name: str
     model_name: str
-    provider: CompiledProvider
+    provider: P
     limit: Limit
     started: float
     raw_request: bytes = b""
@@ -46,6 +48,8 @@ class ProviderCall(Struct):
     """The cache answered."""
     verbatim: bool = False
     """Whether the provider speaks the caller's dialect, and what it says may pass as it is."""
+    api_type: str | None = None
+    """Which of the provider's interfaces is called; null for the one that it is configured with."""
 
     def discreet(self, error: CalibrantError) -> CalibrantError:
         """Return the error without the credential, which some providers quote when they refuse it."""
@@ -81,12 +85,12 @@ class Journal(Struct):
     verbatim: bool = False
     """That of the call that was answered."""
 
-    def succeeded(self, call: ProviderCall, reply: Reply, ended: float) -> None:
+    def succeeded(self, call: ProviderCall[P], reply: Reply, ended: float) -> None:
         """Note an answer."""
         self.verbatim = call.verbatim
         self._note(call, ended, reply, None)
 
-    def failed(self, call: ProviderCall, error: CalibrantError, ended: float, partial: Reply | None = None) -> None:
+    def failed(self, call: ProviderCall[P], error: CalibrantError, ended: float, partial: Reply | None = None) -> None:
         """Note a failure, with what had arrived of a broken stream."""
         self._note(call, ended, partial, error)
 
@@ -113,7 +117,21 @@ class Journal(Struct):
         """Return what the answer's own call used and what was used beside it."""
         return usage_of([usage, *self.others]) if self.others else usage
 
-    def _note(self, call: ProviderCall, ended: float, reply: Reply | None, error: CalibrantError | None) -> None:
+    def counted(self) -> Spent:
+        """Return what the calls took, as metrics count it: tokens that were estimated are left out."""
+        sent = made = unpriced = 0
+        cost = 0.0
+        for row in self.rows:
+            if row.usage_source != "estimated":
+                sent += row.input_tokens or 0
+                made += row.output_tokens or 0
+            if row.cost is not None:
+                cost += float(row.cost)
+            elif row.usage_source != "none":
+                unpriced += 1
+        return Spent(sent, made, cost, unpriced)
+
+    def _note(self, call: ProviderCall[P], ended: float, reply: Reply | None, error: CalibrantError | None) -> None:
         self.upstream_s += ended - call.started
         provider = call.provider.provider
         first = call.first_chunk
@@ -169,7 +187,7 @@ class Journal(Struct):
                 call.raw_request or None,
                 raw_response or None,
                 None if reply is None else reply.finish_detail or None,
-                provider.options.get("api_type", "chat_completions"),
+                call.api_type or provider.options.get("api_type", "chat_completions"),
             )
         )
 
@@ -177,7 +195,7 @@ class Journal(Struct):
 _NOTHING: tuple[Usage, UsageSource] = (Usage(), "none")
 
 
-def _metered(call: ProviderCall, reply: Reply, error: CalibrantError | None) -> tuple[Usage, UsageSource]:
+def _metered(call: ProviderCall[P], reply: Reply, error: CalibrantError | None) -> tuple[Usage, UsageSource]:
     """Return what a call used, and how that is known.
 
     What its provider did not count is estimated. So is the output of a stream that broke, where far more of it had

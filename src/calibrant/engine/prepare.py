@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import Inexpressible
 from calibrant.config.schema import Variant
 from calibrant.engine.caching import key_of
+from calibrant.engine.compiled import CompiledProvider, P
 from calibrant.engine.engine import Engine
 from calibrant.engine.grants import check_model
 from calibrant.engine.journal import ProviderCall
@@ -25,7 +26,9 @@ from calibrant.types.message import Message
 __all__ = ["counting", "prepared"]
 
 
-def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall) -> HttpCall:
+def prepared(
+    engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> HttpCall:
     """Return the signed request; what is recorded of it is taken before it is signed.
 
     Changes are made in the order variant, provider, request, so that the caller has the last word.
@@ -51,7 +54,7 @@ def prepared(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step
     if body or headers:
         http = changed(http, body, headers)
     step.raw_request = http.body
-    step.cache_key = key_of(engine, plan, step, http)
+    step.cache_key = key_of(engine, request.cache, plan.caller, step, http)
     step.secret = engine.secrets.get(provider.credential, request.credentials)
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 
@@ -101,14 +104,14 @@ class _Scoped(Protocol):
 T = TypeVar("T", bound=_Scoped)
 
 
-def _held(entries: Sequence[T], step: ProviderCall) -> Sequence[T]:
+def _held(entries: Sequence[T], step: ProviderCall[P]) -> Sequence[T]:
     if not entries:
         return ()
     names = (step.variant_name, step.model_name, step.provider.provider.name)
     return [entry for entry in entries if entry.scope.holds(*names)]
 
 
-def _scoped(plan: Plan, call: ModelCall, step: ProviderCall) -> ModelCall:
+def _scoped(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> ModelCall:
     """Return the call with the provider's own tools, and without what is meant for another model."""
     tools = (*step.provider.provider.provider_tools, *(each.tool for each in _held(plan.request.provider_tools, step)))
     if tools:

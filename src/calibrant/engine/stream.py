@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
 from calibrant.engine.attempt import OpenStream
 from calibrant.engine.caching import keep, uncharged
+from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import begin, record, serve, wants_raw
 from calibrant.engine.journal import Journal, ProviderCall
@@ -132,7 +133,7 @@ class Stream:
         if done is not None:
             await done
 
-    def _note(self, call: ProviderCall, reply: Reply) -> None:
+    def _note(self, call: ProviderCall[CompiledProvider], reply: Reply) -> None:
         if self.error is None:
             self.journal.succeeded(call, reply, monotonic())
             kept = self.upstream.keeping

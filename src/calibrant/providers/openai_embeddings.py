@@ -5,6 +5,7 @@ Sources: platform.openai.com/docs/api-reference/embeddings, docs.mistral.ai/api,
 
 from __future__ import annotations
 
+from binascii import a2b_base64
 from typing import Any
 
 import msgspec
@@ -93,6 +94,8 @@ class OpenAIEmbeddings:
         if not answer.data:
             raise refusal_in(name, status, body) or bad_answer(name, status, body, "the answer has no embeddings")
         vectors = sorted(answer.data, key=lambda vector: vector.index)
+        if not all(_is_vector(vector.embedding) for vector in vectors):
+            raise bad_answer(name, status, body, "the answer has an embedding that is neither numbers nor float32")
         return EmbeddingReply(
             tuple(vector.embedding for vector in vectors),
             usage(answer.usage) or Usage(),
@@ -109,3 +112,14 @@ class OpenAIEmbeddings:
         return ProviderError(
             f"provider {self._provider.name!r} ({self._provider.type}): `{field}`: it {why}", retryable=False
         )
+
+
+def _is_vector(embedding: tuple[float, ...] | str) -> bool:
+    """Return whether it is numbers, or float32 as base64; at least one."""
+    if not isinstance(embedding, str):
+        return bool(embedding)
+    try:
+        data = a2b_base64(embedding, strict_mode=True)
+    except ValueError:
+        return False
+    return len(data) > 0 and len(data) % 4 == 0

@@ -6,6 +6,7 @@ from typing import Final
 
 from calibrant.engine.engine import Engine
 from calibrant.server.cache import purge_handler
+from calibrant.server.embeddings import embeddings_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
@@ -37,6 +38,7 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
         *_openai("POST", "/chat/completions", chat, "Make one inference.", INFERENCE),
         *_openai("POST", "/responses", responses, "Make one inference (Responses).", INFERENCE),
         *_openai("GET", "/responses/{id}", response_handler(engine), "Show a recorded response.", INFERENCE | READ),
+        *_openai("POST", "/embeddings", embeddings_handler(engine), "Embed texts.", INFERENCE),
         *_openai("GET", "/models", models_handler(engine), "List functions and models.", INFERENCE | READ),
         Route("POST", "/v1/messages", inference_handler(engine, MESSAGES), _MESSAGES, "anthropic", INFERENCE),
         Route("POST", "/v1/messages/count_tokens", count_handler(engine), _COUNT, "anthropic", INFERENCE),

@@ -14,7 +14,8 @@ __all__ = ["models_handler"]
 def models_handler(engine: Engine) -> Handler:
     """Return the handler of `GET /openai/v1/models`: every name that `model` may have, as far as the key may use it."""
     functions, models = engine.compiler.function_names(), engine.compiler.model_names()
-    everything = _list(functions, models)
+    embedding_models = engine.compiler.embedding_model_names()
+    everything = _list(functions, models, embedding_models)
     as_anthropic = anthropic_messages.encode_models(functions, models)
 
     async def handle(http: HttpRequest) -> Answer:
@@ -24,14 +25,17 @@ def models_handler(engine: Engine) -> Handler:
         if grants is None:
             return Answer(200, as_anthropic if anthropic else everything)
         some = filter(grants.function, functions), filter(grants.direct, models)
-        return Answer(200, anthropic_messages.encode_models(*map(list, some)) if anthropic else _list(*some))
+        if anthropic:
+            return Answer(200, anthropic_messages.encode_models(*map(list, some)))
+        return Answer(200, _list(*some, filter(grants.direct, embedding_models)))
 
     return handle
 
 
-def _list(functions: Iterable[str], models: Iterable[str]) -> bytes:
+def _list(functions: Iterable[str], models: Iterable[str], embedding_models: Iterable[str]) -> bytes:
     names = [
         *(f"tensorzero::function_name::{name}" for name in functions),
         *(f"tensorzero::model_name::{name}" for name in models),
+        *(f"tensorzero::embedding_model_name::{name}" for name in embedding_models),
     ]
     return openai_chat.encode_models(names, created=0)

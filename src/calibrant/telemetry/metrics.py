@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "requests": ("HTTP requests to inference and feedback routes.", ("endpoint", "status")),
+    "requests": ("HTTP requests to inference, embeddings and feedback routes.", ("endpoint", "status")),
     "inferences": ("Inferences made.", ("endpoint", "function_name", "model_name", "status")),
     "input_tokens": ("Input tokens, as providers reported them.", ("model_name",)),
     "output_tokens": ("Output tokens, as providers reported them.", ("model_name",)),

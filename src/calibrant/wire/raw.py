@@ -16,7 +16,7 @@ from calibrant.types.reply import Chunk
 from calibrant.types.request import InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
 
-__all__ = ["RawFields", "raw_responses"]
+__all__ = ["RawFields", "raw_responses", "with_raw_responses"]
 
 _json = msgspec.json.Encoder().encode
 _END_OF_EVENT = b"}\n\n"
@@ -87,6 +87,11 @@ def raw_responses(calls: Sequence[ModelInferenceRow]) -> list[RawResponse]:
         for row in calls
         if row.raw_response and not row.cached
     ]
+
+
+def with_raw_responses(body: bytes, prefix: str, calls: Sequence[ModelInferenceRow]) -> bytes:
+    """Return a written answer with what each provider answered in it, under a vendor prefix."""
+    return _spliced(body, b"}", {f"{prefix}_raw_response": raw_responses(calls)})
 
 
 def _spliced(body: bytes, end: bytes, fields: dict[str, Any]) -> bytes:

@@ -32,6 +32,8 @@ TABLE = {
     "POST /v1/responses": {"inference"},
     "GET /openai/v1/responses/{id}": {"inference"} | READ,
     "GET /v1/responses/{id}": {"inference"} | READ,
+    "POST /openai/v1/embeddings": {"inference"},
+    "POST /v1/embeddings": {"inference"},
     "GET /openai/v1/models": {"inference"} | READ,
     "GET /v1/models": {"inference"} | READ,
     "POST /v1/messages": {"inference"},
