@@ -12,7 +12,10 @@ from typing import Any
 from msgspec import Raw, Struct, UnsetType
 
 __all__ = [
+    "Allowed",
+    "AllowedTools",
     "AnswerChoice",
+    "AnswerCustom",
     "AnswerFunction",
     "AnswerMessage",
     "AnswerToolCall",
@@ -27,6 +30,10 @@ __all__ = [
     "ChoiceEnd",
     "ChunkChoice",
     "CompletionDetails",
+    "CustomFormat",
+    "CustomGrammar",
+    "CustomSpec",
+    "CustomToolSpec",
     "Document",
     "DocumentPart",
     "FilePart",
@@ -36,6 +43,7 @@ __all__ = [
     "ImageUrl",
     "InputAudio",
     "JsonSchema",
+    "NamedCustomTool",
     "NamedFunction",
     "NamedTool",
     "PromptDetails",
@@ -49,6 +57,8 @@ __all__ = [
     "ThinkingPart",
     "ToolMessage",
     "ToolSpec",
+    "UsedCustom",
+    "UsedCustomTool",
     "UsedFunction",
     "UsedTool",
     "UserMessage",
@@ -135,6 +145,20 @@ class UsedTool(Struct, frozen=True, tag_field="type", tag="function"):
     function: UsedFunction
 
 
+class UsedCustom(Struct, frozen=True):
+    """What an earlier answer called, and the text that it was given."""
+
+    name: str
+    input: str
+
+
+class UsedCustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
+    """A call of a custom tool in an earlier answer."""
+
+    id: str
+    custom: UsedCustom
+
+
 class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
     """The system prompt."""
 
@@ -154,7 +178,7 @@ class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant", o
     reasoning_content: str | None = None
     reasoning: str | None = None
     reasoning_details: list[Any] | None = None
-    tool_calls: list[UsedTool] | None = None
+    tool_calls: list[UsedTool | UsedCustomTool] | None = None
 
 
 class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
@@ -179,6 +203,34 @@ class ToolSpec(Struct, frozen=True, tag_field="type", tag="function"):
     function: FunctionSpec
 
 
+class CustomGrammar(Struct, frozen=True):
+    """What the text must follow."""
+
+    syntax: str
+    definition: str
+
+
+class CustomFormat(Struct, frozen=True, omit_defaults=True):
+    """`text`, or `grammar` with it."""
+
+    type: str
+    grammar: CustomGrammar | None = None
+
+
+class CustomSpec(Struct, frozen=True, omit_defaults=True):
+    """A tool that is called with text."""
+
+    name: str
+    description: str | None = None
+    format: CustomFormat | None = None
+
+
+class CustomToolSpec(Struct, frozen=True, tag_field="type", tag="custom"):
+    """A tool that the model may call with text."""
+
+    custom: CustomSpec
+
+
 class NamedFunction(Struct, frozen=True):
     """The name of a function."""
 
@@ -189,6 +241,25 @@ class NamedTool(Struct, frozen=True, tag_field="type", tag="function"):
     """The one tool that must be called."""
 
     function: NamedFunction
+
+
+class NamedCustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
+    """The one custom tool that must be called."""
+
+    custom: NamedFunction
+
+
+class Allowed(Struct, frozen=True):
+    """Which of the tools may be called, and whether one of them must be."""
+
+    mode: str
+    tools: list[NamedTool | NamedCustomTool]
+
+
+class AllowedTools(Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+    """A choice among some of the tools."""
+
+    allowed_tools: Allowed
 
 
 class JsonSchema(Struct, frozen=True):
@@ -242,7 +313,7 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
     frequency_penalty: float | None = None
     stop: tuple[str, ...] | None = None
     tools: list[Any] | None = None
-    tool_choice: str | NamedTool | None = None
+    tool_choice: str | NamedTool | NamedCustomTool | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: str | None = None
@@ -272,12 +343,20 @@ class AnswerFunction(Struct, frozen=True):
     arguments: str | dict[str, Any] | None = None
 
 
+class AnswerCustom(Struct, frozen=True):
+    """A custom tool that the model calls, and the text for it."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class AnswerToolCall(Struct, frozen=True):
     """A tool call, or a piece of one; the id and the name come once, some servers leave `index` out."""
 
     id: str | None = None
     function: AnswerFunction | None = None
     index: int | None = None
+    custom: AnswerCustom | None = None
 
 
 class AnswerMessage(Struct, frozen=True):

@@ -11,7 +11,13 @@ from typing import Any
 from msgspec import Raw, Struct
 
 __all__ = [
+    "AllowedTools",
     "CallItem",
+    "CustomCallItem",
+    "CustomFormat",
+    "CustomNamed",
+    "CustomResultItem",
+    "CustomTool",
     "Format",
     "Incomplete",
     "InputFile",
@@ -79,6 +85,21 @@ class CallItem(Struct, frozen=True, tag_field="type", tag="function_call"):
     arguments: str
 
 
+class CustomCallItem(Struct, frozen=True, tag_field="type", tag="custom_tool_call"):
+    """A call of a custom tool in an earlier answer, and the text that it was given."""
+
+    call_id: str
+    name: str
+    input: str
+
+
+class CustomResultItem(Struct, frozen=True, tag_field="type", tag="custom_tool_call_output"):
+    """What a custom tool answered."""
+
+    call_id: str
+    output: str
+
+
 class ResultItem(Struct, frozen=True, tag_field="type", tag="function_call_output"):
     """What a function answered."""
 
@@ -105,10 +126,39 @@ class ResponseTool(Struct, frozen=True, omit_defaults=True, tag_field="type", ta
     description: str | None = None
 
 
-class ToolNamed(Struct, frozen=True, tag_field="type", tag="function"):
-    """The one function that must be called."""
+class CustomFormat(Struct, frozen=True, omit_defaults=True):
+    """`text`, or `grammar` with what the text must follow."""
+
+    type: str
+    syntax: str | None = None
+    definition: str | None = None
+
+
+class CustomTool(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="custom"):
+    """A tool that the model may call with text."""
 
     name: str
+    description: str | None = None
+    format: CustomFormat | None = None
+
+
+class ToolNamed(Struct, frozen=True, tag_field="type", tag="function"):
+    """The one function that must be called, or one that may be."""
+
+    name: str
+
+
+class CustomNamed(Struct, frozen=True, tag_field="type", tag="custom"):
+    """The one custom tool that must be called, or one that may be."""
+
+    name: str
+
+
+class AllowedTools(Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+    """Which of the tools may be called, and whether one of them must be."""
+
+    mode: str
+    tools: list[ToolNamed | CustomNamed]
 
 
 class Format(Struct, frozen=True, omit_defaults=True):
@@ -144,7 +194,7 @@ class ResponsesRequest(Struct, frozen=True, omit_defaults=True):
     top_p: float | None = None
     max_output_tokens: int | None = None
     tools: list[Any] | None = None
-    tool_choice: str | ToolNamed | None = None
+    tool_choice: str | ToolNamed | CustomNamed | AllowedTools | None = None
     parallel_tool_calls: bool | None = None
     text: TextOptions | None = None
     reasoning: ReasoningOptions | None = None
@@ -173,6 +223,8 @@ class Item(Struct, frozen=True):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    input: str | None = None
+    """What a custom tool is called with."""
     content: list[ItemPart] | None = None
     summary: list[ItemPart] | None = None
     encrypted_content: str | None = None
@@ -205,6 +257,7 @@ class ResponseEvent(Struct, frozen=True):
     content_index: int = 0
     summary_index: int = 0
     arguments: str | None = None
+    input: str | None = None
     item: Raw = Raw()
     response: ResponseAnswer | None = None
 

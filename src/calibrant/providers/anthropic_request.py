@@ -22,8 +22,8 @@ from calibrant.config.schema import Provider
 from calibrant.providers.anthropic_messages import first_cache_point, to_messages
 from calibrant.providers.anthropic_model import adapts, max_output_tokens, takes_budget, unthinking
 from calibrant.providers.anthropic_schema import accepted
-from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.schema_depth import in_part
+from calibrant.providers.tools import tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
@@ -37,7 +37,7 @@ __all__ = [
     "thinking_config",
     "tier",
     "tool_of",
-    "tools_of",
+    "wire_tools",
 ]
 
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +62,7 @@ def encode_anthropic(provider: Provider, call: ModelCall, *, version: str | None
     """
     params = call.params
     limit = max_tokens(provider, params)
-    choice, tools = tools_of(provider, call)
+    choice, tools = wire_tools(provider, call)
     forced = choice is not None and choice.type in ("any", "tool")
     return _encode(
         AnthropicRequest(
@@ -133,13 +133,13 @@ def asking_for_json(call: ModelCall) -> str | None:
     return system if "json" in system.lower() else f"{system}\n\n{_ASK_FOR_JSON}"
 
 
-def tools_of(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
+def wire_tools(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, list[Any] | None]:
     """Return the choice among the tools, and the tools.
 
     Raises:
-        ProviderError: the choice cannot be made.
+        ProviderError: the choice cannot be made, or there is a tool that the API does not have.
     """
-    config = _json_tool(call) if call.json_mode == "tool" else call.tools
+    config = tools_of(provider, call)
     tools: list[Any] = [] if config is None else [tool_of(provider, tool) for tool in config.tools]
     tools += call.provider_tools
     if not tools:
@@ -148,7 +148,7 @@ def tools_of(provider: Provider, call: ModelCall) -> tuple[ToolChoice | None, li
         # With no system prompt the tools are all that stands before the first message.
         last = cast("dict[str, Any]", msgspec.to_builtins(tools[-1]))
         tools[-1] = {**last, "cache_control": control}
-    return (None if config is None or not config.tools else choice_of(provider, config, call.params)), tools
+    return (None if config is None else choice_of(provider, config, call.params)), tools
 
 
 def tool_of(provider: Provider, tool: Tool) -> InputTool:
@@ -182,12 +182,6 @@ def choice_of(provider: Provider, config: ToolConfig, params: Params) -> ToolCho
     if isinstance(choice, Specific):
         return ToolChoice("tool", choice.specific, alone)
     return ToolChoice("any", None, alone)
-
-
-def _json_tool(call: ModelCall) -> ToolConfig:
-    schema = call.output_schema if call.output_schema else {"type": "object"}
-    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
-    return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)
 
 
 def thinking_config(provider: Provider, params: Params, limit: int, *, forced: bool) -> ThinkingConfig | None:

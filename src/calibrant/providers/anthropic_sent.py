@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from calibrant.config.schema import Provider
 from calibrant.providers import anthropic_request as request
 from calibrant.providers.anthropic_messages import to_messages
+from calibrant.providers.tools import tools_of
 from calibrant.types.call import Headers, ModelCall
 from calibrant.types.sent import Sent
 
@@ -98,9 +99,9 @@ def _add_system(body: dict[str, Any], call: ModelCall, sent: Sent) -> None:
 
 def _add_tools(body: dict[str, Any], provider: Provider, call: ModelCall, sent: Sent) -> None:
     if call.json_mode == "tool":
-        body["tool_choice"], body["tools"] = request.tools_of(provider, call)
+        body["tool_choice"], body["tools"] = request.wire_tools(provider, call)
         return
-    config = call.tools
+    config = tools_of(provider, call)
     added: list[Any] = list(call.provider_tools)
     if config is not None:
         added += [request.tool_of(provider, tool) for tool in config.tools if tool.name not in sent.tools]

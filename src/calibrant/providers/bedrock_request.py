@@ -31,13 +31,13 @@ from calibrant.apischema.bedrock import ToolConfig as WireTools
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.anthropic_schema import accepted
-from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.bedrock_messages import first_cache_point, to_messages, used_tools
 from calibrant.providers.bedrock_model import effort, model_fields
 from calibrant.providers.schema_depth import in_part
+from calibrant.providers.tools import tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
-from calibrant.types.tool import Specific, Tool, ToolConfig
+from calibrant.types.tool import Specific, Tool
 from calibrant.types.tool import ToolChoice as Choice
 
 __all__ = ["encode_converse"]
@@ -119,7 +119,7 @@ def _output_config(provider: Provider, call: ModelCall) -> OutputConfig | None:
 
 
 def _tools(provider: Provider, call: ModelCall, point: CacheBlock | None) -> WireTools | None:
-    config = _json_tool(call) if call.json_mode == "tool" else call.tools
+    config = tools_of(provider, call)
     used = used_tools(call.messages)
     tools: list[Any] = []
     if config is not None and (config.choice != "none" or used):
@@ -158,9 +158,3 @@ def _one_call(call: ModelCall) -> bool:
     if config is None or call.json_mode == "tool":
         return False
     return config.parallel is False and config.choice == "auto" and bool(config.tools)
-
-
-def _json_tool(call: ModelCall) -> ToolConfig:
-    schema = call.output_schema if call.output_schema else _ANY_OBJECT
-    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
-    return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)

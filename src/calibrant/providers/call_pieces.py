@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from calibrant.apischema.openai_chat import AnswerToolCall
 from calibrant.providers.base import JSON_TOOL
-from calibrant.providers.chat_answer import arguments_text, unique_id
+from calibrant.providers.chat_answer import called, unique_id
 from calibrant.types.reply import Delta, TextDelta, ToolCallDelta
 
 __all__ = ["CallPieces"]
@@ -44,9 +44,7 @@ class CallPieces:
 
     def add(self, piece: AnswerToolCall) -> Delta | None:
         """Return what the piece adds to its call, or null where it adds nothing."""
-        function = piece.function
-        name = function.name or None if function is not None else None
-        arguments = arguments_text(function.arguments) if function is not None else ""
+        name, arguments = called(piece)
         call = self._find(piece, name)
         told = None
         if name is not None and call.name is None:

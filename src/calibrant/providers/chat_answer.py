@@ -19,7 +19,7 @@ from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknow
 from calibrant.types.reply import FinishReason, Reply, Usage
 
 __all__ = [
-    "arguments_text",
+    "called",
     "decode_answer",
     "finish_detail",
     "finish_reason",
@@ -171,11 +171,19 @@ def unique_id(id: str | None, taken: set[str], place: int) -> str:  # noqa: A002
     return own
 
 
-def arguments_text(arguments: str | dict[str, Any] | None) -> str:
+def _arguments_text(arguments: str | dict[str, Any] | None) -> str:
     """Return a call's arguments as the JSON text that they should have been."""
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else _encode(arguments).decode()
+
+
+def called(call: AnswerToolCall) -> tuple[str | None, str]:
+    """Return the name that a call has, and its arguments, or the text where it calls a custom tool."""
+    custom, function = call.custom, call.function
+    if custom is not None:
+        return custom.name or None, custom.input or ""
+    return (None, "") if function is None else (function.name or None, _arguments_text(function.arguments))
 
 
 def mixed_content(parts: list[dict[str, Any]]) -> tuple[str, str, list[Any]]:
@@ -244,12 +252,10 @@ def _calls(calls: list[AnswerToolCall], *, json_tool: bool) -> list[OutputBlock]
     blocks: list[OutputBlock] = []
     taken: set[str] = set()
     for place, call in enumerate(calls):
-        function = call.function
-        name = function.name or "" if function is not None else ""
-        arguments = arguments_text(function.arguments) if function is not None else ""
+        name, arguments = called(call)
         own_id = unique_id(call.id, taken, place)
         if json_tool and name == JSON_TOOL:
             blocks.append(Text(arguments))
         else:
-            blocks.append(ToolCall(own_id, name, arguments))
+            blocks.append(ToolCall(own_id, name or "", arguments))
     return blocks

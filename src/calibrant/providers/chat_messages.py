@@ -19,6 +19,8 @@ from calibrant.apischema.openai_chat import (
     TextPart,
     ThinkingPart,
     ToolMessage,
+    UsedCustom,
+    UsedCustomTool,
     UsedFunction,
     UsedTool,
     UserMessage,
@@ -48,9 +50,16 @@ def starts_with_cache_point(messages: tuple[Message, ...]) -> bool:
 
 
 def vendor_messages(
-    provider: Provider, vendor: Vendor, messages: tuple[Message, ...], *, with_tools: bool
+    provider: Provider, vendor: Vendor, messages: tuple[Message, ...], *, with_tools: bool, custom: frozenset[str]
 ) -> list[VendorMessage]:
     """Return the messages without the system prompt.
+
+    Args:
+        provider: Who is asked.
+        vendor: Its row.
+        messages: The conversation.
+        with_tools: Whether it is told of tools.
+        custom: Names of those that are called with text.
 
     Raises:
         ProviderError: a file has no form in this dialect.
@@ -64,7 +73,7 @@ def vendor_messages(
         elif message.role == "user":
             _user(provider, vendor, content, out)
         else:
-            _assistant(provider, vendor, content, out, with_tools=with_tools)
+            _assistant(provider, vendor, content, out, with_tools=with_tools, custom=custom)
     return out
 
 
@@ -90,15 +99,15 @@ def _assistant(
     out: list[VendorMessage],
     *,
     with_tools: bool,
+    custom: frozenset[str],
 ) -> None:
     parts: list[Any] = []
-    calls: list[UsedTool] = []
+    calls: list[UsedTool | UsedCustomTool] = []
     thoughts: list[str] = []
     details: list[Any] = []
     for block in content:
         if isinstance(block, ToolCall):
-            function = UsedFunction(block.name or block.raw_name, block.raw_arguments)
-            calls.append(UsedTool(_call_id(vendor, block.id), function))
+            calls.append(_call(vendor, block, custom))
         elif isinstance(block, Thought):
             if block.provider_type in (None, vendor.type):
                 details += _details(vendor, block)
@@ -120,6 +129,13 @@ def _assistant(
                 tool_calls=calls or None,
             )
         )
+
+
+def _call(vendor: Vendor, call: ToolCall, custom: frozenset[str]) -> UsedTool | UsedCustomTool:
+    own_id, name = _call_id(vendor, call.id), call.name or call.raw_name
+    if name in custom:
+        return UsedCustomTool(own_id, UsedCustom(name, call.raw_arguments))
+    return UsedTool(own_id, UsedFunction(name, call.raw_arguments))
 
 
 def _details(vendor: Vendor, thought: Thought) -> list[Any]:

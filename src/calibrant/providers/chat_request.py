@@ -8,9 +8,16 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from calibrant.apischema.openai_chat import (
+    Allowed,
+    AllowedTools,
     ChatRequest,
+    CustomFormat,
+    CustomGrammar,
+    CustomSpec,
+    CustomToolSpec,
     FunctionSpec,
     JsonSchema,
+    NamedCustomTool,
     NamedFunction,
     NamedTool,
     Reasoning,
@@ -23,13 +30,13 @@ from calibrant.apischema.openai_chat import (
 )
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
-from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.chat_messages import EPHEMERAL, VendorMessage, starts_with_cache_point, vendor_messages
 from calibrant.providers.compatible import Vendor
+from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.content import Text
 from calibrant.types.request import Params
-from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
+from calibrant.types.tool import CustomTool, Specific, Tool, ToolConfig
 
 __all__ = ["ASK_FOR_JSON", "encode_request", "says_json"]
 
@@ -48,8 +55,10 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
         ProviderError: the call needs tools, files or a schema that the vendor does not take.
     """
     params = call.params
-    tools = _json_tool(call) if call.json_mode == "tool" else call.tools
-    if tools is not None and (not tools.tools or (tools.choice == "none" and not vendor.none_choice)):
+    tools = tools_of(provider, call, custom=vendor.custom_tools, narrows=vendor.allowed_tools)
+    if tools is not None and (
+        not (tools.tools or tools.custom or call.provider_tools) or (tools.choice == "none" and not vendor.none_choice)
+    ):
         tools = None
     if vendor.json_strict is None and call.json_mode == "strict" and call.output_schema is not None:
         raise ProviderError(
@@ -91,7 +100,7 @@ def _full(
         frequency_penalty=params.frequency_penalty,
         stop=params.stop_sequences or None,
         tools=_tools(provider, vendor, tools, call.provider_tools),
-        tool_choice=None if tools is None else _choice(vendor, tools.choice),
+        tool_choice=None if tools is None else _choice(vendor, tools),
         parallel_tool_calls=tools.parallel if tools is not None and vendor.parallel_tool_calls else None,
         response_format=_response_format(vendor, call),
         reasoning_effort=params.reasoning_effort if vendor.effort == "reasoning_effort" else None,
@@ -118,7 +127,7 @@ def _is_plain(params: Params) -> bool:
 
 
 def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool) -> list[VendorMessage]:
-    messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools)
+    messages = vendor_messages(provider, vendor, call.messages, with_tools=with_tools, custom=custom_names(call))
     system = call.system
     # JSON mode is refused, or spins on white space, unless the word stands in some message; where there is no such
     # mode, the word is all there is.
@@ -156,15 +165,6 @@ def _response_format(vendor: Vendor, call: ModelCall) -> ResponseFormat | None:
     return _ANY_OBJECT if vendor.json_on else None
 
 
-def _json_tool(call: ModelCall) -> ToolConfig:
-    tool = Tool(
-        name=JSON_TOOL,
-        description="Respond to the user with what this tool's parameters describe.",
-        parameters=call.output_schema if call.output_schema is not None else {"type": "object"},
-    )
-    return ToolConfig(tools=(tool,), choice=Specific(JSON_TOOL), parallel=False)
-
-
 def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None, own: tuple[Any, ...]) -> list[Any] | None:
     if tools is None and not own:
         return None
@@ -173,26 +173,43 @@ def _tools(provider: Provider, vendor: Vendor, tools: ToolConfig | None, own: tu
             f"provider {provider.name!r} ({vendor.type}) takes no `tools`; use another provider",
             retryable=False,
         )
-    sent: list[Any] = [
-        ToolSpec(
-            FunctionSpec(
-                name=tool.name,
-                description=tool.description or None,
-                parameters=tool.parameters,
-                strict=True if tool.strict and vendor.strict_tools else None,
-            )
+    if tools is None:
+        return list(own)
+    sent: list[Any] = [_tool(vendor, tool) for tool in tools.tools]
+    return [*sent, *map(_custom, tools.custom), *own]
+
+
+def _tool(vendor: Vendor, tool: Tool) -> ToolSpec:
+    return ToolSpec(
+        FunctionSpec(
+            name=tool.name,
+            description=tool.description or None,
+            parameters=tool.parameters,
+            strict=True if tool.strict and vendor.strict_tools else None,
         )
-        for tool in (() if tools is None else tools.tools)
-    ]
-    return [*sent, *own]
+    )
 
 
-def _choice(vendor: Vendor, choice: ToolChoice) -> str | NamedTool | None:
+def _custom(tool: CustomTool) -> CustomToolSpec:
+    grammar = tool.grammar
+    form = None if grammar is None else CustomFormat("grammar", CustomGrammar(grammar.syntax, grammar.definition))
+    return CustomToolSpec(CustomSpec(tool.name, tool.description or None, form))
+
+
+def _choice(vendor: Vendor, tools: ToolConfig) -> str | NamedTool | NamedCustomTool | AllowedTools | None:
+    choice = tools.choice
     if isinstance(choice, Specific):
-        return NamedTool(NamedFunction(choice.specific))
+        return _named(tools, choice.specific)
+    if tools.allowed is not None and choice != "none":
+        return AllowedTools(Allowed(choice, [_named(tools, name) for name in tools.allowed]))
     if choice == "required":
         return vendor.required_choice
     return None if choice == "auto" else choice
+
+
+def _named(tools: ToolConfig, name: str) -> NamedTool | NamedCustomTool:
+    is_custom = any(tool.name == name for tool in tools.custom)
+    return NamedCustomTool(NamedFunction(name)) if is_custom else NamedTool(NamedFunction(name))
 
 
 def _thinking(vendor: Vendor, params: Params) -> tuple[Reasoning | None, Thinking | None]:

@@ -50,6 +50,10 @@ class Vendor(Struct, frozen=True, kw_only=True):
     """Whether `tool_choice` may be `none`; if not, the tools are left out."""
     strict_tools: bool = False
     parallel_tool_calls: bool = False
+    custom_tools: bool = False
+    """Whether it has tools that are called with text."""
+    allowed_tools: bool = False
+    """Whether `tool_choice` can name those of the tools that may be called."""
     short_call_ids: bool = False
     """Whether ids of tool calls must be nine letters and digits."""
 
@@ -80,6 +84,8 @@ _ROWS = (
         verbosity=True,
         strict_tools=True,
         parallel_tool_calls=True,
+        custom_tools=True,
+        allowed_tools=True,
         files="openai",
         shows_reasoning=False,
         embeddings="openai",

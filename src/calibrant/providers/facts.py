@@ -21,6 +21,10 @@ class Facts(Struct, frozen=True, kw_only=True):
     """Whether one answer may hold several calls."""
     forced_tools: bool = True
     """Whether a call of a tool, or of one tool, can be required."""
+    custom_tools: bool = False
+    """Whether a tool may be called with text, which may have to follow a grammar."""
+    allowed_tools: bool = False
+    """Whether it can be told of all tools and which of them may be called; else it is told of those alone."""
     json_mode: bool = True
     """Whether the provider itself holds the output to JSON."""
     json_schema: bool = True
@@ -73,6 +77,8 @@ _GEMINI = Facts(
         "ai.google.dev/gemini-api/docs/thought-signatures",
         "cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference",
     ),
+    # Where one of the functions must be called.
+    allowed_tools=True,
     images=True,
     documents=True,
     audio=True,
@@ -125,6 +131,8 @@ _SAGEMAKER = Facts(
 
 _RESPONSES = Facts(
     docs=("platform.openai.com/docs/api-reference/responses",),
+    custom_tools=True,
+    allowed_tools=True,
     images=True,
     documents=True,
     by_address=frozenset({"image", "document", "text"}),
@@ -169,6 +177,8 @@ def _compatible(vendor: Vendor) -> Facts:
         tools=vendor.tools,
         parallel_tools=vendor.tools,
         forced_tools=vendor.tools,
+        custom_tools=vendor.custom_tools,
+        allowed_tools=vendor.allowed_tools,
         json_mode=vendor.json_on,
         json_schema=vendor.json_strict in ("json_schema", "grammar"),
         images=vendor.files is not None,

@@ -18,11 +18,11 @@ from calibrant.apischema.gemini import (
 )
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
-from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.gemini_contents import to_contents
 from calibrant.providers.gemini_model import budget_of, is_vertex
 from calibrant.providers.gemini_schema import response_schema
 from calibrant.providers.schema_depth import in_part
+from calibrant.providers.tools import tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.request import Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
@@ -67,7 +67,7 @@ def _tier(provider: Provider, tier: str | None) -> str | None:
 
 
 def _tools(provider: Provider, call: ModelCall) -> tuple[list[Any] | None, ToolConfigSent | None]:
-    config = _json_tool(call) if call.json_mode == "tool" else call.tools
+    config = tools_of(provider, call, narrows=_can_narrow(call.tools))
     if config is None or not config.tools:
         return list(call.provider_tools) or None, None
     tools: list[Any] = [{"functionDeclarations": [_declared(tool) for tool in config.tools]}, *call.provider_tools]
@@ -87,15 +87,16 @@ def _choice(config: ToolConfig, *, validated: bool) -> FunctionCalling | None:
     choice = config.choice
     if isinstance(choice, Specific):
         return FunctionCalling("ANY", (choice.specific,))
+    if config.allowed is not None:
+        return FunctionCalling("ANY", config.allowed)
     if choice == "auto":
         return FunctionCalling("VALIDATED") if validated and all(tool.strict for tool in config.tools) else None
     return FunctionCalling("NONE" if choice == "none" else "ANY")
 
 
-def _json_tool(call: ModelCall) -> ToolConfig:
-    schema = call.output_schema if call.output_schema else {"type": "object"}
-    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
-    return ToolConfig((tool,), Specific(JSON_TOOL))
+def _can_narrow(config: ToolConfig | None) -> bool:
+    """Return whether every function can be declared: the API takes names only where one of them must be called."""
+    return config is not None and not config.custom and config.choice not in ("auto", "none")
 
 
 def _generation(provider: Provider, call: ModelCall) -> GenerationConfig | None:

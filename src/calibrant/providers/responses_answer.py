@@ -115,6 +115,9 @@ def _blocks(raw: Raw, provider_type: str, ending: Ending, *, json_tool: bool) ->
             else:
                 ending.called = True
                 yield ToolCall(item.call_id or item.id or "", item.name or "", item.arguments or "")
+        case "custom_tool_call":
+            ending.called = True
+            yield ToolCall(item.call_id or item.id or "", item.name or "", item.input or "")
         case "reasoning":
             yield Thought(
                 text_of(item.content),

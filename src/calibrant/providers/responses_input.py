@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from calibrant.apischema.openai_responses import (
     CallItem,
+    CustomCallItem,
+    CustomResultItem,
     InputFile,
     InputImage,
     InputText,
@@ -24,8 +26,13 @@ from calibrant.types.message import Message, Role
 __all__ = ["to_items"]
 
 
-def to_items(provider: Provider, messages: Sequence[Message]) -> list[Any]:
+def to_items(provider: Provider, messages: Sequence[Message], custom: frozenset[str] = frozenset()) -> list[Any]:
     """Return the items, without the instructions.
+
+    Args:
+        provider: Who is asked.
+        messages: The conversation.
+        custom: Names of the tools that are called with text.
 
     Raises:
         ProviderError: a block has no form in this dialect.
@@ -36,14 +43,16 @@ def to_items(provider: Provider, messages: Sequence[Message]) -> list[Any]:
         if len(content) == 1 and isinstance(content[0], Text) and message.role == "user":
             out.append(MessageItem("user", content[0].text))
         else:
-            _items(provider, message.role, content, out)
+            _items(provider, message.role, content, out, custom)
     return out
 
 
-def _items(provider: Provider, role: Role, content: Sequence[InputBlock], out: list[Any]) -> None:
+def _items(
+    provider: Provider, role: Role, content: Sequence[InputBlock], out: list[Any], custom: frozenset[str]
+) -> None:
     parts: list[Any] = []
     for block in content:
-        item = _item(provider, block)
+        item = _item(provider, block, custom)
         if item is not None:
             _close(role, parts, out)
             out.append(item)
@@ -59,12 +68,13 @@ def _close(role: Role, parts: list[Any], out: list[Any]) -> None:
         parts.clear()
 
 
-def _item(provider: Provider, block: InputBlock) -> Any:
+def _item(provider: Provider, block: InputBlock, custom: frozenset[str]) -> Any:
     match block:
         case ToolCall(id, raw_name, raw_arguments, name):
-            return CallItem(id, name or raw_name, raw_arguments)
-        case ToolResult(id, _, result):
-            return ResultItem(id, result)
+            called = name or raw_name
+            return (CustomCallItem if called in custom else CallItem)(id, called, raw_arguments)
+        case ToolResult(id, name, result):
+            return (CustomResultItem if name in custom else ResultItem)(id, result)
         case Thought():
             return _reasoning(provider, block)
         case Unknown(data, _, provider_name):

@@ -6,7 +6,11 @@ from typing import Any
 
 import msgspec
 
+from calibrant.apischema import openai_responses as shape
 from calibrant.apischema.openai_responses import (
+    AllowedTools,
+    CustomFormat,
+    CustomNamed,
     Format,
     ReasoningOptions,
     ResponsesRequest,
@@ -15,12 +19,12 @@ from calibrant.apischema.openai_responses import (
     ToolNamed,
 )
 from calibrant.config.schema import Provider
-from calibrant.providers.base import JSON_TOOL
 from calibrant.providers.chat_request import ASK_FOR_JSON, says_json
 from calibrant.providers.responses_input import to_items
 from calibrant.providers.responses_verbatim import as_written
+from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
-from calibrant.types.tool import Specific, Tool, ToolChoice, ToolConfig
+from calibrant.types.tool import CustomTool, Specific, ToolConfig
 
 __all__ = ["encode_responses"]
 
@@ -36,13 +40,13 @@ def encode_responses(provider: Provider, call: ModelCall) -> bytes:
         ProviderError: the call asks for what the API does not take; the message names the field.
     """
     params = call.params
-    tools, choice, parallel = _tools(call)
+    tools, choice, parallel = _tools(provider, call)
     form = _format(call)
     encrypted = bool(provider.options.get("include_encrypted_reasoning"))
     body = _encode(
         ResponsesRequest(
             provider.model_name,
-            to_items(provider, call.messages),
+            to_items(provider, call.messages, custom_names(call)),
             _instructions(call, form),
             params.temperature,
             params.top_p,
@@ -79,27 +83,35 @@ def _format(call: ModelCall) -> Format | None:
     return Format("json_object") if call.json_mode in ("on", "strict") else None
 
 
-def _tools(call: ModelCall) -> tuple[list[Any] | None, str | ToolNamed | None, bool | None]:
-    config = _json_tool(call) if call.json_mode == "tool" else call.tools
-    tools: list[Any] = []
-    choice: str | ToolNamed | None = None
-    parallel = None
-    if config is not None and config.tools:
-        tools += [
-            ResponseTool(tool.name, tool.parameters, tool.strict, tool.description or None) for tool in config.tools
-        ]
-        choice, parallel = _choice(config.choice), config.parallel
+_Choice = str | ToolNamed | CustomNamed | AllowedTools | None
+
+
+def _tools(provider: Provider, call: ModelCall) -> tuple[list[Any] | None, _Choice, bool | None]:
+    config = tools_of(provider, call, custom=True, narrows=True)
+    if config is None:
+        return list(call.provider_tools) or None, None, None
+    tools: list[Any] = [
+        ResponseTool(tool.name, tool.parameters, tool.strict, tool.description or None) for tool in config.tools
+    ]
+    tools += map(_custom, config.custom)
     tools += call.provider_tools
-    return tools or None, choice, parallel
+    return (tools, _choice(config), config.parallel) if tools else (None, None, None)
 
 
-def _choice(choice: ToolChoice) -> str | ToolNamed | None:
+def _custom(tool: CustomTool) -> shape.CustomTool:
+    grammar = tool.grammar
+    form = None if grammar is None else CustomFormat("grammar", grammar.syntax, grammar.definition)
+    return shape.CustomTool(tool.name, tool.description or None, form)
+
+
+def _choice(config: ToolConfig) -> _Choice:
+    choice = config.choice
     if isinstance(choice, Specific):
-        return ToolNamed(choice.specific)
+        return _named(config, choice.specific)
+    if config.allowed is not None and choice != "none":
+        return AllowedTools(choice, [_named(config, name) for name in config.allowed])
     return None if choice == "auto" else choice
 
 
-def _json_tool(call: ModelCall) -> ToolConfig:
-    schema = call.output_schema if call.output_schema else {"type": "object"}
-    tool = Tool(JSON_TOOL, "Respond to the user with what this tool's parameters describe.", schema)
-    return ToolConfig((tool,), Specific(JSON_TOOL), parallel=False)
+def _named(config: ToolConfig, name: str) -> ToolNamed | CustomNamed:
+    return CustomNamed(name) if any(tool.name == name for tool in config.custom) else ToolNamed(name)

@@ -26,6 +26,7 @@ _any_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _DONE = b"[DONE]"
 _UNTOLD = "?"
+_CALLS = ("function_call", "custom_tool_call")
 
 
 class _Open(Struct):
@@ -68,12 +69,15 @@ class ResponsesStreamDecoder(SseDecoder):
                 "response.output_text.delta"
                 | "response.refusal.delta"
                 | "response.function_call_arguments.delta"
+                | "response.custom_tool_call_input.delta"
                 | "response.reasoning_summary_text.delta"
                 | "response.reasoning_text.delta"
             ):
                 return Chunk(self._delta(event, event.delta or ""), raw=raw)
             case "response.function_call_arguments.done":
                 return Chunk(self._arguments(event.output_index, event.arguments or ""), raw=raw)
+            case "response.custom_tool_call_input.done":
+                return Chunk(self._arguments(event.output_index, event.input or ""), raw=raw)
             case "response.output_item.added":
                 return Chunk(self._begin(event.output_index, item_of(event.item)), raw=raw)
             case "response.output_item.done":
@@ -97,13 +101,13 @@ class ResponsesStreamDecoder(SseDecoder):
         return Chunk((), usage_of(answer.usage), finish, raw, answer.model or None, None, answer.id or None, detail)
 
     def _begin(self, index: int, item: Item) -> tuple[Delta, ...]:
-        if item.type != "function_call":
+        if item.type not in _CALLS:
             self._open[index] = _Open(item.type, str(index), set())
             if item.type == "reasoning" and item.id is not None:
                 # Whoever passes the reasoning on needs its id from the first piece.
                 return (ThoughtDelta(str(index), None, None, self._type, extra_data={"id": item.id}),)
             return ()
-        is_json = self._json_tool and item.name == JSON_TOOL
+        is_json = self._json_tool and item.name == JSON_TOOL and item.type == "function_call"
         self._ending.called = self._ending.called or not is_json
         own = item.call_id or item.id or f"call_{index}"
         self._open[index] = _Open("json" if is_json else "function_call", own, set())
@@ -150,8 +154,8 @@ class ResponsesStreamDecoder(SseDecoder):
         match item.type:
             case "message":
                 return (*begun, *self._unseen_text(index, item, known))
-            case "function_call":
-                rest = () if "arguments" in known.seen else self._piece(known, item.arguments or "")
+            case "function_call" | "custom_tool_call":
+                rest = () if "arguments" in known.seen else self._piece(known, item.arguments or item.input or "")
                 return (*begun, *rest)
             case "reasoning":
                 return (*begun, *self._reasoned(item, known))
@@ -163,7 +167,7 @@ class ResponsesStreamDecoder(SseDecoder):
         known = self._open.get(index)
         if known is None:
             return self._begin(index, item)
-        if known.kind != _UNTOLD or item.type != "function_call":
+        if known.kind != _UNTOLD or item.type not in _CALLS:
             return ()
         # Its pieces have gone out under the item's place; the name and the call go there too.
         self._ending.called = True

@@ -56,3 +56,5 @@ class ToolConfig(Struct, frozen=True):
     choice: ToolChoice = "auto"
     parallel: bool | None = None
     custom: tuple[CustomTool, ...] = ()
+    allowed: tuple[str, ...] | None = None
+    """Names of the tools that may be called, where not all of them may."""
