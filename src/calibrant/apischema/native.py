@@ -24,6 +24,7 @@ __all__ = [
     "ChatParams",
     "FeedbackBody",
     "FileBlock",
+    "GrammarBody",
     "ImageBlock",
     "InferenceBody",
     "InputBody",
@@ -39,6 +40,7 @@ __all__ = [
     "TokenCount",
     "ToolBody",
     "ToolCallBlock",
+    "ToolFormat",
     "ToolResultBlock",
     "UnknownBlock",
     "UsageBody",
@@ -179,6 +181,20 @@ class ParamsBody(Struct, frozen=True, forbid_unknown_fields=True):
     chat_completion: ChatParams | None = None
 
 
+class GrammarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the text of a custom tool's call must follow."""
+
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class ToolFormat(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a custom tool is called with: any text, or text that follows a grammar."""
+
+    type: Literal["text", "grammar"]
+    grammar: GrammarBody | None = None
+
+
 class ToolBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A tool that comes with a request."""
 
@@ -187,7 +203,7 @@ class ToolBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
-    format: Any = None
+    format: ToolFormat | None = None
     """Of an OpenAI custom tool."""
 
 

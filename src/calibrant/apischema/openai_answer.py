@@ -13,6 +13,7 @@ from calibrant.apischema.openai_request import ExtraBlock
 
 __all__ = [
     "AnswerMessage",
+    "CalledCustom",
     "CalledFunction",
     "Choice",
     "Completion",
@@ -37,12 +38,20 @@ class CalledFunction(Struct, frozen=True):
     name: str | UnsetType = UNSET
 
 
+class CalledCustom(Struct, frozen=True):
+    """The custom tool that the model calls, and the text for it; in a stream as a function's."""
+
+    input: str
+    name: str | UnsetType = UNSET
+
+
 class ToolCallAnswer(Struct, frozen=True, kw_only=True):
     """A tool call."""
 
     id: str
-    type: Literal["function"] = "function"
-    function: CalledFunction
+    type: Literal["function", "custom"] = "function"
+    function: CalledFunction | UnsetType = UNSET
+    custom: CalledCustom | UnsetType = UNSET
 
 
 class ToolCallPiece(Struct, frozen=True, kw_only=True):
@@ -50,8 +59,9 @@ class ToolCallPiece(Struct, frozen=True, kw_only=True):
 
     index: int
     id: str | UnsetType = UNSET
-    type: Literal["function"] | UnsetType = UNSET
-    function: CalledFunction
+    type: Literal["function", "custom"] | UnsetType = UNSET
+    function: CalledFunction | UnsetType = UNSET
+    custom: CalledCustom | UnsetType = UNSET
 
 
 class AnswerMessage(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from calibrant.apischema.native import TokenCount
+from calibrant.apischema.native import TokenCount, ToolFormat
 from calibrant.apischema.own import OwnFields, prefixed
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CalibrantRawTextPart",
     "CalibrantTemplatePart",
     "ChatBody",
+    "CustomTool",
     "DeveloperMessage",
     "ExtraBlock",
     "FilePart",
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownExtra",
     "UserMessage",
     "WrittenCall",
+    "WrittenText",
 ]
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -151,12 +153,20 @@ class WrittenCall(Struct, frozen=True):
     arguments: str
 
 
+class WrittenText(Struct, frozen=True):
+    """The custom tool that was called, and the text that it was given."""
+
+    name: str
+    input: str
+
+
 class OpenAIToolCall(Struct, frozen=True, kw_only=True):
     """A tool call of an earlier answer."""
 
     id: str
     type: str = "function"
     function: WrittenCall | None = None
+    custom: WrittenText | None = None
 
 
 class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaults=True):
@@ -230,11 +240,20 @@ class FunctionTool(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
+class CustomTool(Struct, frozen=True, kw_only=True):
+    """A tool that the model may call with text."""
+
+    name: str
+    description: str | None = None
+    format: ToolFormat | None = None
+
+
 class OpenAITool(Struct, frozen=True, kw_only=True):
     """A tool."""
 
     type: Literal["function", "custom"]
     function: FunctionTool | None = None
+    custom: CustomTool | None = None
 
 
 class Name(Struct, frozen=True):
@@ -246,6 +265,7 @@ class Name(Struct, frozen=True):
 class _ToolName(Struct, frozen=True, kw_only=True):
     type: str = "function"
     function: Name | None = None
+    custom: Name | None = None
 
 
 class AllowedTools(Struct, frozen=True):
@@ -260,6 +280,7 @@ class NamedChoice(Struct, frozen=True, kw_only=True):
 
     type: Literal["function", "custom", "allowed_tools"]
     function: Name | None = None
+    custom: Name | None = None
     allowed_tools: AllowedTools | None = None
 
 

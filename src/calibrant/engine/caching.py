@@ -82,7 +82,10 @@ def _usable(plan: Plan, reply: Reply) -> bool:
     """Return whether each call of a tool names one and fits its schema: who asks again may get a better one."""
     for block in reply.content:
         if isinstance(block, ToolCall):
-            schema = plan.tool_schemas.get(block.raw_name)
-            if schema is None or parse_json(block.raw_arguments, schema) is None:
+            if block.raw_name not in plan.tool_schemas:
+                return False
+            schema = plan.tool_schemas[block.raw_name]
+            # Null where the tool is called with text, and any text will do.
+            if schema is not None and parse_json(block.raw_arguments, schema) is None:
                 return False
     return True

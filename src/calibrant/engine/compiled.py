@@ -29,6 +29,7 @@ from calibrant.providers.cost import Pricer
 from calibrant.providers.price_table import PriceTable
 from calibrant.render.schema import Schema
 from calibrant.render.template import Templates
+from calibrant.types.tool import Tool
 
 __all__ = [
     "CompiledBestOfN",
@@ -179,6 +180,8 @@ class Compiler:
         if problems:
             raise ConfigError("\n".join(problems))
         self._models = {name: _model(model, prices) for name, model in config.models.items()}
+        self._tools = config.tools
+        self._tool_schemas = [(tool, Schema(tool.parameters)) for tool in config.tools.values()]
         self._embedding_models = {
             name: _embedding_model(model, prices) for name, model in config.embedding_models.items()
         }
@@ -212,6 +215,18 @@ class Compiler:
         """Return the model, configured or by its shorthand, or null where there is none."""
         found = self._models.get(name) or self._shorthands.get(name)
         return self._shorthand(name) if found is None else found
+
+    def tool(self, key: str) -> Tool | None:
+        """Return the configured tool of this key, or null where there is none."""
+        return self._tools.get(key)
+
+    def tool_keys(self) -> Iterable[str]:
+        """Return the keys of the configured tools."""
+        return self._tools.keys()
+
+    def tool_schema(self, tool: Tool) -> Schema:
+        """Return the schema of a configured tool's arguments."""
+        return next(schema for other, schema in self._tool_schemas if other is tool)
 
     def embedding_model(self, name: str) -> CompiledModel[CompiledEmbedder]:
         """Return the embedding model, configured or by its shorthand.

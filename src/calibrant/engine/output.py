@@ -9,10 +9,12 @@ import msgspec
 from calibrant.base.ids import id_millis
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
+from calibrant.engine.json_text import json_text
 from calibrant.engine.resolve import Plan
+from calibrant.engine.tools import ToolSchemas
 from calibrant.render.schema import Schema
 from calibrant.types.answer import Answered, Head
-from calibrant.types.content import OutputBlock, Text, ToolCall
+from calibrant.types.content import OutputBlock, ToolCall
 from calibrant.types.reply import Reply
 
 __all__ = ["answer", "head", "parse_json"]
@@ -46,8 +48,7 @@ def answer(head: Head, plan: Plan, reply: Reply, journal: Journal) -> Answered:
     """
     usage, cost = journal.spent(reply.usage), journal.cost()
     if head.function_type == "json":
-        # The last one: a model that talks before it answers does so in a block of its own.
-        raw = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), None)
+        raw = json_text(reply.content)
         return Answered(
             head=head,
             content=reply.content,
@@ -86,10 +87,11 @@ def parse_json(raw: str, schema: Schema | None) -> Any:
     return msgspec.Raw(raw.encode())
 
 
-def _checked(block: OutputBlock, schemas: dict[str, Schema]) -> OutputBlock:
-    if not isinstance(block, ToolCall):
+def _checked(block: OutputBlock, schemas: ToolSchemas) -> OutputBlock:
+    if not isinstance(block, ToolCall) or block.raw_name not in schemas:
         return block
-    schema = schemas.get(block.raw_name)
+    schema = schemas[block.raw_name]
     if schema is None:
-        return block
+        # Called with text, which is no arguments and has no schema.
+        return msgspec.structs.replace(block, name=block.raw_name)
     return msgspec.structs.replace(block, name=block.raw_name, arguments=parse_json(block.raw_arguments, schema))

@@ -19,10 +19,11 @@ from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.files import Attached, has_files
 from calibrant.engine.grants import check_models, check_request
 from calibrant.engine.sent import check_speakers
+from calibrant.engine.tools import ToolSchemas, check_json_tool, resolve_tools
 from calibrant.render.inputs import check_input
 from calibrant.render.schema import Schema
 from calibrant.types.request import InferenceRequest
-from calibrant.types.tool import Specific, Tool, ToolConfig
+from calibrant.types.tool import ToolConfig
 
 __all__ = ["Plan", "resolve"]
 
@@ -39,7 +40,8 @@ class Plan(Struct, frozen=True):
     """Which variant the draw, or the caller, chose, and who is tried after it."""
     tags: dict[str, str]
     tools: ToolConfig | None
-    tool_schemas: dict[str, Schema]
+    tool_schemas: ToolSchemas
+    """Of the tools that may be called."""
     output_schema: Schema | None
     started: float
     """Monotonic seconds at which the request's body was complete."""
@@ -61,7 +63,9 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
     check_input(request.input, function.schemas, function.schema_only_roles)
     if request.sent is not None and request.sent.only and request.dynamic_variant is None:
         check_speakers(engine, function, request.variant_name, request.sent)
-    tools, tool_schemas = _tools(function, request)
+    tools, tool_schemas = resolve_tools(engine.compiler, function, request)
+    if request.output_schema is not None or request.params.json_mode is not None:
+        check_json_tool(function, request, tools)
     inference_id = uuid7()
     episode_id = request.episode_id or uuid7()
     tags = dict(request.tags)
@@ -142,51 +146,6 @@ def _dynamic(engine: Engine, request: InferenceRequest, table: dict[str, Any]) -
     if not request.dryrun:
         raise InvalidRequest("internal_dynamic_variant_config: it is for trials, which nobody records; send `dryrun`")
     return engine.compiler.dynamic(request.function_name, table)
-
-
-def _tools(function: CompiledFunction, request: InferenceRequest) -> tuple[ToolConfig | None, dict[str, Schema]]:
-    configured = function.function.tools
-    asked = request.tools or request.allowed_tools or request.tool_choice or request.parallel_tool_calls is not None
-    if not configured and not asked:
-        return None, {}
-    if function.function.type == "json" and asked:
-        raise InvalidRequest(
-            f"tools: the function {function.function.name!r} returns JSON and takes no tools; use a chat function"
-        )
-    known: dict[str, Tool] = dict(configured)
-    for tool in request.tools:
-        if tool.name in known or any(tool.name == other.name for other in known.values()):
-            raise InvalidRequest(f"tools: there is more than one tool named {tool.name!r}")
-        known[tool.name] = tool
-    if request.allowed_tools is not None:
-        missing = [name for name in request.allowed_tools if name not in known]
-        if missing:
-            raise InvalidRequest(f"allowed_tools: unknown {missing}; there are {sorted(known)}")
-        known = {name: known[name] for name in request.allowed_tools}
-    return _tool_config(function, request, known)
-
-
-def _tool_config(
-    function: CompiledFunction, request: InferenceRequest, known: dict[str, Tool]
-) -> tuple[ToolConfig | None, dict[str, Schema]]:
-    if not known:
-        return None, {}
-    choice = request.tool_choice or function.function.tool_choice
-    if isinstance(choice, Specific):
-        tool = known.get(choice.specific) or next((t for t in known.values() if t.name == choice.specific), None)
-        if tool is None:
-            raise InvalidRequest(f"tool_choice: there is no tool {choice.specific!r}; there are {sorted(known)}")
-        choice = Specific(tool.name)
-    parallel = request.parallel_tool_calls
-    if parallel is None:
-        parallel = function.function.parallel_tool_calls
-    schemas = dict(function.tool_schemas)
-    for tool in request.tools:
-        try:
-            schemas[tool.name] = Schema(tool.parameters)
-        except ValueError as error:
-            raise InvalidRequest(f"tools: the parameters of {tool.name!r} are no JSON Schema: {error}") from None
-    return ToolConfig(tuple(known.values()), choice, parallel), {t.name: schemas[t.name] for t in known.values()}
 
 
 def _output_schema(function: CompiledFunction, request: InferenceRequest) -> Schema | None:

@@ -16,6 +16,7 @@ from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import begin, record, serve, wants_raw
 from calibrant.engine.journal import Journal, ProviderCall
+from calibrant.engine.json_text import JsonPieces
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
 from calibrant.engine.record import begun
@@ -72,11 +73,15 @@ class Stream:
     """Set when the stream broke."""
     _seen: list[Chunk] = field(default_factory=list[Chunk])
 
-    async def chunks(self) -> AsyncIterator[list[Chunk]]:
+    def chunks(self) -> AsyncIterator[list[Chunk]]:
         """Yield what comes, as many chunks at a time as came at once; then record the inference.
 
-        A stream that breaks, or that cannot be recorded, ends the iteration too: `error` says why.
+        Of a JSON function comes its output and nothing else. A stream that breaks, or that cannot be recorded, ends the
+        iteration too: `error` says why.
         """
+        return _output_alone(self._chunks()) if self.head.function_type == "json" else self._chunks()
+
+    async def _chunks(self) -> AsyncIterator[list[Chunk]]:
         upstream = self.upstream
         decoder = upstream.decoder
         self._seen += upstream.first
@@ -143,3 +148,12 @@ class Stream:
         self.journal.failed(call, self.error, monotonic(), partial=reply)
         names = (call.model_name, call.provider.provider.name, self.error.code)
         self.engine.metrics.count("provider_errors", names)
+
+
+async def _output_alone(chunks: AsyncIterator[list[Chunk]]) -> AsyncIterator[list[Chunk]]:
+    pieces = JsonPieces()
+    async for some in chunks:
+        yield [pieces.add(chunk) for chunk in some]
+    rest = pieces.rest()
+    if rest is not None:
+        yield [rest]

@@ -53,7 +53,8 @@ class SageMaker:
                 f"{' or '.join(repr(one) for one in _HOSTED)}"
             )
         # What is said of the container is said of this provider.
-        self._vendor = replace(COMPATIBLE[hosted], type=provider.type)
+        # What a container serves is no model of the vendor's, so it has none of what only those have.
+        self._vendor = replace(COMPATIBLE[hosted], type=provider.type, custom_tools=False, allowed_tools=False)
         self._provider = provider
         self._service = aws_service(provider, "runtime.sagemaker", "sagemaker")
         endpoint = f"{self._service.base}/endpoints/{quote(name, safe='-._~')}"

@@ -191,7 +191,7 @@ def _names(request: InferenceRequest) -> Iterator[tuple[str, str]]:
         yield "tags", key + value
     for key in request.credentials:
         yield "credentials", key
-    for tool in request.tools:
+    for tool in (*request.tools, *request.custom_tools):
         yield "tools", tool.name
     for name in request.allowed_tools or ():
         yield "allowed_tools", name

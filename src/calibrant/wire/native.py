@@ -33,13 +33,14 @@ from calibrant.types.message import Input, Message, Role
 from calibrant.types.reply import Chunk, TextDelta, ToolCallDelta, Usage
 from calibrant.types.request import Feedback, InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
-from calibrant.types.tool import Specific, Tool, ToolChoice
+from calibrant.types.tool import CustomTool, Specific, Tool, ToolChoice
 from calibrant.wire import body as checks
 from calibrant.wire import files, sse
 from calibrant.wire.body import invalid
 from calibrant.wire.error import encode_error
 from calibrant.wire.options import to_extra_body, to_extra_headers, to_provider_tools
 from calibrant.wire.raw import RawFields
+from calibrant.wire.tools import custom_tool
 
 __all__ = ["Events", "decode", "decode_feedback", "encode"]
 
@@ -76,6 +77,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         dryrun=asked.dryrun or False,
         internal=asked.internal or False,
         tools=_tools(asked.additional_tools) if asked.additional_tools else (),
+        custom_tools=_custom_tools(asked.additional_tools) if asked.additional_tools else (),
         allowed_tools=asked.allowed_tools,
         tool_choice=_tool_choice(asked.tool_choice),
         parallel_tool_calls=asked.parallel_tool_calls,
@@ -339,12 +341,24 @@ def _tool_call(block: shape.ToolCallBlock, path: str) -> ToolCall:
 
 
 def _tools(tools: list[shape.ToolBody]) -> tuple[Tool, ...]:
-    return tuple([_tool(tool, f"$.additional_tools[{index}]") for index, tool in enumerate(tools)])
+    return tuple(
+        [_tool(tool, f"$.additional_tools[{index}]") for index, tool in enumerate(tools) if tool.type == "function"]
+    )
+
+
+def _custom_tools(tools: list[shape.ToolBody]) -> tuple[CustomTool, ...]:
+    return tuple(
+        [_custom(tool, f"$.additional_tools[{i}]") for i, tool in enumerate(tools) if tool.type == "openai_custom"]
+    )
+
+
+def _custom(tool: shape.ToolBody, path: str) -> CustomTool:
+    if tool.parameters is not None or tool.strict is not None:
+        raise invalid("a tool of type 'openai_custom' has `format`, and no `parameters` and no `strict`", path)
+    return custom_tool(tool.name, tool.description, tool.format, path)
 
 
 def _tool(tool: shape.ToolBody, path: str) -> Tool:
-    if tool.type == "openai_custom":
-        raise checks.unbuilt(f"{path}.type: openai_custom", "send a tool of type 'function'")
     if tool.format is not None:
         raise invalid("`format` belongs to tools of type 'openai_custom'", path)
     if not tool.name:

@@ -15,7 +15,7 @@ from calibrant.types.answer import Head
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.reply import FinishReason, ThoughtDelta, UnknownDelta, Usage
 
-__all__ = ["chat_message", "extra_piece", "finish", "model_name", "usage_body"]
+__all__ = ["chat_message", "custom_names", "extra_piece", "finish", "model_name", "usage_body"]
 
 _FINISH: dict[FinishReason, Finish] = {
     "stop": "stop",
@@ -51,13 +51,13 @@ def chat_message(content: tuple[OutputBlock, ...], head: Head) -> answer.AnswerM
     texts: list[str] = []
     calls: list[answer.ToolCallAnswer] = []
     extra: list[shape.ExtraBlock] = []
+    custom = custom_names(head)
     for place, block in enumerate(content):
         match block:
             case Text():
                 texts.append(block.text)
             case ToolCall():
-                function = answer.CalledFunction(block.raw_arguments, block.raw_name)
-                calls.append(answer.ToolCallAnswer(id=block.id, function=function))
+                calls.append(_call(block, custom))
             case Thought() | Unknown():
                 extra.append(_extra(block, place))
     ours = head.request.prefix == "calibrant"
@@ -67,6 +67,22 @@ def chat_message(content: tuple[OutputBlock, ...], head: Head) -> answer.AnswerM
         tensorzero_extra_content=tuple(extra) if extra and not ours else UNSET,
         calibrant_extra_content=tuple(extra) if extra and ours else UNSET,
     )
+
+
+def custom_names(head: Head) -> frozenset[str]:
+    """Return the names of the tools that are called with text."""
+    custom = head.request.custom_tools
+    return frozenset([tool.name for tool in custom]) if custom else _NO_NAMES
+
+
+_NO_NAMES: frozenset[str] = frozenset()
+
+
+def _call(call: ToolCall, custom: frozenset[str]) -> answer.ToolCallAnswer:
+    if call.raw_name in custom:
+        called = answer.CalledCustom(call.raw_arguments, call.raw_name)
+        return answer.ToolCallAnswer(id=call.id, type="custom", custom=called)
+    return answer.ToolCallAnswer(id=call.id, function=answer.CalledFunction(call.raw_arguments, call.raw_name))
 
 
 def _extra(block: Thought | Unknown, place: int) -> shape.ExtraBlock:

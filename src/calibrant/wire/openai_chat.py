@@ -32,7 +32,7 @@ from calibrant.wire import sse
 from calibrant.wire.body import invalid
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
-from calibrant.wire.openai_tools import to_tool, to_tool_choice
+from calibrant.wire.openai_tools import to_custom_tools, to_tool_choice, to_tools
 from calibrant.wire.own import Own, to_own, to_target
 from calibrant.wire.raw import RawFields
 
@@ -89,7 +89,8 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         params if own.params is None else own.params.over(params),
         own.tags,
         own.dryrun,
-        tools=tuple([to_tool(tool, i) for i, tool in enumerate(asked.tools)]) if asked.tools else (),
+        tools=to_tools(asked.tools) if asked.tools else (),
+        custom_tools=to_custom_tools(asked.tools) if asked.tools else (),
         allowed_tools=allowed,
         tool_choice=choice,
         parallel_tool_calls=asked.parallel_tool_calls,
@@ -155,7 +156,19 @@ def encode_models(names: Sequence[str], created: int) -> bytes:
 class Events:
     """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
 
-    __slots__ = ("_blocks", "_calls", "_chat", "_extras", "_head", "_named", "_raw", "_silent", "_start")
+    __slots__ = (
+        "_blocks",
+        "_calls",
+        "_chat",
+        "_custom",
+        "_custom_names",
+        "_extras",
+        "_head",
+        "_named",
+        "_raw",
+        "_silent",
+        "_start",
+    )
 
     def __init__(self, head: Head) -> None:
         """Write the part that all events share once."""
@@ -167,6 +180,8 @@ class Events:
         self._calls: dict[str, int] = {}
         self._extras: dict[int, int] = {}
         self._named: set[str] = set()
+        self._custom_names = parts.custom_names(head)
+        self._custom: set[str] = set()
         who = {
             "id": head.inference_id,
             "episode_id": head.episode_id,
@@ -248,11 +263,16 @@ class Events:
         if delta.raw_name and delta.id not in self._named:
             self._named.add(delta.id)
             name = delta.raw_name
+        if name is not None and name in self._custom_names:
+            self._custom.add(delta.id)
+        custom = delta.id in self._custom
+        told = UNSET if name is None else name
         return answer.ToolCallPiece(
             index=index,
             id=delta.id if first else UNSET,
-            type="function" if first else UNSET,
-            function=answer.CalledFunction(delta.raw_arguments, UNSET if name is None else name),
+            type=("custom" if custom else "function") if first else UNSET,
+            function=UNSET if custom else answer.CalledFunction(delta.raw_arguments, told),
+            custom=answer.CalledCustom(delta.raw_arguments, told) if custom else UNSET,
         )
 
     def _extra_piece(self, delta: ThoughtDelta | UnknownDelta) -> shape.ExtraBlock:

@@ -37,7 +37,7 @@ def to_input(messages: Sequence[shape.OpenAIMessage]) -> Input:
 
     Raises:
         InvalidRequest: a part stands where it cannot, or a result answers a tool call that was never made.
-        NotImplementedYet: a call of a custom tool.
+        NotImplementedYet: a file by its id.
     """
     turns: list[Message] = []
     system: list[str | dict[str, Any]] = []
@@ -134,7 +134,9 @@ def _summary(summary: list[Any] | None) -> list[Any] | None:
 def _call(call: shape.OpenAIToolCall, index: int) -> ToolCall:
     path = f"$.messages[{index}].tool_calls"
     if call.type == "custom":
-        raise unbuilt(f"{path}: custom tools", "use tools of type 'function'")
+        if call.custom is None:
+            raise invalid("a tool call of type 'custom' needs `custom`", path)
+        return ToolCall(call.id, call.custom.name, call.custom.input)
     if call.function is None:
         raise invalid("a tool call needs `function`", path)
     return ToolCall(call.id, call.function.name, call.function.arguments)

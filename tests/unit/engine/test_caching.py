@@ -8,7 +8,7 @@ from calibrant.base.errors import ProviderError
 from calibrant.engine.engine import Caller
 from calibrant.types.cached import CachePolicy
 from calibrant.types.request import Params
-from calibrant.types.tool import Tool
+from calibrant.types.tool import CustomTool, Tool
 from calibrant.wire import native
 
 ON = CachePolicy("on")
@@ -187,3 +187,12 @@ def test_a_candidate_named_twice_answers_twice(cached):
 def test_without_a_cache_the_wish_is_no_error(line):
     it = line(model() + function(), said("One."), said("Two."))
     assert content(it.infer(cache=ON)) != content(it.infer(cache=ON))
+
+
+def test_a_call_with_text_is_kept_whatever_the_text(cached):
+    calls = [{"id": "c", "type": "custom", "custom": {"name": "sql", "input": "SELECT {"}}]
+    body = said(None)
+    body["choices"][0]["message"]["tool_calls"] = calls
+    it = cached(None, body, said("other"))
+    first, again = (it.infer(cache=ON, custom_tools=(CustomTool("sql"),)) for _ in range(2))
+    assert content(first) == content(again) and len(it.sender.calls) == 1
