@@ -18,7 +18,19 @@ from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, ModelCa
 from calibrant.types.reply import Reply
 
 CAPABILITIES = (
-    *("text", "stream", "tools", "parallel tools", "forced tools", "structured output", "images", "files", "audio"),
+    *(
+        "text",
+        "stream",
+        "tools",
+        "parallel tools",
+        "forced tools",
+        "custom tools",
+        "allowed tools",
+        "structured output",
+        "images",
+        "files",
+        "audio",
+    ),
     *("reasoning", "stop reasons", "usage", "cache tokens", "errors", "provider tools", "embeddings"),
 )
 """Columns of the conformance matrix that cases cover."""

@@ -24,6 +24,8 @@ _DECLARED = {
     "tools": "tools",
     "parallel tools": "parallel_tools",
     "forced tools": "forced_tools",
+    "custom tools": "custom_tools",
+    "allowed tools": "allowed_tools",
     "structured output": "json_schema",
     "images": "images",
     "files": "documents",

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TypeVar
 
 from tests.contract.providers.cases import AnyCase, Case
-from tests.contract.providers.dialects import anthropic, bedrock, gemini, openai_chat, openai_responses, sagemaker
+from tests.contract.providers.dialects import (
+    anthropic,
+    bedrock,
+    gemini,
+    openai_chat,
+    openai_responses,
+    sagemaker,
+    tools,
+)
 
 C = TypeVar("C", bound=Case)
 
@@ -16,6 +24,7 @@ CASES: tuple[AnyCase, ...] = (
     *openai_chat.CASES,
     *openai_responses.CASES,
     *sagemaker.CASES,
+    *tools.CASES,
 )
 
 
