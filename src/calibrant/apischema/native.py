@@ -236,7 +236,8 @@ class InferenceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     internal: bool | None = None
     allowed_tools: tuple[str, ...] | None = None
     additional_tools: list[ToolBody] | None = None
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tool_choice: Literal["none", "off", "auto", "required"] | NamedTool | None = None
+    """TensorZero's documentation says `off`, its code `none`."""
     parallel_tool_calls: bool | None = None
     provider_tools: list[ProviderToolBody] | None = None
     output_schema: dict[str, Any] | None = None

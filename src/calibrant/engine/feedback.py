@@ -16,6 +16,7 @@ from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.record import redacted
+from calibrant.engine.tools import ToolSchemas
 from calibrant.render.schema import Schema
 from calibrant.store.base import TargetView
 from calibrant.store.linking import Refusal
@@ -199,10 +200,15 @@ def _output_schema(target: TargetView) -> Schema | None:
         return None
 
 
-def _tool_schemas(target: TargetView) -> dict[str, Schema]:
+def _tool_schemas(target: TargetView) -> ToolSchemas:
+    """Return what calls of the tools that the inference could call must be; null for those called with text."""
     try:
         config = msgspec.json.decode(target.tool_params, type=ToolConfig) if target.tool_params else ToolConfig()
-        return {tool.name: Schema(tool.parameters) for tool in config.tools}
+        schemas: ToolSchemas = {tool.name: Schema(tool.parameters) for tool in config.tools}
+        schemas |= dict.fromkeys((tool.name for tool in config.custom), None)
+        return (
+            schemas if config.allowed is None else {name: schemas[name] for name in config.allowed if name in schemas}
+        )
     except (msgspec.MsgspecError, ValueError):
         return {}
 
@@ -213,14 +219,15 @@ class _DemonstratedText(msgspec.Struct, frozen=True, tag="text"):
 
 class _DemonstratedCall(msgspec.Struct, frozen=True, tag="tool_call"):
     name: str
-    arguments: dict[str, Any]
+    arguments: dict[str, Any] | str
+    """Text for a tool that is called with text."""
     id: str = ""
 
 
 _Demonstrated = _DemonstratedText | _DemonstratedCall
 
 
-def _demonstrated(block: object, index: int, schemas: dict[str, Schema]) -> Text | ToolCall:
+def _demonstrated(block: object, index: int, schemas: ToolSchemas) -> Text | ToolCall:
     where = f"value[{index}]"
     try:
         given = msgspec.convert(block, _Demonstrated)
@@ -231,9 +238,14 @@ def _demonstrated(block: object, index: int, schemas: dict[str, Schema]) -> Text
         ) from None
     if isinstance(given, _DemonstratedText):
         return Text(given.text)
-    schema = schemas.get(given.name)
-    if schema is None:
+    if given.name not in schemas:
         raise InvalidRequest(f"{where}.name: the inference had no tool {given.name!r}; it had {sorted(schemas)}")
+    schema = schemas[given.name]
+    if isinstance(given.arguments, str) != (schema is None):
+        wanted = "text, as the tool is called with" if schema is None else "an object"
+        raise InvalidRequest(f"{where}.arguments: expected {wanted}")
+    if schema is None or isinstance(given.arguments, str):
+        return ToolCall(id=given.id, raw_name=given.name, raw_arguments=str(given.arguments), name=given.name)
     fault = schema.fault(given.arguments)
     if fault is not None:
         raise InvalidRequest(f"{where}.arguments break the tool's schema at {fault}")

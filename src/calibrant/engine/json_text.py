@@ -31,7 +31,7 @@ def json_text(content: Iterable[OutputBlock]) -> str | None:
 class JsonPieces:
     """The output of a JSON function, piece by piece; the pieces together are what `json_text` says of the whole."""
 
-    __slots__ = ("_chosen", "_held")
+    __slots__ = ("_chosen", "_held", "_prose")
 
     def __init__(self) -> None:
         """Start before the first chunk."""

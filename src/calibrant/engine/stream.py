@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -81,7 +82,7 @@ class Stream:
         """
         return _output_alone(self._chunks()) if self.head.function_type == "json" else self._chunks()
 
-    async def _chunks(self) -> AsyncIterator[list[Chunk]]:
+    async def _chunks(self) -> AsyncGenerator[list[Chunk], None]:
         upstream = self.upstream
         decoder = upstream.decoder
         self._seen += upstream.first
@@ -150,10 +151,11 @@ class Stream:
         self.engine.metrics.count("provider_errors", names)
 
 
-async def _output_alone(chunks: AsyncIterator[list[Chunk]]) -> AsyncIterator[list[Chunk]]:
+async def _output_alone(chunks: AsyncGenerator[list[Chunk], None]) -> AsyncIterator[list[Chunk]]:
     pieces = JsonPieces()
-    async for some in chunks:
-        yield [pieces.add(chunk) for chunk in some]
+    async with aclosing(chunks):
+        async for some in chunks:
+            yield [pieces.add(chunk) for chunk in some]
     rest = pieces.rest()
     if rest is not None:
         yield [rest]

@@ -45,7 +45,7 @@ def resolve_tools(
             f"tools: the function {function.function.name!r} returns JSON and takes no tools; use a chat function"
         )
     known = _known(configured, request)
-    allowed = None if request.allowed_tools is None else _allowed(compiler, known, request.allowed_tools)
+    allowed = None if request.allowed_tools is None else _allowed(compiler, known, request)
     callable_ = known if allowed is None else {key: tool for key, tool in known.items() if tool.name in allowed}
     choice = _choice(request.tool_choice or function.function.tool_choice, callable_, known)
     parallel = request.parallel_tool_calls
@@ -105,14 +105,15 @@ def _known(configured: Mapping[str, Tool], request: InferenceRequest) -> _Known:
     return known
 
 
-def _allowed(compiler: Compiler, known: _Known, names: Iterable[str]) -> tuple[str, ...]:
+def _allowed(compiler: Compiler, known: _Known, request: InferenceRequest) -> tuple[str, ...]:
     """Return the names, as the model sees them, of the tools that may be called.
 
-    A configured tool that the function does not have may be allowed all the same, and is known from then on.
+    A configured tool that the function does not have may be allowed all the same, and is known from then on. In the
+    native dialect the list chooses among configured tools, and those that come with the request are there to be called.
     """
     wanted: list[str] = []
     missing: list[str] = []
-    for name in names:
+    for name in request.allowed_tools or ():
         tool = _named(known, name) or compiler.tool(name)
         if tool is None:
             missing.append(name)
@@ -122,6 +123,8 @@ def _allowed(compiler: Compiler, known: _Known, names: Iterable[str]) -> tuple[s
         wanted.append(tool.name)
     if missing:
         raise InvalidRequest(f"allowed_tools: unknown {missing}; there are {sorted({*known, *compiler.tool_keys()})}")
+    if request.dialect == "native":
+        wanted += [tool.name for tool in (*request.tools, *request.custom_tools)]
     return tuple(dict.fromkeys(wanted))
 
 

@@ -369,7 +369,9 @@ def _tool(tool: shape.ToolBody, path: str) -> Tool:
 
 
 def _tool_choice(choice: str | shape.NamedTool | None) -> ToolChoice | None:
-    return Specific(choice.specific) if isinstance(choice, shape.NamedTool) else choice
+    if isinstance(choice, shape.NamedTool):
+        return Specific(choice.specific)
+    return "none" if choice == "off" else choice
 
 
 def _usage(usage: Usage, cost: str | None) -> shape.UsageBody:

@@ -68,5 +68,7 @@ def test_folded_chunks_are_the_whole_answer(lines, data, kind, thought, text, ca
     assert msgspec.json.encode(streamed.answered.parsed) == msgspec.json.encode(answered.parsed)
     assert line.records[-3].inference.output == line.row.output
     if kind == "json":
-        assert fold(chunks).content == streamed.answered.content
+        assert "".join(delta.text for chunk in chunks for delta in chunk.content) == (answered.raw or "")
+    else:
+        assert fold(chunks).content == fold(streamed._seen).content
     line.records.clear()

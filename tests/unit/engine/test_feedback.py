@@ -14,7 +14,7 @@ from calibrant.engine.feedback import link
 from calibrant.store.base import TargetView
 from calibrant.store.linking import Refusal
 from calibrant.types.rows import FeedbackRow
-from calibrant.types.tool import Tool, ToolConfig
+from calibrant.types.tool import CustomTool, Tool, ToolConfig
 
 METRICS = """
 metrics.good = { type = "boolean", optimize = "max", level = "inference" }
@@ -219,6 +219,21 @@ def test_a_demonstration_of_a_chat_function_is_stored_as_an_answer(judged):
     ]
 
 
+def test_a_demonstration_of_a_tool_that_is_called_with_text_is_text(judged):
+    """And one of a tool that the inference was not allowed to call is refused."""
+    config = ToolConfig((Tool("weather", "", {"type": "object"}),), custom=(CustomTool("sql"),), allowed=("sql",))
+    asked = replace(CHAT, tool_params=msgspec.json.encode(config))
+    it = judged(Stored(asked))
+    sql = {"type": "tool_call", "id": "1", "name": "sql", "arguments": "SELECT {"}
+    it.feedback("demonstration", [sql], **OF_ONE)
+    assert msgspec.json.decode(it.records[0].feedback.document) == [
+        sql | {"raw_name": "sql", "raw_arguments": "SELECT {", "arguments": None}
+    ]
+    for value, says in ((sql | {"arguments": {}}, "arguments: expected text"), (CALL, "no tool 'weather'")):
+        with pytest.raises(InvalidRequest, match=says):
+            it.feedback("demonstration", [value], **OF_ONE)
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
@@ -229,7 +244,7 @@ def test_a_demonstration_of_a_chat_function_is_stored_as_an_answer(judged):
         (["x"], r"value\[0\]: expected"),
         ([{"type": "text"}], r"value\[0\]: expected"),
         ([{"type": "text", "text": "x"}, {"type": "nope"}], r"value\[1\]: expected"),
-        ([CALL | {"arguments": "{}"}], r"value\[0\]: expected"),
+        ([CALL | {"arguments": "{}"}], r"value\[0\]\.arguments: expected an object"),
         ([CALL | {"name": "nope"}], r"value\[0\]\.name: the inference had no tool 'nope'; it had \['weather'\]"),
         ([CALL | {"arguments": {"city": 3}}], r"value\[0\]\.arguments break the tool's schema at \$\.city"),
     ],

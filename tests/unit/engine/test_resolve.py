@@ -157,7 +157,8 @@ def test_tools_of_a_request_join_those_of_the_function(plan):
 
 def test_allowed_tools_go_by_configuration_key(plan):
     found = plan(TOOLS, tools=(tool("extra"),), allowed_tools=("extra", "weather"))
-    assert [tool.name for tool in found.tools.tools] == ["extra", "get_weather"]
+    assert [tool.name for tool in found.tools.tools] == ["get_weather", "news", "extra"]
+    assert found.tools.allowed == ("extra", "get_weather")
     assert plan(TOOLS, allowed_tools=()).tools is None
 
 

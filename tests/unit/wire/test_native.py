@@ -1,13 +1,13 @@
 import msgspec
 import pytest
 
-from calibrant.base.errors import BadAnswer, InvalidRequest, NotImplementedYet
+from calibrant.base.errors import BadAnswer, InvalidRequest
 from calibrant.types.answer import Answered, Head
 from calibrant.types.content import File, RawText, Template, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message
 from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, Usage
 from calibrant.types.request import InferenceRequest, Params
-from calibrant.types.tool import Specific, Tool
+from calibrant.types.tool import CustomTool, Grammar, Specific, Tool
 from calibrant.wire import native
 
 NOW = 1_780_000_000_000
@@ -20,6 +20,13 @@ PNG = "iVBORw0KGgoAAAANSUhEUg=="
 def ending(events, usage, finish_reason, cost):
     """The last events of a stream whose answer has these."""
     return events.final(Answered(head(), (), None, None, usage, finish_reason, cost))
+
+
+GRAMMAR = {"syntax": "regex", "definition": "a+"}
+
+
+def custom(**fields):
+    return {"type": "openai_custom", "name": "t", "description": "d", **fields}
 
 
 def decode(**fields):
@@ -181,7 +188,15 @@ def message(content):
         ({"include_aggregated_response": True}, "needs `stream`"),
         ({"additional_tools": [{"name": "t", "description": "d"}]}, "$.additional_tools[0]"),
         ({"additional_tools": [{"name": "", "parameters": {}}]}, "$.additional_tools[0].name"),
-        ({"additional_tools": [{"name": "t", "parameters": {}, "format": {}}]}, "openai_custom"),
+        ({"additional_tools": [{"name": "t", "parameters": {}, "format": {"type": "text"}}]}, "openai_custom"),
+        ({"additional_tools": [custom(name="")]}, "$.additional_tools[0].name"),
+        ({"additional_tools": [custom(parameters={})]}, "no `parameters` and no `strict` - at `$.additional_tools[0]`"),
+        ({"additional_tools": [custom(strict=True)]}, "no `parameters` and no `strict`"),
+        ({"additional_tools": [custom(format={"type": "grammar"})]}, "needs `grammar`"),
+        ({"additional_tools": [custom(format={"type": "text", "grammar": GRAMMAR})]}, "`grammar` goes with"),
+        ({"additional_tools": [custom(format={"type": "grammar", "grammar": {"syntax": "x"}})]}, "grammar"),
+        ({"additional_tools": [custom(format={"type": "grammar", **GRAMMAR})]}, "$.additional_tools[0].format"),
+        ({"additional_tools": [custom(name="a\0")]}, "NUL"),
         ({"additional_tools": [{"type": "nonsense", "name": "t", "parameters": {}}]}, "$.additional_tools[0].type"),
         ({"tool_choice": "maybe"}, "$.tool_choice"),
         ({"tool_choice": {"specific": "a", "b": 1}}, "$.tool_choice"),
@@ -210,18 +225,6 @@ def test_a_bad_request_says_what_and_where(fields, said):
         decode(**fields)
     assert said in caught.value.message
     assert caught.value.status == 400
-
-
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"additional_tools": [{"type": "openai_custom", "name": "t", "description": "d"}]}, "openai_custom"),
-    ],
-)
-def test_what_is_not_built_is_named(fields, named):
-    with pytest.raises(NotImplementedYet) as caught:
-        decode(**fields)
-    assert named in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -400,3 +403,22 @@ def test_a_json_stream():
     assert events.chunk(Chunk((ToolCallDelta("1", ":1}", "respond"),))).decode() == start + '":1}"}\n\n'
     assert events.chunk(Chunk((ThoughtDelta("0", "hm"),))) == b""
     assert ending(events, Usage(), None, "0").decode().startswith(start + '"","usage":{')
+
+
+@pytest.mark.parametrize(
+    ("form", "grammar"),
+    [
+        (None, None),
+        ({"type": "text"}, None),
+        ({"type": "grammar", "grammar": GRAMMAR}, Grammar("regex", "a+")),
+        ({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: a"}}, Grammar("lark", "start: a")),
+    ],
+)
+def test_tools_that_are_called_with_text(form, grammar):
+    request = decode(additional_tools=[custom(format=form), {"name": "f", "parameters": {}}, custom(name="u")])
+    assert request.custom_tools == (CustomTool("t", "d", grammar), CustomTool("u", "d"))
+    assert [tool.name for tool in request.tools] == ["f"]
+
+
+def test_both_words_for_no_tool():
+    assert decode(tool_choice="off").tool_choice == decode(tool_choice="none").tool_choice == "none"

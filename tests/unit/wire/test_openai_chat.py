@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+from msgspec.structs import replace
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types import Model
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -10,7 +11,7 @@ from calibrant.types.content import File, RawText, Template, Text, Thought, Tool
 from calibrant.types.message import Input, Message
 from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta, Usage, fold
 from calibrant.types.request import InferenceRequest, Params
-from calibrant.types.tool import Specific, Tool
+from calibrant.types.tool import CustomTool, Grammar, Specific, Tool
 from calibrant.wire import openai_chat
 
 NOW = 1_780_000_000_000
@@ -345,6 +346,18 @@ def one(content, role="user"):
         ({"tools": [{"type": "nonsense"}]}, "$.tools[0].type"),
         ({"tool_choice": "maybe"}, "$.tool_choice"),
         ({"tool_choice": {"type": "function"}}, "$.tool_choice"),
+        ({"tool_choice": {"type": "custom"}}, "$.tool_choice"),
+        ({"tools": [{"type": "custom"}]}, "$.tools[0]"),
+        ({"tools": [{"type": "custom", "custom": {"name": ""}}]}, "$.tools[0].custom.name"),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "t", "format": {"type": "grammar"}}}]},
+            "$.tools[0].custom.format",
+        ),
+        (
+            {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "mcp"}]}}},
+            "$.tool_choice.allowed_tools.tools[0]",
+        ),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "type": "custom"}]}]}, "$.messages[0]"),
         ({"tool_choice": {"type": "allowed_tools"}}, "$.tool_choice"),
         ({"response_format": {"type": "yaml"}}, "$.response_format.type"),
         ({"messages": [{"role": "function", "content": "x"}]}, "$.messages[0].role"),
@@ -399,9 +412,6 @@ def test_the_cache_is_used_as_asked(prefix):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"tools": [{"type": "custom", "custom": {"name": "t"}}]},
-        {"tool_choice": {"type": "custom", "custom": {"name": "t"}}},
-        {"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "type": "custom", "custom": {}}]}]},
         {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "x"}}]}]},
     ],
 )
@@ -587,3 +597,80 @@ def test_the_list_of_models():
     assert listed["object"] == "list"
     models = [Model.model_validate(model) for model in listed["data"]]
     assert [(m.id, m.created, m.owned_by) for m in models] == [("tensorzero::function_name::f", 5, "calibrant")]
+
+
+SQL_CALL = {"id": "1", "type": "custom", "custom": {"name": "sql", "input": "SELECT {"}}
+
+
+def test_tools_that_are_called_with_text_and_calls_of_them():
+    grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: a"}}
+    request = decode(
+        tools=[
+            {"type": "custom", "custom": {"name": "sql", "description": "d", "format": grammar}},
+            {"type": "function", "function": {"name": "f"}},
+            {"type": "custom", "custom": {"name": "note"}},
+        ],
+        tool_choice={
+            "type": "allowed_tools",
+            "allowed_tools": {
+                "mode": "auto",
+                "tools": [
+                    {"type": "custom", "custom": {"name": "sql"}},
+                    {"type": "function", "function": {"name": "f"}},
+                ],
+            },
+        },
+        messages=[
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [SQL_CALL]},
+            {"role": "tool", "tool_call_id": "1", "content": "1"},
+        ],
+    )
+    assert request.custom_tools == (CustomTool("sql", "d", Grammar("lark", "start: a")), CustomTool("note"))
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert (request.tool_choice, request.allowed_tools) == ("auto", ("sql", "f"))
+    _, called, answered = request.input.messages
+    assert called.content == (ToolCall("1", "sql", "SELECT {"),)
+    assert answered.content == (ToolResult("1", "sql", "1"),)
+    assert decode(tool_choice={"type": "custom", "custom": {"name": "sql"}}).tool_choice == Specific("sql")
+
+
+def custom_head():
+    asked = head()
+    return replace(asked, request=replace(asked.request, custom_tools=(CustomTool("sql"),)))
+
+
+def test_a_call_with_text_is_answered_as_one():
+    content = (ToolCall("1", "sql", "SELECT {", "sql"), ToolCall("2", "f", "{}", "f"))
+    body = openai_chat.encode(Answered(custom_head(), content, None, None, Usage(), "tool_call"))
+    parsed = ChatCompletion.model_validate_json(body)
+    custom, function = parsed.choices[0].message.tool_calls
+    assert (custom.type, custom.custom.name, custom.custom.input) == ("custom", "sql", "SELECT {")
+    assert (function.type, function.function.name) == ("function", "f")
+    assert msgspec.json.decode(body)["choices"][0]["message"]["tool_calls"][0] == SQL_CALL
+
+
+def test_a_call_with_text_comes_in_pieces():
+    events = openai_chat.Events(custom_head())
+    told = b"".join(
+        events.chunk(Chunk((delta,)))
+        for delta in (
+            ToolCallDelta("1", "", "sql"),
+            ToolCallDelta("2", "{", "f"),
+            ToolCallDelta("1", "SELECT"),
+            ToolCallDelta("1", " {"),
+            ToolCallDelta("2", "}"),
+        )
+    )
+    pieces = [
+        msgspec.json.decode(part.removeprefix(b"data: "))["choices"][0]["delta"]["tool_calls"][0]
+        for part in told.split(b"\n\n")
+        if part
+    ]
+    assert pieces == [
+        {"index": 0, "id": "1", "type": "custom", "custom": {"input": "", "name": "sql"}},
+        {"index": 1, "id": "2", "type": "function", "function": {"arguments": "{", "name": "f"}},
+        {"index": 0, "custom": {"input": "SELECT"}},
+        {"index": 0, "custom": {"input": " {"}},
+        {"index": 1, "function": {"arguments": "}"}},
+    ]
