@@ -59,7 +59,7 @@ def prepared(
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 
 
-def _check_dialect(only_here: Sequence[str], step: ProviderCall) -> None:
+def _check_dialect(only_here: Sequence[str], step: ProviderCall[CompiledProvider]) -> None:
     provider = step.provider.provider
     if provider.options.get("api_type") != "responses":
         raise Inexpressible(
