@@ -73,7 +73,7 @@ def put(engine: Engine, policy: CachePolicy, step: ProviderCall[P], headers: Hea
     engine.cache.put(step.cache_key, step.model_name, Cached(engine.clock.wall_ms(), headers, body))
 
 
-def uncharged(reply: Reply, step: ProviderCall) -> Reply:
+def uncharged(reply: Reply, step: ProviderCall[CompiledProvider]) -> Reply:
     """Return what the cache answered: it used nothing, and nothing of it is raw, unless it passes as it was."""
     return replace(reply, usage=_NOTHING_USED, raw=reply.raw if step.verbatim else b"")
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InvalidRequest, MissingCredential, ProviderError
 from calibrant.engine.attempt import Exhausted
+from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import outermost, tighter
@@ -72,7 +73,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
     raise Exhausted(name, failures)
 
 
-async def _counted(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -> Counted:
+async def _counted(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> Counted:
     http, counter = counting(engine, plan, call, step)
     if counter is None:
         return Counted(estimated_input(http.body) or 0, estimated=True)

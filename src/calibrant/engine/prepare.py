@@ -69,7 +69,9 @@ def _check_dialect(only_here: Sequence[str], step: ProviderCall[CompiledProvider
         )
 
 
-def counting(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall) -> tuple[HttpCall, Counter | None]:
+def counting(
+    engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> tuple[HttpCall, Counter | None]:
     """Return the signed request that has the call's tokens counted, and who reads the answer.
 
     Where the provider counts none, the request is the one that it would be asked to answer, not signed.
