@@ -193,6 +193,7 @@ class Line:
         clock=None,
         prices=None,
         cache=None,
+        examples=None,
     ):
         file = folder / "calibrant.toml"
         file.write_text(toml)
@@ -211,6 +212,7 @@ class Line:
             targets=targets,
             redact=redact,
             cache=cache,
+            examples=examples,
         )
 
     @property

@@ -61,6 +61,11 @@ class Options(msgspec.Struct, frozen=True):
         return Path(self.data_dir) / "cache.db"
 
     @property
+    def vectors_path(self) -> Path:
+        """The file of the vectors that examples are compared by."""
+        return Path(self.data_dir) / "vectors.db"
+
+    @property
     def catalogue_path(self) -> Path:
         """The file of the embedded catalogue: API keys and what was done to them."""
         return Path(self.data_dir) / "catalogue.db"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import logging
 import socket
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +17,8 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.caching import open_cache
-from calibrant.app.files import OpenFiles, open_files
+from calibrant.app.files import open_files
+from calibrant.app.learning import open_examples
 from calibrant.app.options import Options
 from calibrant.app.outbound import client_settings
 from calibrant.app.prices import read_prices
@@ -26,7 +29,7 @@ from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
-from calibrant.credentials.opening import Opened, open_credentials
+from calibrant.credentials.opening import open_credentials
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Engine, Redact
 from calibrant.net.client import Client
@@ -40,7 +43,6 @@ from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
-from calibrant.store.cache import ResponseCache
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
@@ -77,6 +79,11 @@ def main() -> None:
 
 
 async def _serve(options: Options, ready: int) -> None:
+    async with AsyncExitStack() as closing:
+        await _serve_until_stopped(options, ready, closing)
+
+
+async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitStack) -> None:
     environ = read_environment()
     config = options.read_config(environ)
     metrics = Metrics(config.gateway.overhead_buckets)
@@ -86,16 +93,37 @@ async def _serve(options: Options, ready: int) -> None:
     name = spool.incarnation if spool is not None else "worker"
     published = options.run_dir / f"{name}.metrics"
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    reader = SqliteReader(options.database_path)
-    targets = RecordTargets(reader, options.spool_dir)
-    compiler = Compiler(config, read_prices(options.run_dir))
+    reader = closing.enter_context(contextlib.closing(SqliteReader(options.database_path)))
+    targets = closing.enter_context(contextlib.closing(RecordTargets(reader, options.spool_dir)))
     settings = client_settings(config, settings_from_environ(environ).proxies)
     client = Client(settings=settings)
+    closing.push_async_callback(client.close)
     files = await open_files(config, options, environ, settings=settings, sender=client, metrics=metrics)
+    closing.push_async_callback(files.close)
+    engine = Engine(
+        config=config,
+        compiler=Compiler(config, read_prices(options.run_dir)),
+        secrets=credentials.secrets,
+        sender=client,
+        metrics=metrics,
+        clock=SystemClock(),
+        spool=spool,
+        targets=targets if spool is not None else None,
+        redact=_redact(config.record.redact),
+        files=files.files,
+    )
     cache = open_cache(options, config.gateway.cache) if config.gateway.cache.enabled else None
-    engine = _engine(compiler, credentials, client, metrics, spool, targets, cache, files)
+    if cache is not None:
+        closing.push_async_callback(cache.close)
+        engine = replace(engine, cache=cache)
+    examples = open_examples(config, options, reader)
+    if examples is not None:
+        closing.push_async_callback(examples.close)
+        engine = replace(engine, examples=examples)
+        examples.start(engine)
+    closing.push_async_callback(credentials.refresher.close)
     noted = await _note(spool, config)
-    keyring, gate, desk = _access(options, engine)
+    gate, desk = _access(options, engine, closing)
     host = Host(
         engine=engine,
         run_dir=options.run_dir,
@@ -107,8 +135,7 @@ async def _serve(options: Options, ready: int) -> None:
     )
     server = _server(engine, host, config, gate, desk)
     stop = stop_signal()
-    listening = socket.socket(fileno=options.listen_fd)
-    await server.start(listening)
+    await server.start(socket.socket(fileno=options.listen_fd))
     _spare_the_collector()
     say_ready(ready)
     while not stop.is_set():
@@ -126,15 +153,6 @@ async def _serve(options: Options, ready: int) -> None:
     if spool is not None:
         await spool.close()
     _publish(engine, published)
-    await credentials.refresher.close()
-    if cache is not None:
-        await cache.close()
-    if keyring is not None:
-        keyring.close()
-    await files.close()
-    await client.close()
-    targets.close()
-    reader.close()
 
 
 def _spare_the_collector() -> None:
@@ -164,40 +182,16 @@ def _publish(engine: Engine, path: Path) -> None:
         engine.metrics.publish(path)
 
 
-def _engine(
-    compiler: Compiler,
-    credentials: Opened,
-    client: Client,
-    metrics: Metrics,
-    spool: Spool | None,
-    targets: RecordTargets,
-    cache: ResponseCache | None,
-    files: OpenFiles,
-) -> Engine:
-    config = credentials.config
-    return Engine(
-        config=config,
-        compiler=compiler,
-        secrets=credentials.secrets,
-        sender=client,
-        metrics=metrics,
-        clock=SystemClock(),
-        spool=spool,
-        targets=targets if spool is not None else None,
-        redact=_redact(config.record.redact),
-        cache=cache,
-        files=files.files,
-    )
-
-
-def _access(options: Options, engine: Engine) -> tuple[Keyring | None, Gate | None, KeyDesk]:
+def _access(options: Options, engine: Engine, closing: AsyncExitStack) -> tuple[Gate | None, KeyDesk]:
     """Return what asks for API keys, where the configuration wants them asked for."""
     auth, clock = engine.config.gateway.auth, engine.clock
     if not auth.enabled:
-        return None, None, KeyDesk(None, clock)
+        return None, KeyDesk(None, clock)
     catalogue = SqliteCatalogue(options.catalogue_path)
-    keyring = Keyring(catalogue, ttl_s=auth.cache_ttl_ms / 1e3, monotonic=clock.monotonic)
-    return keyring, Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
+    keyring = closing.enter_context(
+        contextlib.closing(Keyring(catalogue, ttl_s=auth.cache_ttl_ms / 1e3, monotonic=clock.monotonic))
+    )
+    return Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
 
 
 def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk: KeyDesk) -> Server:

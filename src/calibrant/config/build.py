@@ -13,7 +13,11 @@ from calibrant.config import document_models, document_parts, schema
 from calibrant.config.credential import AWS_TYPES, credential_at, provider_credential
 from calibrant.config.document import Document, ToolTable
 from calibrant.config.document_functions import (
+    AnyVariant as AnyTable,
+)
+from calibrant.config.document_functions import (
     BestOfN,
+    Called,
     ChainOfThought,
     ChatCompletion,
     ChatFunction,
@@ -63,10 +67,7 @@ from calibrant.types.request import JsonMode, Params
 from calibrant.types.storage import DisabledStorage, FilesystemStorage, S3Storage, StorageKind
 from calibrant.types.tool import Specific, Tool, ToolChoice
 
-__all__ = ["BuiltVariant", "build", "variant_of"]
-
-BuiltVariant = ChatCompletion | BestOfN | MixtureOfN | ChainOfThought
-"""The tables of variants that this version can serve."""
+__all__ = ["build"]
 
 
 def build(
@@ -278,11 +279,7 @@ def _function(
     tools: Mapping[str, Tool],
     payloads: PayloadPolicy,
 ) -> Function:
-    variants = {
-        key: variant_of(key, variant, models)
-        for key, variant in table.variants.items()
-        if not isinstance(variant, InContextLearning)
-    }
+    variants = {key: _variant(key, variant, models) for key, variant in table.variants.items()}
     chat = table if isinstance(table, ChatFunction) else None
     output = None if isinstance(table, ChatFunction) else table.output_schema
     experiment = table.experimentation
@@ -311,7 +308,7 @@ def _tool_choice(table: ChatFunction, tools: Mapping[str, Tool]) -> ToolChoice:
     return choice
 
 
-def variant_of(name: str, table: BuiltVariant, models: Mapping[str, Model]) -> AnyVariant:
+def _variant(name: str, table: AnyTable, models: Mapping[str, Model]) -> AnyVariant:
     """Return the variant that a table means."""
     match table:
         case ChatCompletion():
@@ -329,11 +326,23 @@ def variant_of(name: str, table: BuiltVariant, models: Mapping[str, Model]) -> A
         case ChainOfThought():
             call = _call(name, table, models)
             return schema.ChainOfThought(name, call, call.timeouts, call.namespace)
+        case InContextLearning():
+            call = _call(name, table, models)
+            return schema.Dicl(
+                name,
+                call,
+                table.k,
+                table.embedding_model,
+                table.max_distance,
+                table.system_instructions,
+                call.timeouts,
+                call.namespace,
+            )
 
 
-def _call(name: str, table: Prompted, models: Mapping[str, Model], *, json_mode: JsonMode | None = None) -> Variant:
+def _call(name: str, table: Called, models: Mapping[str, Model], *, json_mode: JsonMode | None = None) -> Variant:
     """Return one call of a model; `json_mode` holds where the table says nothing."""
-    sources = template_sources(table)
+    sources = template_sources(table) if isinstance(table, Prompted) else []
     model = models.get(table.model)
     return Variant(
         name=name,

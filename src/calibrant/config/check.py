@@ -97,8 +97,17 @@ def check_timeouts(path: Path, timeouts: TimeoutsTable, ceiling: int, report: Re
             _too_long((*path, "timeouts", *key), value, ceiling, report)
 
 
-def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
-    """Return what is wrong with the name of a model and what would be right, or null where it names one."""
+def unknown_model(
+    name: str, models: Iterable[str], kind_of: str = "model", example: str = "openai::gpt-4o-mini"
+) -> tuple[str, str] | None:
+    """Return what is wrong with the name of a model and what would be right, or null where it names one.
+
+    Args:
+        name: What should be a model.
+        models: Those that are configured.
+        kind_of: What a person calls them.
+        example: A shorthand of one.
+    """
     known = set(models)
     if name in known:
         return None
@@ -106,8 +115,8 @@ def unknown_model(name: str, models: Iterable[str]) -> tuple[str, str] | None:
     vendor = VENDORS.get(kind)
     if not separator or vendor is None:
         return (
-            f"names the model {name!r}, which is not configured",
-            f"{did_you_mean(name, known)}; or write a shorthand such as 'openai::gpt-4o-mini'",
+            f"names the {kind_of} {name!r}, which is not configured",
+            f"{did_you_mean(name, known)}; or write a shorthand such as {example!r}",
         )
     if not vendor.shorthand:
         return (

@@ -14,6 +14,7 @@ from calibrant.config.document_functions import (
     ChainOfThought,
     ChatFunction,
     FunctionTable,
+    InContextLearning,
     MixtureOfN,
     Prompted,
     calls_of,
@@ -50,6 +51,11 @@ def check_variant(
             check_timeouts(here, call.timeouts, document.gateway.global_outbound_http_timeout_ms, report)
         _check_json_mode(here, call, variant, function, report)
         _check_model(here, call, variant.namespace, document, tree, report)
+    if isinstance(variant, InContextLearning) and variant.embedding_model is not None:
+        known = names(tree, "embedding_models")
+        fault = unknown_model(variant.embedding_model, known, "embedding model", "openai::text-embedding-3-small")
+        if fault is not None:
+            report((*path, "embedding_model"), *fault)
     if isinstance(variant, (BestOfN, MixtureOfN)):
         _check_candidates(path, variant, function.variants, names(tree, *map(str, path[:-1])), report)
     if isinstance(variant, ChainOfThought) and isinstance(function, ChatFunction):

@@ -157,7 +157,7 @@ class InContextLearning(
 ):
     """Examples from the record, nearest first."""
 
-    embedding_model: str
+    embedding_model: Annotated[str, Meta(min_length=1)] | None = None
     k: Annotated[int, Meta(ge=1)]
     system_instructions: TextFile | None = None
     max_distance: float | None = None

@@ -28,6 +28,7 @@ __all__ = [
     "Config",
     "CostRule",
     "Credential",
+    "Dicl",
     "Durability",
     "Experiment",
     "FilePolicy",
@@ -192,7 +193,23 @@ class ChainOfThought(Struct, frozen=True, tag="chain_of_thought"):
     namespace: str | None = None
 
 
-AnyVariant = Variant | BestOfN | MixtureOfN | ChainOfThought
+class Dicl(Struct, frozen=True, tag="dicl"):
+    """Dynamic in-context learning: one call of a model, after the demonstrations nearest to the request."""
+
+    name: str
+    call: Variant
+    k: int
+    """How many demonstrations, at most."""
+    embedding_model: str | None = None
+    """Null to compare texts by what they are made of."""
+    max_distance: float | None = None
+    """Cosine distance beyond which a demonstration is none."""
+    system_instructions: str | None = None
+    timeouts: Timeouts = Timeouts()
+    namespace: str | None = None
+
+
+AnyVariant = Variant | BestOfN | MixtureOfN | ChainOfThought | Dicl
 
 
 class Experiment(Struct, frozen=True):

@@ -47,7 +47,6 @@ def _refused(pattern: str, feature: str, *values: Any) -> Unbuilt:
 
 _PROVIDER = "models.*.providers.*"
 _EMBEDDER = "embedding_models.*.providers.*"
-_VARIANT = "functions.*.variants.*"
 _EXPERIMENT = "functions.*.experimentation"
 _BANDITS = ("adaptive", "track_and_stop")
 
@@ -84,7 +83,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert(f"{_PROVIDER}.timeout_ms", "one timeout of a chat model", "`timeouts` has its timeouts"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),
     _inert(f"{_EMBEDDER}.batch_cost", "batch inference", "there is no route for it"),
-    _refused(f"{_VARIANT}.type", "in-context-learning variants", "experimental_dynamic_in_context_learning"),
     _refused(f"{_EXPERIMENT}.type", "adaptive experiments", *_BANDITS),
     _refused(f"{_EXPERIMENT}.namespaces.*.type", "adaptive experiments", *_BANDITS),
 )

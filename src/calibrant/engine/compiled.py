@@ -13,6 +13,7 @@ from calibrant.config.schema import (
     BestOfN,
     ChainOfThought,
     Config,
+    Dicl,
     Experiment,
     Function,
     MixtureOfN,
@@ -34,6 +35,7 @@ from calibrant.types.tool import Tool
 __all__ = [
     "CompiledBestOfN",
     "CompiledChainOfThought",
+    "CompiledDicl",
     "CompiledEmbedder",
     "CompiledFunction",
     "CompiledMixtureOfN",
@@ -83,7 +85,14 @@ class CompiledChainOfThought:
     call: CompiledVariant
 
 
-Servable = CompiledVariant | CompiledBestOfN | CompiledMixtureOfN | CompiledChainOfThought
+@dataclass(frozen=True, slots=True)
+class CompiledDicl:
+    """A call with examples before it. There is nothing to compile: it has no templates."""
+
+    variant: Dicl
+
+
+Servable = CompiledVariant | CompiledBestOfN | CompiledMixtureOfN | CompiledChainOfThought | CompiledDicl
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +338,8 @@ def compiled_variant(variant: AnyVariant, function: Function, includes: Mapping[
             return CompiledMixtureOfN(variant, candidates, _compiled_call(variant.fuser, includes))
         case ChainOfThought():
             return CompiledChainOfThought(variant, _compiled_call(variant.call, includes))
+        case Dicl():
+            return CompiledDicl(variant)
         case _:
             assert_never(variant)
 
@@ -350,7 +361,7 @@ def _call_of(variant: AnyVariant) -> Variant:
             return variant.judge
         case MixtureOfN():
             return variant.fuser
-        case ChainOfThought():
+        case ChainOfThought() | Dicl():
             return variant.call
         case _:
             assert_never(variant)

@@ -52,7 +52,9 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
     """
     plan = resolve(engine, request, caller, started)
     journal = Journal(plan.inference_id)
-    variant = next(plain_variants(next(plan.draw.order)))
+    variant = next(plain_variants(next(plan.draw.order)), None)
+    if variant is None:
+        raise InvalidRequest("the function's prompt is made of examples when it is asked; its tokens cannot be counted")
     call = model_call(plan, variant, journal)
     if call.params.max_tokens is None:
         # Some providers cannot be asked without, and it does not count.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from calibrant.base.clock import Clock
 from calibrant.base.errors import SpoolFull
-from calibrant.config.schema import Config
+from calibrant.config.schema import Config, Dicl
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.files import Files
@@ -18,10 +18,11 @@ from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.cached import Cached
 from calibrant.types.call import Sender
+from calibrant.types.example import Neighbour
 from calibrant.types.key import Grants
 from calibrant.types.rows import InferenceRow, Level, Record
 
-__all__ = ["Caching", "Caller", "Engine", "Redact", "Spooling", "Targets"]
+__all__ = ["Caching", "Caller", "Engine", "Examples", "Redact", "Spooling", "Targets"]
 
 Redact = Callable[[bytes, str], object]
 """A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to the bytes that may be kept.
@@ -92,6 +93,26 @@ class Caching(Protocol):
         ...
 
 
+class Examples(Protocol):
+    """What the engine needs of the demonstrations in the record."""
+
+    async def nearest(
+        self, function_name: str, variant: Dicl, text: str, vector: Sequence[float] | None, episode_id: str
+    ) -> Sequence[Neighbour]:
+        """Return the demonstrations of a function that are nearest to a text, nearest first.
+
+        None is of the same episode, and none nearly the same as the text or as one before it.
+
+        Args:
+            function_name: Whose demonstrations.
+            variant: How many, how far, and by whose vectors.
+            text: What they are compared with.
+            vector: The text's vector, where the variant has an embedding model.
+            episode_id: Of the request.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Where a request came from, as far as the transport knows."""
@@ -121,6 +142,8 @@ class Engine:
     redact: Redact | None = None
     cache: Caching | None = None
     """Null where the configuration turns it off."""
+    examples: Examples | None = None
+    """Null where no variant wants any."""
     files: Files | None = None
     """Null passes files on as they came and records them so."""
     recent: Recent = field(default_factory=Recent)

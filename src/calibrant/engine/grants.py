@@ -13,6 +13,7 @@ from calibrant.base.errors import Forbidden
 from calibrant.engine.compiled import (
     CompiledBestOfN,
     CompiledChainOfThought,
+    CompiledDicl,
     CompiledFunction,
     CompiledMixtureOfN,
     CompiledVariant,
@@ -124,6 +125,10 @@ def _models(variant: Servable) -> Iterator[str]:
             yield variant.variant.model
         case CompiledChainOfThought():
             yield from _models(variant.call)
+        case CompiledDicl():
+            yield variant.variant.call.model
+            if variant.variant.embedding_model is not None:
+                yield variant.variant.embedding_model
         case CompiledBestOfN():
             yield from _models(variant.judge)
             for candidate in variant.candidates:

@@ -16,6 +16,7 @@ from calibrant.config.schema import Provider
 from calibrant.engine.compiled import (
     CompiledBestOfN,
     CompiledChainOfThought,
+    CompiledDicl,
     CompiledFunction,
     CompiledMixtureOfN,
     CompiledVariant,
@@ -73,6 +74,9 @@ def plain_variants(variant: Servable) -> Iterator[CompiledVariant]:
             yield variant
         case CompiledChainOfThought():
             yield variant.call
+        case CompiledDicl():
+            # What it asks is made of examples: no word of the caller's stands as it was.
+            return
         case CompiledBestOfN() | CompiledMixtureOfN():
             for candidate in variant.candidates:
                 yield from plain_variants(candidate)

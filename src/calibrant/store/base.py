@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from calibrant.store.frame import Frame
+from calibrant.types.example import Demonstration
 from calibrant.types.rows import (
     FeedbackKind,
     FeedbackRow,
@@ -237,6 +238,13 @@ class Reader(Protocol):
 
     def feedback_for(self, target_id: str) -> tuple[FeedbackRow, ...]:
         """Return all feedback on an inference or an episode, oldest first."""
+        ...
+
+    def demonstrations(self, function_name: str, *, after: int, limit: int) -> tuple[Demonstration, ...]:
+        """Return demonstrations of a function whose inputs are kept, in order of arrival, from after `seq` on.
+
+        An inference that was demonstrated again has more than one.
+        """
         ...
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:

@@ -34,10 +34,12 @@ from calibrant.store.tables import (
     MODEL,
     MODEL_DATA,
     SCHEMA_VERSION,
+    to_bytes,
     to_feedback,
     to_inference,
     to_model_inference,
 )
+from calibrant.types.example import Demonstration
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["SqliteReader"]
@@ -125,6 +127,19 @@ class SqliteReader:
         """See `base.Reader.feedback_for`."""
         query = f"SELECT {', '.join(FEEDBACK)} FROM feedback WHERE target_id = ? ORDER BY id"  # noqa: S608
         return tuple(map(to_feedback, self._all(query, (target_id,))))
+
+    def demonstrations(self, function_name: str, *, after: int, limit: int) -> tuple[Demonstration, ...]:
+        """See `base.Reader.demonstrations`."""
+        query = (
+            "SELECT f.seq, f.id, i.id, i.episode_id, d.input, f.document FROM feedback f "
+            "JOIN inferences i ON i.id = f.target_id JOIN inference_data d ON d.seq = i.seq "
+            "WHERE f.seq > ? AND f.kind = 'demonstration' AND f.linked = 1 AND f.document IS NOT NULL "
+            "AND i.function_name = ? AND d.input IS NOT NULL ORDER BY f.seq LIMIT ?"
+        )
+        return tuple(
+            Demonstration(seq, id_, inference, episode, unpack(given) or b"", to_bytes(document) or b"")
+            for seq, id_, inference, episode, given, document in self._all(query, (after, function_name, limit))
+        )
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:
         """See `base.Reader.snapshot`."""

@@ -26,6 +26,7 @@ __all__ = [
     "inference_parameters",
     "model_data_parameters",
     "model_parameters",
+    "to_bytes",
     "to_feedback",
     "to_inference",
     "to_model_inference",
@@ -113,7 +114,7 @@ def to_inference(columns: Sequence[Any]) -> InferenceRow:
     for index in _JSON_IN_INFERENCE:
         values[index] = decode(values[index], type=dict[str, Any])
     values[_STREAM] = bool(values[_STREAM])
-    values[_STRATEGY] = _bytes(values[_STRATEGY])
+    values[_STRATEGY] = to_bytes(values[_STRATEGY])
     names = (*INFERENCE, *INFERENCE_DATA)
     values[len(INFERENCE) :] = [unpack(value) for value in values[len(INFERENCE) :]]
     return InferenceRow(**dict(zip(names, values, strict=False)))
@@ -124,7 +125,7 @@ def to_model_inference(columns: Sequence[Any]) -> ModelInferenceRow:
     values = list(columns)
     values[_CACHED] = bool(values[_CACHED])
     for index in _JSON_IN_MODEL:
-        values[index] = _bytes(values[index])
+        values[index] = to_bytes(values[index])
     values[len(MODEL) :] = [unpack(value) for value in values[len(MODEL) :]]
     return ModelInferenceRow(**dict(zip((*MODEL, *MODEL_DATA), values, strict=True)))
 
@@ -133,7 +134,7 @@ def to_feedback(columns: Sequence[Any]) -> FeedbackRow:
     """Make a row of its columns."""
     values = list(columns)
     values[_FEEDBACK_TAGS] = decode(values[_FEEDBACK_TAGS], type=dict[str, str])
-    values[_DOCUMENT] = _bytes(values[_DOCUMENT])
+    values[_DOCUMENT] = to_bytes(values[_DOCUMENT])
     values[_LINKED] = bool(values[_LINKED])
     return FeedbackRow(**dict(zip(FEEDBACK, values, strict=True)))
 
@@ -152,5 +153,6 @@ def _text(value: bytes | None) -> str | bytes | None:
         return value
 
 
-def _bytes(value: str | bytes | None) -> bytes | None:
+def to_bytes(value: str | bytes | None) -> bytes | None:
+    """Return what was stored as text while it was text."""
     return value.encode() if isinstance(value, str) else value

@@ -122,3 +122,31 @@ def test_books(events):
     assert (books.incarnation, books.quarantined, books.retired, books.rejected) == ("w", 1, True, 4)
     assert [(one.stored, one.shed, one.last_sequence) for one in books.segments] == [(1, 1, 3)]
     assert events.health().ok
+
+
+def test_demonstrations_come_in_order_of_arrival_with_the_input_they_are_for(events):
+    first, second, other = (
+        inferred(),
+        inferred(input=None, output=None, output_schema=None),
+        inferred(function_name="o"),
+    )
+    fields = {"metric_name": "demonstration", "kind": "demonstration", "number": None}
+    records = [
+        feedback(first.inference.id, document=b'"one"', **fields),
+        feedback(second.inference.id, document=b'"no input"', **fields),
+        feedback(other.inference.id, document=b'"other"', **fields),
+        feedback(first.inference.id, document=b'"unlinked"', linked=False, **fields),
+        feedback(first.inference.id),
+        feedback(first.inference.id, document=b'"two"', **fields),
+    ]
+    events.append(batch(first, second, other, *records))
+    found = events.demonstrations("extract", after=0, limit=10)
+    assert [(each.output, each.input) for each in found] == [
+        (b'"one"', first.inference.input),
+        (b'"two"', first.inference.input),
+    ]
+    assert {each.episode_id for each in found} == {first.inference.episode_id}
+    assert [each.id for each in found] == [records[0].feedback.id, records[5].feedback.id]
+    assert events.demonstrations("extract", after=found[0].seq, limit=10) == found[1:]
+    assert events.demonstrations("extract", after=0, limit=1) == found[:1]
+    assert events.demonstrations("nobody", after=0, limit=1) == ()

@@ -8,6 +8,7 @@ from calibrant.engine.attempt import OpenStream
 from calibrant.engine.compiled import (
     CompiledBestOfN,
     CompiledChainOfThought,
+    CompiledDicl,
     CompiledMixtureOfN,
     CompiledVariant,
     Servable,
@@ -15,7 +16,7 @@ from calibrant.engine.compiled import (
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
-from calibrant.engine.variants import best_of_n, chain_of_thought, chat_completion, mixture_of_n
+from calibrant.engine.variants import best_of_n, chain_of_thought, chat_completion, dicl, mixture_of_n
 from calibrant.engine.variants.settled import settled
 from calibrant.types.reply import Reply
 
@@ -40,6 +41,8 @@ async def reply_of(engine: Engine, plan: Plan, variant: Servable, journal: Journ
             return await mixture_of_n.reply_of(engine, plan, variant, journal, reply_of)
         case CompiledChainOfThought():
             return await chain_of_thought.reply_of(engine, plan, variant, journal)
+        case CompiledDicl():
+            return await dicl.reply_of(engine, plan, variant, journal)
         case _:
             assert_never(variant)
 
@@ -57,6 +60,8 @@ async def open_stream_of(engine: Engine, plan: Plan, variant: Servable, journal:
             return await chat_completion.open_stream_of(engine, plan, variant, journal)
         case CompiledMixtureOfN():
             return await mixture_of_n.open_stream_of(engine, plan, variant, journal, reply_of)
+        case CompiledDicl():
+            return await dicl.open_stream_of(engine, plan, variant, journal)
         case CompiledBestOfN() | CompiledChainOfThought():
             return settled(await reply_of(engine, plan, variant, journal))
         case _:

@@ -1,0 +1,213 @@
+"""The demonstrations of the record as examples for in-context learning: read as they arrive, and searched in memory.
+
+A worker loads this file only where a variant wants examples: it brings numpy and scipy. Each worker has the newest
+demonstrations of each function that wants some; new ones are found within seconds. Texts that an embedding model is to
+compare are embedded once, and their vectors kept for every worker (`store/vectors.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from calibrant.base.errors import CalibrantError
+from calibrant.config.schema import Config, Dicl
+from calibrant.engine.embed import answer_embeddings
+from calibrant.engine.engine import Caller, Engine
+from calibrant.measure.leakage import near_duplicates, shingles
+from calibrant.measure.neighbours import HashedTexts, Vectors
+from calibrant.store.base import Reader
+from calibrant.store.vectors import VectorStore
+from calibrant.types.call import EmbeddingCall
+from calibrant.types.embedding import EmbeddingRequest
+from calibrant.types.example import Demonstration, Neighbour
+
+__all__ = ["DemonstrationIndex", "open_index", "wanted"]
+
+_log = logging.getLogger(__name__)
+_REFRESH_S = 2.0
+_PAGE = 500
+_MOST = 10_000
+"""Demonstrations of one function that are held; the newest count."""
+_EMBED_BATCH = 64
+_SEEN = 20
+"""Candidates that are looked at for each example that is wanted, since near-duplicates are passed over."""
+
+
+def wanted(config: Config) -> dict[str, list[Dicl]]:
+    """Return the variants that want examples, by function."""
+    found = {
+        name: [variant for variant in function.variants.values() if isinstance(variant, Dicl)]
+        for name, function in config.functions.items()
+    }
+    return {name: variants for name, variants in found.items() if variants}
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The demonstrations of one function."""
+
+    last: int = 0
+    held: dict[str, Demonstration] = field(default_factory=dict[str, Demonstration])
+    """The latest of each inference, by its id."""
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Demonstrations that can be searched: those of a function, by one kind of vector."""
+
+    demonstrations: tuple[Demonstration, ...]
+    texts: HashedTexts | None
+    vectors: Vectors | None
+
+
+class DemonstrationIndex:
+    """Implements `engine.Examples`. `start` it once the engine is there; `close` it at the end."""
+
+    def __init__(self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]]) -> None:
+        """Read nothing yet."""
+        self._reader = reader
+        self._vectors = vectors
+        self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
+        self._pools = {name: _Pool() for name in variants}
+        self._indexes: dict[tuple[str, str | None], _Index] = {}
+        self._threads = ThreadPoolExecutor(1, "examples")
+        self._task: asyncio.Task[None] | None = None
+        self._complained = False
+
+    def start(self, engine: Engine) -> None:
+        """Begin to read, and go on until closed."""
+        self._task = asyncio.get_running_loop().create_task(self._keep_up(engine))
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._threads.shutdown(wait=True)
+
+    async def nearest(
+        self, function_name: str, variant: Dicl, text: str, vector: Sequence[float] | None, episode_id: str
+    ) -> Sequence[Neighbour]:
+        """See `engine.Examples.nearest`."""
+        index = self._indexes.get((function_name, variant.embedding_model))
+        if index is None:
+            return ()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, _search, index, variant, text, vector, episode_id)
+
+    async def refresh(self, engine: Engine) -> None:
+        """Take in what has arrived since the last time."""
+        loop = asyncio.get_running_loop()
+        for name, pool in self._pools.items():
+            await loop.run_in_executor(self._threads, self._read, name, pool)
+            if not pool.changed:
+                continue
+            demonstrations = tuple(pool.held.values())
+            for model in self._models[name]:
+                if model is None:
+                    made = await loop.run_in_executor(self._threads, _by_text, demonstrations)
+                else:
+                    made = await self._by_vector(engine, model, demonstrations)
+                self._indexes[name, model] = made
+            pool.changed = False
+
+    async def _keep_up(self, engine: Engine) -> None:
+        while True:
+            try:
+                await self.refresh(engine)
+                self._complained = False
+            except (CalibrantError, sqlite3.Error, OSError) as error:
+                # The database may not be there yet, or the embedding model away: what is known already serves.
+                if not self._complained:
+                    _log.warning("examples for in-context learning cannot be brought up to date: %s", error)
+                self._complained = True
+            await asyncio.sleep(_REFRESH_S)
+
+    def _read(self, name: str, pool: _Pool) -> None:
+        while True:
+            page = self._reader.demonstrations(name, after=pool.last, limit=_PAGE)
+            for each in page:
+                # One that was demonstrated again moves to the end: the newest are kept.
+                pool.held.pop(each.inference_id, None)
+                pool.held[each.inference_id] = each
+                pool.last = each.seq
+                pool.changed = True
+            while len(pool.held) > _MOST:
+                del pool.held[next(iter(pool.held))]
+            if len(page) < _PAGE:
+                return
+
+    async def _by_vector(self, engine: Engine, model: str, demonstrations: tuple[Demonstration, ...]) -> _Index:
+        loop = asyncio.get_running_loop()
+        texts = [_text(each) for each in demonstrations]
+        kept = f"{model} {_identity(engine, model)}"
+        known = await loop.run_in_executor(self._threads, self._vectors.get, kept, texts)
+        missing = list(dict.fromkeys(text for text in texts if text not in known))
+        for start in range(0, len(missing), _EMBED_BATCH):
+            some = missing[start : start + _EMBED_BATCH]
+            made = await _embedded(engine, model, some)
+            known |= made
+            await loop.run_in_executor(self._threads, self._vectors.put, kept, made)
+        return _Index(demonstrations, None, Vectors([known[text] for text in texts]))
+
+
+def open_index(reader: Reader, vectors: VectorStore, config: Config) -> DemonstrationIndex:
+    """Return the index of the examples that a configuration wants."""
+    return DemonstrationIndex(reader, vectors, wanted(config))
+
+
+async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, tuple[float, ...]]:
+    request = EmbeddingRequest(model, EmbeddingCall(tuple(texts), encoding_format="float"))
+    answer = await answer_embeddings(engine, request, Caller("examples"), engine.clock.monotonic())
+    pairs = zip(texts, answer.reply.embeddings, strict=True)
+    return {text: vector for text, vector in pairs if not isinstance(vector, str)}
+
+
+def _identity(engine: Engine, model: str) -> str:
+    """Return what tells a model from another that once had its name."""
+    compiled = engine.compiler.embedding_model(model)
+    return " ".join(f"{each.provider.type}/{each.provider.model_name}" for each in compiled.providers)
+
+
+def _by_text(demonstrations: tuple[Demonstration, ...]) -> _Index:
+    return _Index(demonstrations, HashedTexts([_text(each) for each in demonstrations]), None)
+
+
+def _text(demonstration: Demonstration) -> str:
+    return demonstration.input.decode("utf-8", "replace")
+
+
+def _search(
+    index: _Index, variant: Dicl, text: str, vector: Sequence[float] | None, episode_id: str
+) -> tuple[Neighbour, ...]:
+    if index.vectors is not None:
+        if vector is None:
+            return ()
+        similarities = index.vectors.similarities(vector)
+    elif index.texts is not None:
+        similarities = index.texts.similarities(text)
+    else:
+        return ()
+    passed = [shingles(text)]
+    found: list[Neighbour] = []
+    for place in map(int, (-similarities).argsort(kind="stable")[: variant.k * _SEEN]):
+        distance = 1.0 - float(similarities[place])
+        if len(found) == variant.k or (variant.max_distance is not None and distance > variant.max_distance):
+            break
+        demonstration = index.demonstrations[place]
+        if demonstration.episode_id == episode_id:
+            continue
+        mine = shingles(_text(demonstration))
+        # Neither what is asked itself, nor the same example twice.
+        if not any(near_duplicates(mine, other) for other in passed):
+            passed.append(mine)
+            found.append(Neighbour(demonstration, distance))
+    return tuple(found)

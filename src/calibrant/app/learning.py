@@ -1,0 +1,35 @@
+"""Opens the examples for in-context learning, where a variant wants any: what searches them is heavy to load."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from calibrant.app.options import Options
+from calibrant.config.schema import Config, Dicl
+from calibrant.engine.engine import Engine, Examples
+from calibrant.store.base import Reader
+from calibrant.store.vectors import VectorStore
+
+__all__ = ["OpenExamples", "open_examples"]
+
+
+class OpenExamples(Examples, Protocol):
+    """Examples that are kept up to date until they are closed."""
+
+    def start(self, engine: Engine) -> None:
+        """Begin to read the record."""
+        ...
+
+    async def close(self) -> None:
+        """Stop reading."""
+        ...
+
+
+def open_examples(config: Config, options: Options, reader: Reader) -> OpenExamples | None:
+    """Return the examples, not yet started, or null where no variant wants any or nothing is recorded."""
+    variants = [variant for function in config.functions.values() for variant in function.variants.values()]
+    if not config.observability or not any(isinstance(each, Dicl) for each in variants):
+        return None
+    module = importlib.import_module("calibrant.app.examples")
+    return cast("OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config))

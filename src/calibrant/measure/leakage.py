@@ -1,0 +1,42 @@
+"""Which texts are near-duplicates of each other: by the overlap of what they are made of, once normalised.
+
+Two texts count as near-duplicates where the Jaccard index of their character 5-grams is at least 0.8, the threshold
+at which Lee et al. 2022 ("Deduplicating Training Data Makes Language Models Better") find duplicates in corpora.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+__all__ = ["THRESHOLD", "jaccard", "near_duplicates", "normalised", "shingles"]
+
+THRESHOLD = 0.8
+_SHINGLE = 5
+_SPACE = re.compile(r"\s+")
+_DIGIT = re.compile(r"\d")
+
+
+def normalised(text: str) -> str:
+    """Return the text in NFKC and lower case, with single spaces, and with 0 for each digit."""
+    return _DIGIT.sub("0", _SPACE.sub(" ", unicodedata.normalize("NFKC", text).lower())).strip()
+
+
+def shingles(text: str, n: int = _SHINGLE) -> frozenset[str]:
+    """Return the character n-grams of the normalised text; a shorter text is its own."""
+    plain = normalised(text)
+    return frozenset(plain[i : i + n] for i in range(max(1, len(plain) - n + 1)))
+
+
+def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
+    """Return the share of what either has that both have; 1 where both are empty."""
+    either = len(a | b)
+    return len(a & b) / either if either else 1.0
+
+
+def near_duplicates(a: frozenset[str], b: frozenset[str], threshold: float = THRESHOLD) -> bool:
+    """Return whether two texts, given by their shingles, are near-duplicates."""
+    # What is much longer cannot overlap enough, which spares most comparisons.
+    if min(len(a), len(b)) < threshold * max(len(a), len(b)):
+        return False
+    return jaccard(a, b) >= threshold

@@ -1,0 +1,63 @@
+"""Vectors of texts, kept so that nobody pays twice for one: `vectors.db`, shared by the workers of a host.
+
+It may be deleted at any time. Synchronous: use it from a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["VectorStore"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS vectors (
+    model TEXT NOT NULL, digest BLOB NOT NULL, vector BLOB NOT NULL, PRIMARY KEY (model, digest)
+) WITHOUT ROWID;
+"""
+
+
+class VectorStore:
+    """Vectors by model and text. One connection a call, since calls are rare."""
+
+    def __init__(self, path: Path) -> None:
+        """Open nothing yet."""
+        self._path = path
+
+    def get(self, model: str, texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+        """Return the vectors that are kept, by text; those of other texts are left out."""
+        connection = self._open()
+        found: dict[str, tuple[float, ...]] = {}
+        try:
+            for text in texts:
+                query = "SELECT vector FROM vectors WHERE model = ? AND digest = ?"
+                row = connection.execute(query, (model, _digest(text))).fetchone()
+                if row is not None:
+                    found[text] = tuple(array("f", row[0]))
+        finally:
+            connection.close()
+        return found
+
+    def put(self, model: str, vectors: Mapping[str, Sequence[float]]) -> None:
+        """Keep vectors, by text."""
+        connection = self._open()
+        rows = [(model, _digest(text), array("f", vector).tobytes()) for text, vector in vectors.items()]
+        try:
+            with connection:
+                connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        finally:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.touch(mode=0o600)
+        connection = sqlite3.connect(self._path, timeout=5.0)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=32).digest()

@@ -1,0 +1,164 @@
+"""Examples for in-context learning: which demonstrations are found, as they arrive, and which never are."""
+
+import asyncio
+
+import pytest
+
+from calibrant.app.examples import DemonstrationIndex
+from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import uuid7
+from calibrant.config.schema import Dicl, Variant
+from calibrant.store.vectors import VectorStore
+from calibrant.types.call import EmbeddingReply
+from calibrant.types.embedding import Embedded
+from calibrant.types.example import Demonstration
+from calibrant.types.reply import Usage
+
+CALL = Variant("v", "m")
+TEXTS = [
+    "Where is the nearest train station to the old harbour?",
+    "How do I get my money back for a broken kettle?",
+    "Which bus goes to the railway station by the harbour?",
+    "My new kettle leaks and I would like a refund for it.",
+]
+
+
+def dicl(k=2, **fields):
+    return Dicl("v", CALL, k, **fields)
+
+
+class Record:
+    """A reader of demonstrations that the test adds."""
+
+    def __init__(self):
+        self.rows = []
+        self.away = False
+
+    def add(self, text, *, episode=None, inference=None, output=b'[{"type":"text","text":"ok"}]'):
+        row = Demonstration(
+            len(self.rows) + 1, uuid7(), inference or uuid7(), episode or uuid7(), text.encode(), output
+        )
+        self.rows.append(row)
+        return row
+
+    def demonstrations(self, function_name, *, after, limit):
+        if self.away:
+            raise StoreUnavailable("away")
+        return tuple(row for row in self.rows if row.seq > after)[:limit]
+
+
+@pytest.fixture
+def record():
+    return Record()
+
+
+@pytest.fixture
+def find(tmp_path, record):
+    """Search a fresh index over the record."""
+
+    def _find(text, *, variant=None, vector=None, episode="e", engine=None):
+        variant = variant or dicl()
+
+        async def work():
+            index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [variant]})
+            await index.refresh(engine)
+            found = await index.nearest("f", variant, text, vector, episode)
+            await index.close()
+            return found
+
+        return asyncio.run(work())
+
+    return _find
+
+
+def said(found):
+    return [each.demonstration.input.decode() for each in found]
+
+
+def test_the_nearest_come_first(record, find):
+    for text in TEXTS:
+        record.add(text)
+    found = find("What train leaves from the harbour station?")
+    assert set(said(found)) == {TEXTS[0], TEXTS[2]}
+    assert found[0].distance <= found[1].distance and 0 < found[0].distance < 1
+
+
+def test_nothing_near_is_nothing(record, find):
+    assert find("anything") == ()
+    record.add(TEXTS[0])
+    assert find("zzz", variant=dicl(max_distance=0.5)) == ()
+    assert len(find(TEXTS[2], variant=dicl(max_distance=0.95))) == 1
+
+
+def test_the_same_episode_and_the_question_itself_are_no_examples(record, find):
+    record.add(TEXTS[0], episode="mine")
+    record.add(TEXTS[1])
+    record.add(TEXTS[2].upper() + " ")
+    assert said(find(TEXTS[2], episode="mine")) == [TEXTS[1]]
+
+
+def test_examples_differ_from_each_other(record, find):
+    for _ in range(30):
+        record.add(TEXTS[0])
+    record.add(TEXTS[2])
+    assert sorted(said(find("the station by the harbour"))) == sorted([TEXTS[0], TEXTS[2]])
+
+
+def test_who_is_demonstrated_again_has_the_latest_answer(record, find):
+    first = record.add(TEXTS[0])
+    record.add(TEXTS[0], inference=first.inference_id, output=b'[{"type":"text","text":"better"}]')
+    (found,) = find(TEXTS[2])
+    assert b"better" in found.demonstration.output
+
+
+def test_what_arrives_is_found(record, tmp_path):
+    async def work():
+        variant = dicl()
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [variant]})
+        index.start(None)
+        record.away = True
+        await asyncio.sleep(0.05)
+        record.away = False
+        record.add(TEXTS[0])
+        await index.refresh(None)
+        assert len(await index.nearest("f", variant, TEXTS[2], None, "e")) == 1
+        assert await index.nearest("g", variant, TEXTS[2], None, "e") == ()
+        await index.close()
+
+    asyncio.run(work())
+
+
+class Embedding:
+    """An engine that embeds, in the place of the real one."""
+
+    def __init__(self, monkeypatch):
+        self.asked = []
+        monkeypatch.setattr("calibrant.app.examples.answer_embeddings", self.answer)
+        monkeypatch.setattr("calibrant.app.examples._identity", lambda engine, model: "identity")
+
+    class clock:
+        @staticmethod
+        def monotonic():
+            return 0.0
+
+    async def answer(self, engine, request, caller, started):
+        texts = request.call.input
+        self.asked.append(texts)
+        return Embedded(request, EmbeddingReply(tuple(map(vector_of, texts)), Usage()), None)
+
+
+def vector_of(text):
+    return (float("station" in text), float("kettle" in text), 1.0)
+
+
+def test_vectors_of_a_model_are_made_once_and_kept(record, find, monkeypatch):
+    for text in TEXTS * 30:
+        record.add(text)
+    engine = Embedding(monkeypatch)
+    variant = dicl(k=1, embedding_model="e")
+    found = find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
+    assert "kettle" in said(found)[0] and found[0].distance == pytest.approx(0, abs=1e-6)
+    assert engine.asked == [tuple(TEXTS)]
+    record.add("Another one about a station far away from here")
+    find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
+    assert [len(texts) for texts in engine.asked] == [4, 1]
