@@ -215,6 +215,7 @@ def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk:
             body_timeout_s=gateway.body_timeout_s,
             server_headers=(("x-tensorzero-gateway-version", __version__), ("x-calibrant-version", __version__)),
             error_json=gateway.unstable_error_json,
+            watch_clients=gateway.on_client_disconnect == "cancel",
         ),
         failed,
         observed,

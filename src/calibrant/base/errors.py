@@ -27,6 +27,8 @@
     │   │   ├── BadAnswer              the answer is not what the protocol promises
     │   │   └── Refused                the provider answered with an error status
     │   ├── InferenceTimeout     408   a provider, model or variant ran out of time
+    │   │   └── Stalled          408   a stream fell silent
+    │   ├── ClientDisconnected   499   whoever asked has left, and the configuration says to stop then
     │   ├── ProvidersExhausted   500   each provider of one model failed
     │   ├── AllVariantsFailed    502   each variant of the function failed
     │   ├── AllCandidatesFailed  502   each candidate of one variant failed
@@ -46,6 +48,7 @@ __all__ = [
     "AllVariantsFailed",
     "BadAnswer",
     "CalibrantError",
+    "ClientDisconnected",
     "ConfigError",
     "Disconnected",
     "ExpectationFailed",
@@ -71,6 +74,7 @@ __all__ = [
     "RequestTimeout",
     "ResponseNotFound",
     "SpoolFull",
+    "Stalled",
     "StoreUnavailable",
     "Truncated",
     "Unauthorized",
@@ -306,6 +310,17 @@ class InferenceTimeout(InferenceError):
     code = "timeout"
     status = 408
     retryable = True
+
+
+class Stalled(InferenceTimeout):
+    """A stream paused for longer than the configuration lets it."""
+
+
+class ClientDisconnected(InferenceError):
+    """Whoever asked has left before the answer was whole, and the configuration says to stop then."""
+
+    code = "client_disconnected"
+    status = 499
 
 
 class ProvidersExhausted(InferenceError):

@@ -16,6 +16,7 @@ from calibrant.config.check_costs import check_costs
 from calibrant.config.check_credentials import check_credentials
 from calibrant.config.check_extras import check_extras
 from calibrant.config.check_functions import check_functions
+from calibrant.config.check_routing import check_routing
 from calibrant.config.document import Document
 from calibrant.config.embed import Embedded, locate
 from calibrant.config.merge import Origins
@@ -55,6 +56,7 @@ def assemble(
     report = Report(origins)
     check(document, written, report)
     check_functions(document, written, report)
+    check_routing(document, written, report)
     check_extras(document, report)
     check_credentials(document, report)
     check_costs(document, report)

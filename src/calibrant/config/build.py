@@ -31,14 +31,15 @@ from calibrant.config.document_functions import (
     StaticWeights,
     Uniform,
 )
-from calibrant.config.document_gateway import Cache, GatewayTable, NoStorage, ObjectStorageTable
+from calibrant.config.document_gateway import Cache, GatewayBreaker, GatewayTable, NoStorage, ObjectStorageTable
 from calibrant.config.document_gateway import S3Storage as S3Table
-from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelTable
+from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.schema import (
     AnyVariant,
     Auth,
+    BreakerPolicy,
     CacheSettings,
     Config,
     CostRule,
@@ -84,7 +85,8 @@ def build(
     """
     defaults = _defaults(document)
     tools = {key: _tool(key, table) for key, table in document.tools.items()}
-    models = {name: _model(name, table, defaults) for name, table in document.models.items()}
+    breaker = document.gateway.breaker
+    models = {name: _model(name, table, defaults, breaker) for name, table in document.models.items()}
     payloads = document.record.payloads
     return Config(
         gateway=_gateway(document.gateway),
@@ -158,6 +160,8 @@ def _gateway(table: GatewayTable) -> Gateway:
         base_path=f"/{path}" if path else "",
         debug=table.debug,
         global_outbound_http_timeout_ms=table.global_outbound_http_timeout_ms,
+        stream_read_timeout_ms=table.global_outbound_http_intra_stream_read_timeout_ms,
+        on_client_disconnect=table.on_client_disconnect,
         overhead_buckets=table.metrics.tensorzero_inference_latency_overhead_seconds_buckets,
         unstable_error_json=table.unstable_error_json,
         disable_feedback_target_validation=table.unstable_disable_feedback_target_validation,
@@ -195,12 +199,27 @@ def _defaults(document: Document) -> dict[str, Credential]:
 
 
 def _timeouts(table: TimeoutsTable) -> Timeouts:
-    return Timeouts(table.non_streaming.total_ms, table.streaming.ttft_ms, table.streaming.total_ms)
+    streaming = table.streaming
+    return Timeouts(table.non_streaming.total_ms, streaming.ttft_ms, streaming.total_ms, streaming.idle_ms)
 
 
-def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential]) -> Model:
+def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker) -> Model:
     providers = [_provider(key, table.providers[key], defaults) for key in table.routing]
-    return Model(name, tuple(providers), _timeouts(table.timeouts), table.namespace)
+    return Model(
+        name,
+        tuple(providers),
+        _timeouts(table.timeouts),
+        table.namespace,
+        strategy=table.routing_strategy,
+        weights=table.weights,
+        fallbacks=table.fallback_models,
+        breaker=_breaker(table.breaker, breaker),
+    )
+
+
+def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
+    values = {name: getattr(own, name) for name in BreakerPolicy.__struct_fields__}
+    return BreakerPolicy(**{name: getattr(general, name) if v is None else v for name, v in values.items()})
 
 
 def _embedding_model(name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential]) -> Model:

@@ -92,6 +92,7 @@ def check_timeouts(path: Path, timeouts: TimeoutsTable, ceiling: int, report: Re
         (("non_streaming", "total_ms"), timeouts.non_streaming.total_ms),
         (("streaming", "ttft_ms"), timeouts.streaming.ttft_ms),
         (("streaming", "total_ms"), timeouts.streaming.total_ms),
+        (("streaming", "idle_ms"), timeouts.streaming.idle_ms),
     ):
         if value is not None and value > ceiling:
             _too_long((*path, "timeouts", *key), value, ceiling, report)

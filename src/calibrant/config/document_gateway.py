@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from calibrant.config.document_parts import CredentialLocation, Millis, Table, Whole
+from calibrant.config.document_parts import CredentialLocation, Millis, Span, Table, Whole
 from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Private
-from calibrant.config.schema import CacheScope, Durability, FilePolicy, PayloadPolicy
+from calibrant.config.schema import CacheScope, Durability, FilePolicy, OnClientDisconnect, PayloadPolicy
 
 __all__ = [
     "Amount",
@@ -22,6 +22,7 @@ __all__ = [
     "Export",
     "FilesTable",
     "FilesystemStorage",
+    "GatewayBreaker",
     "GatewayMetrics",
     "GatewayTable",
     "NoStorage",
@@ -155,6 +156,15 @@ class FilesTable(Table, frozen=True, kw_only=True):
     content_types: tuple[Annotated[str, Meta(min_length=1)], ...] = FilePolicy().content_types
 
 
+class GatewayBreaker(Table, frozen=True, kw_only=True):
+    """`gateway.breaker`: ours."""
+
+    enabled: bool = True
+    failures: Annotated[int, Meta(ge=1)] = 5
+    open_s: Span = 5.0
+    max_open_s: Span = 300.0
+
+
 class GatewayTable(Table, frozen=True, kw_only=True):
     """`[gateway]`: TensorZero's keys, then ours."""
 
@@ -184,6 +194,8 @@ class GatewayTable(Table, frozen=True, kw_only=True):
     body_timeout_s: Seconds = 60.0
     max_body_bytes: ByteSize = 100 * 2**20
     files: FilesTable = FilesTable()
+    on_client_disconnect: OnClientDisconnect = "drain"
+    breaker: GatewayBreaker = GatewayBreaker()
 
 
 class ClickHouseTable(Table, frozen=True, kw_only=True):

@@ -17,10 +17,12 @@ from calibrant.config.document_parts import (
     ExtraBody,
     ExtraHeader,
     Millis,
+    Span,
     Table,
     TimeoutsTable,
 )
 from calibrant.config.marks import Location, Private
+from calibrant.config.schema import Strategy
 
 __all__ = [
     "TGI",
@@ -42,6 +44,7 @@ __all__ = [
     "Groq",
     "Hyperbolic",
     "Mistral",
+    "ModelBreaker",
     "ModelTable",
     "Name",
     "OpenAI",
@@ -268,14 +271,28 @@ AnyProvider = (
 )
 
 
+class ModelBreaker(Table, frozen=True, kw_only=True):
+    """`models.M.breaker`: what differs from `gateway.breaker`."""
+
+    enabled: bool | None = None
+    failures: Annotated[int, Meta(ge=1)] | None = None
+    open_s: Span | None = None
+    max_open_s: Span | None = None
+
+
 class ModelTable(Table, frozen=True, kw_only=True):
-    """`[models.M]`."""
+    """`[models.M]`: TensorZero's keys, then ours."""
 
     routing: Annotated[tuple[str, ...], Meta(min_length=1)]
     providers: dict[str, AnyProvider]
     timeouts: TimeoutsTable = TimeoutsTable()
     namespace: str | None = None
     skip_relay: bool = False
+
+    routing_strategy: Strategy = "ordered"
+    weights: dict[str, Annotated[float, Meta(ge=0, le=1e9)]] = {}
+    fallback_models: tuple[str, ...] = ()
+    breaker: ModelBreaker = ModelBreaker()
 
 
 class EmbeddingModelTable(Table, frozen=True, kw_only=True):

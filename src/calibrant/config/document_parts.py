@@ -16,6 +16,7 @@ __all__ = [
     "Millis",
     "NonStreaming",
     "RetriesTable",
+    "Span",
     "Streaming",
     "Table",
     "TimeoutsTable",
@@ -24,6 +25,8 @@ __all__ = [
 
 Whole = Annotated[int, Meta(ge=0)]
 Millis = Annotated[int, Meta(ge=1)]
+Span = Annotated[float, Meta(gt=0, le=86_400)]
+"""Seconds, a day at most."""
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -41,6 +44,7 @@ class Streaming(Table, frozen=True, kw_only=True):
 
     ttft_ms: Millis | None = None
     total_ms: Millis | None = None
+    idle_ms: Millis | None = None
 
 
 class TimeoutsTable(Table, frozen=True, kw_only=True):

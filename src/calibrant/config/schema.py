@@ -22,6 +22,7 @@ __all__ = [
     "Auth",
     "AwsLocations",
     "BestOfN",
+    "BreakerPolicy",
     "CacheScope",
     "CacheSettings",
     "ChainOfThought",
@@ -37,6 +38,7 @@ __all__ = [
     "Metric",
     "MixtureOfN",
     "Model",
+    "OnClientDisconnect",
     "PayloadPolicy",
     "Provider",
     "RecordPolicy",
@@ -44,6 +46,7 @@ __all__ = [
     "Retries",
     "Segment",
     "SpoolPolicy",
+    "Strategy",
     "Timeouts",
     "Variant",
 ]
@@ -51,6 +54,10 @@ __all__ = [
 Durability = Literal["memory", "kernel", "disk"]
 CacheScope = Literal["api_key", "shared"]
 PayloadPolicy = Literal["full", "metadata", "none"]
+OnClientDisconnect = Literal["drain", "cancel"]
+"""What becomes of an inference whose client has left: it goes on, or it ends."""
+Strategy = Literal["ordered", "weighted", "least_latency", "cheapest"]
+"""Which of a model's providers is called first."""
 
 
 class AwsLocations(Struct, frozen=True):
@@ -84,6 +91,8 @@ class Timeouts(Struct, frozen=True):
     """First chunk of a stream."""
     stream_total_ms: int | None = None
     """Whole stream."""
+    idle_ms: int | None = None
+    """Between two pieces of a stream."""
 
 
 class Retries(Struct, frozen=True):
@@ -131,13 +140,30 @@ class Provider(Struct, frozen=True):
     """What a call costs; empty to look its price up."""
 
 
+class BreakerPolicy(Struct, frozen=True):
+    """When calls go around a provider that keeps failing, and for how long."""
+
+    enabled: bool = True
+    failures: int = 5
+    """In a row."""
+    open_s: float = 5.0
+    """At first; twice as long each time that it does not recover."""
+    max_open_s: float = 300.0
+
+
 class Model(Struct, frozen=True):
-    """A named model and its providers, in the order in which they are tried."""
+    """A named model and its providers, in routing order."""
 
     name: str
     providers: tuple[Provider, ...]
     timeouts: Timeouts = Timeouts()
     namespace: str | None = None
+    strategy: Strategy = "ordered"
+    weights: dict[str, float] = {}
+    """By provider, for the strategy `weighted`."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that take over when every provider has failed."""
+    breaker: BreakerPolicy = BreakerPolicy()
 
 
 class Variant(Struct, frozen=True, tag="chat_completion"):
@@ -348,6 +374,9 @@ class Gateway(Struct, frozen=True):
     base_path: str = ""
     debug: bool = False
     global_outbound_http_timeout_ms: int = 900_000
+    stream_read_timeout_ms: int | None = None
+    """Between two pieces of any stream."""
+    on_client_disconnect: OnClientDisconnect = "drain"
     overhead_buckets: tuple[float, ...] = (0.001, 0.01, 0.1)
     """Upper bounds, in seconds, of the overhead histogram; empty turns it off."""
     unstable_error_json: bool = False

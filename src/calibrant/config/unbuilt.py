@@ -61,11 +61,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("gateway.observability.batch_writes", "batched writes", "the spool takes its place, see [spool]"),
     _inert("gateway.observability.async_writes", "asynchronous writes", "the spool takes its place, see [spool]"),
     _inert("gateway.observability.disable_automatic_migrations", "ClickHouse", "the record goes to SQLite"),
-    _inert(
-        "gateway.global_outbound_http_intra_stream_read_timeout_ms",
-        "a timeout between two chunks",
-        "set `timeouts.streaming.total_ms`",
-    ),
     _inert("clickhouse", "ClickHouse", "the record goes to SQLite"),
     _inert("postgres", "PostgreSQL", "the record goes to SQLite; its age is limited by [retention]"),
     _refused("rate_limiting.rules", "rate limiting"),

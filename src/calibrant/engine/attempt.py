@@ -1,4 +1,4 @@
-"""One variant's attempt at an inference: its model's providers in routing order, then retries.
+"""One variant's attempt at an inference: its model's providers, the models that take over, then retries.
 
 `attempts` decides who is called next and knows no network; `call_model` and `open_model` make the calls.
 Whatever fails is noted in the journal. A stream counts as answered once its first chunk is there; from then
@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from time import monotonic
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from calibrant.base.errors import (
     CalibrantError,
+    ClientDisconnected,
     FileUnavailable,
+    Forbidden,
     Inexpressible,
     InferenceTimeout,
     InvalidRequest,
@@ -41,10 +44,14 @@ from calibrant.providers.base import StreamDecoder
 from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
-__all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "each_provider", "open_model"]
+__all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "each_provider", "exhausted", "open_model"]
 
-_GIVEN_UP = (ProviderError, InferenceTimeout, MissingCredential, Inexpressible, FileUnavailable)
+_UNASKED = (MissingCredential, Inexpressible, FileUnavailable, Forbidden)
+"""What keeps a provider from being asked at all."""
+_GIVEN_UP = (ProviderError, InferenceTimeout, *_UNASKED)
 """What makes a call fail and leaves the next provider its turn."""
+
+T = TypeVar("T")
 
 
 class OpenStream(Struct, frozen=True):
@@ -69,15 +76,21 @@ class Pause(Struct, frozen=True):
 
 
 class Exhausted(ProvidersExhausted):
-    """Every provider of the model failed, with what their failures say about trying again."""
+    """Every provider that could be asked failed, with what their failures say about trying again."""
 
-    def __init__(self, model_name: str, failures: list[tuple[str, CalibrantError]]) -> None:
-        """List why each failed."""
-        reasons = "; ".join(f"{name}: {error.message}" for name, error in failures)
-        super().__init__(f"all providers of the model {model_name!r} failed: {reasons}")
-        self.retryable = any(error.retryable for _, error in failures)
-        waits = [error.retry_after for _, error in failures if isinstance(error, ProviderError) and error.retry_after]
-        self.retry_after = min(waits) if waits else None
+    def __init__(self, message: str, failures: Sequence[CalibrantError]) -> None:
+        """Take what is common to the failures."""
+        super().__init__(message)
+        self.retryable = any(error.retryable for error in failures)
+        waits = [e.retry_after for e in failures if isinstance(e, (ProviderError, Exhausted)) and e.retry_after]
+        self.retry_after: float | None = min(waits) if waits else None
+
+
+def exhausted(model_name: str, failures: Sequence[tuple[str, CalibrantError]]) -> Exhausted:
+    """Return the error of a model whose providers failed as listed."""
+    reasons = "; ".join(f"{provider}: {error.message}" for provider, error in failures)
+    message = f"all providers of the model {model_name!r} failed: {reasons}"
+    return Exhausted(message, [error for _, error in failures])
 
 
 async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, journal: Journal) -> Reply:
@@ -86,18 +99,20 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
     Raises:
         ProvidersExhausted: every provider failed, on every retry.
         InferenceTimeout: the model's or the variant's time is over.
+        ClientDisconnected: nobody waits for it any more.
     """
     for step in attempts(engine, variant, journal, stream=False):
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            await _while_there(plan, asyncio.sleep(step.seconds))
             continue
         try:
-            ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
-            http = prepared(engine, plan, variant, ready, step)
-            reply = await _ask(engine, plan, http, call, step)
+            reply = await _while_there(plan, _asked(engine, plan, variant, call, step, journal))
         except _GIVEN_UP as error:
             step.error = step.discreet(error)
             continue
+        except ClientDisconnected as error:
+            journal.failed(step, error, monotonic())
+            raise
         journal.succeeded(step, reply, monotonic())
         return reply
     raise AssertionError("attempts end with an answer or an error")
@@ -109,17 +124,19 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
     Raises:
         ProvidersExhausted: every provider failed, on every retry.
         InferenceTimeout: the model's or the variant's time is over.
+        ClientDisconnected: nobody waits for it any more.
     """
     for step in attempts(engine, variant, journal, stream=True):
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            await _while_there(plan, asyncio.sleep(step.seconds))
             continue
         try:
-            ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
-            http = prepared(engine, plan, variant, ready, step)
-            return await _open_in_time(engine, plan, http, call, step)
+            return await _while_there(plan, _opened(engine, plan, variant, call, step, journal))
         except _GIVEN_UP as error:
             step.error = step.discreet(error)
+        except ClientDisconnected as error:
+            journal.failed(step, error, monotonic())
+            raise
     raise AssertionError("attempts end with an answer or an error")
 
 
@@ -143,7 +160,8 @@ def attempts(
     retry = 0
     while True:
         try:
-            yield from each_provider(engine, model, variant.name, journal, limit, stream=stream)
+            calls = _each_model if model.fallbacks else each_provider
+            yield from calls(engine, model, variant.name, journal, limit, stream=stream)
         except (Exhausted, InferenceTimeout) as error:
             now = monotonic()
             limit.check(now)
@@ -159,10 +177,36 @@ def attempts(
             retry += 1
 
 
+def _each_model(
+    engine: Engine,
+    model: CompiledModel[CompiledProvider],
+    variant_name: str,
+    journal: Journal,
+    outer: Limit,
+    *,
+    stream: bool,
+) -> Iterator[ProviderCall[CompiledProvider]]:
+    """Yield the calls of a model, then those of each model that takes over from it."""
+    failures: list[CalibrantError] = []
+    for each in (model, *(engine.compiler.model(name) for name in model.fallbacks)):
+        if each is None:
+            continue
+        try:
+            yield from each_provider(engine, each, variant_name, journal, outer, stream=stream)
+        except (Exhausted, InferenceTimeout, *_UNASKED) as error:
+            outer.check(monotonic() + TIMER_S)
+            failures.append(error)
+    if all(isinstance(error, _UNASKED) for error in failures):
+        raise failures[-1]
+    raise Exhausted("; ".join(error.message for error in failures), failures)
+
+
 def each_provider(
     engine: Engine, model: CompiledModel[P], variant_name: str, journal: Journal, outer: Limit, *, stream: bool
 ) -> Iterator[ProviderCall[P]]:
-    """Yield a call of each provider, in routing order; what the caller does with them is as for `attempts`.
+    """Yield a call of each provider: in routing order, or as their strategy and their health say.
+
+    What the caller does with them is as for `attempts`.
 
     Raises:
         ProvidersExhausted: there is nobody left to call.
@@ -173,25 +217,41 @@ def each_provider(
     now = monotonic()
     limit = tighter(outer, model.model.timeouts, now, "model", name, stream=stream)
     failures: list[tuple[str, CalibrantError]] = []
-    for provider in model.providers:
+    balance = engine.health.balance(model, engine.metrics, engine.clock) if model.balanced else None
+    for provider in model.providers if balance is None else balance.order(stream=stream):
         config = provider.provider
         limit.check(now)
         mine = tighter(limit, config.timeouts, now, "provider", config.name, stream=stream)
         call = ProviderCall(variant_name, name, provider, mine, now, salt=journal.salt)
-        yield call
+        if balance is None:
+            yield call
+        else:
+            hurried = bool(failures) and (mine.total, mine.first) == (limit.total, limit.first)
+            call.trial = balance.begin(provider, mine.total - now, stream=stream, hurried=hurried)
+            try:
+                yield call
+            finally:
+                # Also where nobody comes back, because it answered or because the inference is over.
+                call.trial.let_go()
         error = call.error or ProviderError("nobody said what became of the call")
         now = ended = monotonic()
         if isinstance(error, InferenceTimeout):
             # The network knows that time is over; the limit knows whose.
-            error = mine.over(ended + TIMER_S) or error
+            error = mine.named(error, ended + TIMER_S)
         journal.failed(call, error, ended)
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
-    if all(isinstance(error, (MissingCredential, Inexpressible, FileUnavailable)) for _, error in failures):
+    if all(isinstance(error, _UNASKED) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
-    raise Exhausted(name, failures)
+    raise exhausted(name, failures)
+
+
+def _while_there(plan: Plan, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+    """Return work that ends when whoever asked leaves; the same work where nobody is to notice."""
+    presence = plan.caller.presence
+    return work if presence is None else presence.wait_for(work)
 
 
 async def _with_files(
@@ -208,9 +268,16 @@ async def _with_files(
     return ready
 
 
-async def _ask(
-    engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall[CompiledProvider]
+async def _asked(
+    engine: Engine,
+    plan: Plan,
+    variant: Variant,
+    call: ModelCall,
+    step: ProviderCall[CompiledProvider],
+    journal: Journal,
 ) -> Reply:
+    ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
+    http = prepared(engine, plan, variant, ready, step)
     adapter, json_tool = step.provider.adapter, call.json_mode == "tool"
     if step.cache_key is not None:
         held = await recall(engine, plan.request.cache, step)
@@ -224,9 +291,16 @@ async def _ask(
     return reply
 
 
-async def _open_in_time(
-    engine: Engine, plan: Plan, http: HttpCall, call: ModelCall, step: ProviderCall[CompiledProvider]
+async def _opened(
+    engine: Engine,
+    plan: Plan,
+    variant: Variant,
+    call: ModelCall,
+    step: ProviderCall[CompiledProvider],
+    journal: Journal,
 ) -> OpenStream:
+    ready = call if plan.files is None else await _with_files(plan.files, call, step, journal)
+    http = prepared(engine, plan, variant, ready, step)
     limit = step.limit
     if limit.first is None:
         return await _open(engine, plan, http, call, step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, assert_never
 
@@ -159,6 +159,10 @@ class CompiledModel(Generic[P]):
 
     model: Model
     providers: tuple[P, ...]
+    balanced: bool = False
+    """Whether there is anything to decide about their order."""
+    fallbacks: tuple[str, ...] = ()
+    """Models that take over, and those that take over from them, in the order in which they are tried."""
 
 
 class Compiler:
@@ -188,7 +192,7 @@ class Compiler:
                 problems.append(f"functions.{name}: {error}")
         if problems:
             raise ConfigError("\n".join(problems))
-        self._models = {name: _model(model, prices) for name, model in config.models.items()}
+        self._models = {name: _model(model, prices, config.models) for name, model in config.models.items()}
         self._tools = config.tools
         self._tool_schemas = [(tool, Schema(tool.parameters)) for tool in config.tools.values()]
         self._embedding_models = {
@@ -288,7 +292,7 @@ class Compiler:
         provider = shorthand_provider(kind, model_name, self._config)
         if provider is None:
             return None
-        compiled = _model(Model(name=name, providers=(provider,)), self._prices)
+        compiled = _model(Model(name=name, providers=(provider,)), self._prices, {})
         _keep(self._shorthands, name, compiled)
         return compiled
 
@@ -377,12 +381,28 @@ def _keep(kept: dict[str, M], name: str, compiled: M) -> None:
     kept[name] = compiled
 
 
-def _model(model: Model, prices: PriceTable | None) -> CompiledModel[CompiledProvider]:
-    return CompiledModel(model, tuple(_provider(p, prices) for p in model.providers))
+def _model(
+    model: Model, prices: PriceTable | None, models: Mapping[str, Model]
+) -> CompiledModel[CompiledProvider]:
+    fallbacks = dict.fromkeys(_taking_over(model, models))
+    providers = tuple(_provider(p, prices) for p in model.providers)
+    return CompiledModel(model, providers, balanced=_balanced(model), fallbacks=tuple(fallbacks))
+
+
+def _balanced(model: Model) -> bool:
+    return len(model.providers) > 1 and (model.breaker.enabled or model.strategy != "ordered")
+
+
+def _taking_over(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
+    """Yield who takes over, each followed by who takes over from it; the configuration has no cycles."""
+    for name in model.fallbacks:
+        yield name
+        if name in models:
+            yield from _taking_over(models[name], models)
 
 
 def _embedding_model(model: Model, prices: PriceTable | None) -> CompiledModel[CompiledEmbedder]:
-    return CompiledModel(model, tuple(_embedder(p, prices) for p in model.providers))
+    return CompiledModel(model, tuple(_embedder(p, prices) for p in model.providers), balanced=_balanced(model))
 
 
 def _provider(provider: Provider, prices: PriceTable | None) -> CompiledProvider:

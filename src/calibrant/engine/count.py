@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, InferenceTimeout, InvalidRequest, MissingCredential, ProviderError
-from calibrant.engine.attempt import Exhausted
+from calibrant.engine.attempt import exhausted
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.journal import Journal, ProviderCall
@@ -72,7 +72,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
             return await _counted(engine, plan, call, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             failures.append((provider.provider.name, step.discreet(error)))
-    raise Exhausted(name, failures)
+    raise exhausted(name, failures)
 
 
 async def _counted(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> Counted:

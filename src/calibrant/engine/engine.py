@@ -13,6 +13,8 @@ from calibrant.config.schema import Config, Dicl
 from calibrant.config.secret import Secrets
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.files import Files
+from calibrant.engine.health import Health
+from calibrant.engine.presence import Presence
 from calibrant.engine.recent import Recent
 from calibrant.store.base import TargetView
 from calibrant.telemetry.metrics import Metrics
@@ -124,6 +126,8 @@ class Caller:
     """Public id of the API key, where one was asked for."""
     grants: Grants | None = None
     """Which functions and models it may use; null is any."""
+    presence: Presence | None = None
+    """Whether it is still there; null where nobody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +151,7 @@ class Engine:
     files: Files | None = None
     """Null passes files on as they came and records them so."""
     recent: Recent = field(default_factory=Recent)
+    health: Health = field(default_factory=Health)
 
     def reserve(self) -> None:
         """Make sure that there is room for one more record, before a provider is paid for it.

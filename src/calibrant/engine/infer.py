@@ -13,12 +13,20 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import AllVariantsFailed, CalibrantError, FileUnavailable, Inexpressible, InternalError
+from calibrant.base.errors import (
+    AllVariantsFailed,
+    CalibrantError,
+    ClientDisconnected,
+    FileUnavailable,
+    Inexpressible,
+    InternalError,
+)
 from calibrant.engine.compiled import Servable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_variant
 from calibrant.engine.journal import Journal
 from calibrant.engine.output import answer, head
+from calibrant.engine.presence import LEFT
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import Plan, resolve
 from calibrant.engine.variants.run import reply_of
@@ -112,8 +120,11 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
 
 
 def _give_up(plan: Plan, variant: Servable, journal: Journal, error: CalibrantError) -> None:
-    """Note why a variant was given up; a pinned one has no other after it, so its error goes on."""
+    """Note why a variant was given up; its error goes on where no other may follow, or nobody waits for one."""
     journal.failures.append(f"{variant.variant.name}: {error.message}")
+    presence = plan.caller.presence
+    if presence is not None and presence.gone:
+        raise ClientDisconnected(LEFT) from error
     if plan.draw.pinned:
         raise error
 

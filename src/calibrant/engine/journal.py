@@ -13,6 +13,7 @@ from calibrant.base.errors import CalibrantError, ProviderError
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.config.secret import Credentials
 from calibrant.engine.compiled import P
+from calibrant.engine.health import Trial
 from calibrant.engine.limits import Limit
 from calibrant.providers.cost import UNKNOWN
 from calibrant.providers.estimate import estimated_input, estimated_output
@@ -50,6 +51,8 @@ class ProviderCall(Struct, Generic[P]):
     """Whether the provider speaks the caller's dialect, and what it says may pass as it is."""
     api_type: str | None = None
     """Which of the provider's interfaces is called; null for the one that it is configured with."""
+    trial: Trial | None = None
+    """What is to be told how it ends; null where nobody keeps the provider's health."""
 
     def discreet(self, error: CalibrantError) -> CalibrantError:
         """Return the error without the credential, which some providers quote when they refuse it."""
@@ -135,6 +138,8 @@ class Journal(Struct):
         self.upstream_s += ended - call.started
         provider = call.provider.provider
         first = call.first_chunk
+        if call.trial is not None and call.raw_request and not call.cached:
+            call.trial.ended(error, (first or ended) - call.started, begun=first is not None)
         usage, source = _NOTHING if reply is None else _metered(call, reply, error)
         if call.cached:
             source = "none"

@@ -5,7 +5,7 @@ Whoever runs out first is named in the error.
 
 from __future__ import annotations
 
-from calibrant.base.errors import InferenceTimeout
+from calibrant.base.errors import InferenceTimeout, Stalled
 from calibrant.config.schema import Gateway, Timeouts
 from calibrant.types.call import Deadline
 
@@ -18,9 +18,17 @@ TIMER_S = 0.002
 class Limit:
     """Instants on the monotonic clock by which something must be over, and who says so."""
 
-    __slots__ = ("first", "first_whose", "total", "total_whose")
+    __slots__ = ("first", "first_whose", "idle_s", "idle_whose", "total", "total_whose")
 
-    def __init__(self, total: float, total_whose: str, first: float | None = None, first_whose: str = "") -> None:
+    def __init__(
+        self,
+        total: float,
+        total_whose: str,
+        first: float | None = None,
+        first_whose: str = "",
+        idle_s: float | None = None,
+        idle_whose: str = "",
+    ) -> None:
         """Set the limits.
 
         Args:
@@ -28,15 +36,21 @@ class Limit:
             total_whose: Who set it, such as `model 'm'`.
             first: When the first chunk of a stream must be there.
             first_whose: Who set that.
+            idle_s: How many seconds a stream may pause.
+            idle_whose: Who set that.
         """
         self.total = total
         self.total_whose = total_whose
         self.first = first
         self.first_whose = first_whose
+        self.idle_s = idle_s
+        self.idle_whose = idle_whose
 
     def deadline(self, stream: bool) -> Deadline:
         """Return what the network has to keep."""
-        return Deadline(total=self.total, first_byte=self.first if stream else None)
+        if not stream:
+            return Deadline(total=self.total)
+        return Deadline(total=self.total, first_byte=self.first, idle_s=self.idle_s)
 
     def check(self, now: float) -> None:
         """Go on only while there is time.
@@ -61,10 +75,21 @@ class Limit:
             return InferenceTimeout(f"{self.first_whose} ran out of time for the first chunk")
         return None
 
+    def named(self, error: InferenceTimeout, now: float, *, begun: bool = False) -> InferenceTimeout:
+        """Return the error that says whose time is over: the network, which raised this one, knows only that it is."""
+        if isinstance(error, Stalled) and self.idle_s is not None:
+            return Stalled(
+                f"nothing came for {self.idle_s * 1e3:g} ms, the most that {self.idle_whose} allows a stream"
+            )
+        return self.over(now, begun=begun) or error
+
 
 def outermost(gateway: Gateway, now: float) -> Limit:
     """Return the limit of everything that the gateway does for one inference."""
-    return Limit(now + gateway.global_outbound_http_timeout_ms / 1e3, "the gateway")
+    total = now + gateway.global_outbound_http_timeout_ms / 1e3
+    if gateway.stream_read_timeout_ms is None:
+        return Limit(total, "the gateway")
+    return Limit(total, "the gateway", idle_s=gateway.stream_read_timeout_ms / 1e3, idle_whose="the gateway")
 
 
 def tighter(limit: Limit, timeouts: Timeouts, now: float, kind: str, name: str, *, stream: bool) -> Limit:
@@ -81,7 +106,10 @@ def tighter(limit: Limit, timeouts: Timeouts, now: float, kind: str, name: str, 
         at = now + timeouts.ttft_ms / 1e3
         if first is None or at < first:
             first, first_whose = at, whose
-    return Limit(total, total_whose, first, first_whose)
+    idle_s, idle_whose = limit.idle_s, limit.idle_whose
+    if timeouts.idle_ms is not None and (idle_s is None or timeouts.idle_ms / 1e3 < idle_s):
+        idle_s, idle_whose = timeouts.idle_ms / 1e3, whose
+    return Limit(total, total_whose, first, first_whose, idle_s, idle_whose)
 
 
 _NONE = Timeouts()

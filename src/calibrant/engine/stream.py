@@ -10,7 +10,14 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import CalibrantError, InferenceTimeout, InternalError, ProviderError, SpoolFull
+from calibrant.base.errors import (
+    CalibrantError,
+    ClientDisconnected,
+    InferenceTimeout,
+    InternalError,
+    ProviderError,
+    SpoolFull,
+)
 from calibrant.engine.attempt import OpenStream
 from calibrant.engine.caching import keep, uncharged
 from calibrant.engine.compiled import CompiledProvider
@@ -20,6 +27,7 @@ from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.json_text import JsonPieces
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
+from calibrant.engine.presence import LEFT
 from calibrant.engine.record import begun
 from calibrant.engine.resolve import Plan
 from calibrant.engine.variants.run import open_stream_of
@@ -85,6 +93,9 @@ class Stream:
     async def _chunks(self) -> AsyncGenerator[list[Chunk], None]:
         upstream = self.upstream
         decoder = upstream.decoder
+        presence = self.plan.caller.presence
+        if presence is not None:
+            presence.watch(upstream.response.close)
         self._seen += upstream.first
         try:
             yield upstream.first
@@ -99,22 +110,32 @@ class Stream:
             if chunks:
                 self._seen += chunks
                 yield chunks
-        except InferenceTimeout as error:
-            call = upstream.call
-            self.error = (call and call.limit.over(monotonic() + TIMER_S, begun=True)) or error
-        except ProviderError as error:
-            self.error = upstream.call.discreet(error) if upstream.call is not None else error
+        except (InferenceTimeout, ProviderError) as error:
+            self.error = self._named(error)
         except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
             _log.exception("a stream broke on a fault of the gateway")
             self.engine.metrics.count("internal_errors", ("stream",))
             self.error = InternalError(f"a fault of the gateway: {type(error).__name__}")
         finally:
             upstream.response.close()
+            if presence is not None:
+                presence.forget(upstream.response.close)
         try:
             await self._finish()
         except SpoolFull as error:
             # What is not in the record has not been answered: the reader must hear of it before the end marker.
             self.error = error
+
+    def _named(self, error: InferenceTimeout | ProviderError) -> CalibrantError:
+        """Return why the stream broke: the network knows neither whose time was over nor that nobody reads on."""
+        presence, call = self.plan.caller.presence, self.upstream.call
+        if presence is not None and presence.gone:
+            return ClientDisconnected(LEFT)
+        if call is None:
+            return error
+        if isinstance(error, InferenceTimeout):
+            return call.limit.named(error, monotonic() + TIMER_S, begun=True)
+        return call.discreet(error)
 
     async def _finish(self) -> None:
         reply = fold(self._seen)
@@ -147,8 +168,9 @@ class Stream:
                 keep(self.engine, self.plan, call, reply, kept.headers, b"".join(kept.pieces))
             return
         self.journal.failed(call, self.error, monotonic(), partial=reply)
-        names = (call.model_name, call.provider.provider.name, self.error.code)
-        self.engine.metrics.count("provider_errors", names)
+        if not isinstance(self.error, ClientDisconnected):
+            names = (call.model_name, call.provider.provider.name, self.error.code)
+            self.engine.metrics.count("provider_errors", names)
 
 
 async def _output_alone(chunks: AsyncGenerator[list[Chunk], None]) -> AsyncIterator[list[Chunk]]:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from calibrant.base.errors import BadAnswer, CalibrantError, Disconnected, InferenceTimeout
+from calibrant.base.errors import BadAnswer, CalibrantError, Disconnected, InferenceTimeout, Stalled
 from calibrant.net.outbox import Outbox
 from calibrant.net.response import Answer
 from calibrant.net.settings import ClientSettings
@@ -72,6 +72,8 @@ class Connection(asyncio.Protocol):
         "_due",
         "_headed",
         "_headers",
+        "_idle_s",
+        "_idling",
         "_keep",
         "_max_bytes",
         "_max_head",
@@ -125,6 +127,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._received = 0
         self._total = inf
+        self._idle_s: float | None = None
+        self._idling = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = inf
         self._retire_at = monotonic() + settings.max_age_s
@@ -146,6 +150,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         self._answer = answer
         answer.line = self
+        self._idle_s = deadline.idle_s
+        self._idling = False
         self._total = due = deadline.total
         first = deadline.first_byte
         if first is not None and first < due:
@@ -165,6 +171,8 @@ class Connection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+            if self._idle_s is not None and self._answer is not None:
+                self._wait_for_more()
 
     def drop(self) -> None:
         """Close at once, whatever is under way. Idempotent."""
@@ -305,8 +313,18 @@ class Connection(asyncio.Protocol):
                 if answer.unread > _PAUSE_ABOVE and not self._paused:
                     self._paused = True
                     self._transport.pause_reading()
+                elif self._idle_s is not None and not self._paused:
+                    self._wait_for_more()
         if answer.stream:
             answer.arrived()
+
+    def _wait_for_more(self) -> None:
+        """Let the next piece be due. Never while nothing is read, for want of a reader."""
+        due = min(self._total, monotonic() + (self._idle_s or 0.0))
+        self._due = due
+        self._idling = True
+        if due < self._alarm_at:
+            self._set_alarm(due)
 
     def _too_long(self, answer: Answer) -> bool:
         """Fail an answer whose head, or which as a whole, is longer than the limits allow."""
@@ -346,9 +364,14 @@ class Connection(asyncio.Protocol):
             self._set_alarm(self._due)
         elif answer is None:
             self.drop()
+        elif self._due == self._total:
+            self._fail(InferenceTimeout(f"the total deadline passed while waiting for the answer to {answer.label}"))
+        elif self._idling:
+            self._fail(Stalled(f"nothing came for {self._idle_s:g} s in the middle of the answer to {answer.label}"))
         else:
-            which = "total" if self._due == self._total else "first-byte"
-            self._fail(InferenceTimeout(f"the {which} deadline passed while waiting for the answer to {answer.label}"))
+            self._fail(
+                InferenceTimeout(f"the first-byte deadline passed while waiting for the answer to {answer.label}")
+            )
 
 
 @lru_cache(maxsize=256)

@@ -141,6 +141,9 @@ class Answer:
             self.line = None
             self.error = Disconnected(f"the answer to {self.label} was given up before its end")
             line.drop()
+            if self._arrival is not None:
+                # Somebody else than its reader gave it up: the reader must see the end.
+                self.arrived()
 
     def arrived(self) -> None:
         """Wake the caller: there is more to read, or an end to see."""

@@ -57,6 +57,8 @@ _SPECIAL: Mapping[str, tuple[str, bytes, bool]] = {
 """By vendor, what changes the price of a call; the key under which it says so; whether beside the usage or in it."""
 _WORD = re.compile(rb'\s*:\s*"([A-Za-z_]{1,32})"')
 _NAMES_KEPT = 256
+_USUAL_TOKENS = (3_000, 1_000)
+"""Input and output of a call of a usual size: three to one is the customary blend."""
 _TICKS = -10
 """xAI's unit, as a power of ten: docs.x.ai/developers/cost-tracking."""
 _DAY_MS = 86_400_000
@@ -124,6 +126,17 @@ class Pricer:
         rates, version = model.rates(usage.raw, body, at_ms)
         cost = _cost(rates, usage, body)
         return UNKNOWN if cost is None else Priced(cost, version)
+
+    def usual(self, at_ms: int) -> Decimal | None:
+        """Return what a call of a usual size costs, to compare providers by; null where nobody knows.
+
+        Args:
+            at_ms: When, in Unix milliseconds.
+        """
+        if self._rules is not None:
+            return self._rules.usual(*_USUAL_TOKENS)
+        cost = self.price(Usage(*_USUAL_TOKENS), b"", None, at_ms, stream=False).cost
+        return None if cost is None else Decimal(cost)
 
     def reads_answer(self, usage: Usage, served: str | None) -> bool:
         """Return whether the price may depend on more of the answer than its usage."""

@@ -18,6 +18,8 @@ __all__ = ["CostRules"]
 _EXACT = Context(prec=120)
 _WIDEST = 40
 """Numbers with more digits before or after the point than this are none that anybody counts or charges."""
+_INPUT = frozenset({"prompt_tokens", "input_tokens", "promptTokenCount", "inputTokens"})
+_OUTPUT = frozenset({"completion_tokens", "output_tokens", "candidatesTokenCount", "outputTokens"})
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 """Keys that JSON has but one way to write."""
 
@@ -55,6 +57,16 @@ class CostRules:
             sum_ = _EXACT.add(sum_, _EXACT.multiply(number, rule.rate))
         return (None, sum_) if sum_ < 0 else (text_of(sum_), None)
 
+    def usual(self, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """Return what a call of so many tokens costs, as far as the names of the numbers tell which are counted.
+
+        Null where none of them counts tokens. What else the rules price (cached tokens, searches) counts as 0.
+        """
+        counted = [(_tokens(rule.whole, input_tokens, output_tokens), rule.rate) for rule in self._rules]
+        if all(number is None for number, _ in counted):
+            return None
+        return sum((_EXACT.multiply(number or 0, rate) for number, rate in counted), Decimal(0))
+
     def _streamed(self, body: bytes) -> list[Decimal | None]:
         largest: list[Decimal | None] = [None] * len(self._rules)
         for line in body.split(b"\n"):
@@ -75,6 +87,11 @@ class CostRules:
                 opened[first] = _value(fields[first])
             numbers.append(_number(_followed(opened.get(first), steps)))
         return numbers
+
+
+def _tokens(steps: Sequence[str], input_tokens: int, output_tokens: int) -> int | None:
+    name = steps[-1] if steps else ""
+    return input_tokens if name in _INPUT else output_tokens if name in _OUTPUT else None
 
 
 def _needle(steps: Sequence[str]) -> bytes:

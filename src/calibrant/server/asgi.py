@@ -7,11 +7,12 @@ shape of errors are those of our own server, because both ask the same dispatche
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
 from calibrant.base.errors import PayloadTooLarge
+from calibrant.engine.presence import Presence
 from calibrant.server.dispatch import Dispatcher, Observe, OnError
 from calibrant.server.gate import Gate
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
@@ -70,11 +71,28 @@ class AsgiApp:
             await self._whole(self._dispatcher.refuse(body, request.path), client)
             return
         request.body = body
+        if self._settings.watch_clients:
+            request.presence = Presence()
+            watcher = self._run(_watch(receive, request.presence))
+        else:
+            watcher = None
         # A server may cancel the call when its client leaves; the handler runs to its end all the same.
-        task = asyncio.get_running_loop().create_task(self._answer(request, client))
+        task = self._run(self._answer(request, client))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if request.presence is not None:
+                request.presence.leave()
+            raise
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        await asyncio.shield(task)
+        return task
 
     async def _answer(self, request: HttpRequest, client: _Client) -> None:
         answer = await self._dispatcher.answer(request)
@@ -166,6 +184,12 @@ async def _body(receive: Receive, max_bytes: int) -> bytes | PayloadTooLarge | N
         pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)
+
+
+async def _watch(receive: Receive, presence: Presence) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    presence.leave()
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from msgspec import Struct
 
 from calibrant.base.errors import InternalError
+from calibrant.engine.presence import Presence
 from calibrant.types.call import Headers
 from calibrant.types.key import Principal
 
@@ -32,6 +33,8 @@ class HttpRequest(Struct):
     """Values of the route's `{names}`, percent-decoded."""
     principal: Principal | None = None
     """Who asks, where keys are asked for and the route is not open to anybody."""
+    presence: Presence | None = None
+    """Whether the client is still there; null where the settings say that nobody asks."""
 
 
 class Answer(Struct, frozen=True):
@@ -51,8 +54,9 @@ class Answer(Struct, frozen=True):
 class StreamAnswer(Struct, frozen=True):
     """An answer that is sent as it is made.
 
-    The chunks are read to their end even when the client has left. If they raise before the first one, the client
-    gets an ordinary error; after it, a connection that breaks off, so that no one takes the part for the whole.
+    The chunks are read to their end even when the client has left; whoever makes them may end them then. If they
+    raise before the first one, the client gets an ordinary error; after it, a connection that breaks off, so that no
+    one takes the part for the whole.
     """
 
     chunks: AsyncIterator[bytes]
@@ -67,7 +71,7 @@ class StreamAnswer(Struct, frozen=True):
 
 
 Handler = Callable[[HttpRequest], Awaitable[Answer | StreamAnswer]]
-"""Answers one request. Runs to its end whether or not the client waits for it."""
+"""Answers one request. Runs to its end whether or not the client waits for it, unless it looks at `presence`."""
 
 
 def _check(headers: Headers) -> None:

@@ -125,7 +125,7 @@ def inference_handler(engine: Engine, codec: Codec) -> Handler:
         request = codec.decode(http.body, wall_ms())
         if codec.with_headers is not None:
             request = codec.with_headers(request, http.headers)
-        known = http.principal is not None or "traceparent" in http.headers
+        known = http.principal is not None or "traceparent" in http.headers or http.presence is not None
         caller = caller_of(http, codec.endpoint) if known else nobody
         if request.recall is not None:
             request = await continued(engine, request, request.recall, caller)
@@ -161,5 +161,5 @@ def caller_of(http: HttpRequest, endpoint: str) -> Caller:
         key_id, grants = http.principal.public_id, http.principal.grants
     parts = http.headers.get("traceparent", "").split("-")
     if len(parts) >= 4 and len(parts[1]) == 32 and len(parts[2]) == 16:
-        return Caller(endpoint, parts[1], parts[2], key_id, grants)
-    return Caller(endpoint, key_id=key_id, grants=grants)
+        return Caller(endpoint, parts[1], parts[2], key_id, grants, http.presence)
+    return Caller(endpoint, key_id=key_id, grants=grants, presence=http.presence)

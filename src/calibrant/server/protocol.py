@@ -2,8 +2,8 @@
 
 Requests are answered one after another, in order. There is one task while there is something to answer and none
 while there is not; no timer of its own, the server's sweep looks at the two deadlines. A handler that has begun runs
-to its end whether or not the client is still there; requests that were waiting behind it are dropped with the
-connection.
+to its end whether or not the client is still there, but where the settings say so it is told when the client leaves,
+or has said all that it will say; requests that were waiting behind it are dropped with the connection.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import httptools
 from msgspec import Struct
 
 from calibrant.base.errors import CalibrantError, RequestTimeout
+from calibrant.engine.presence import Presence
 from calibrant.server.dispatch import Dispatcher
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.reader import RequestReader
@@ -65,6 +66,7 @@ class HttpProtocol(asyncio.Protocol):
         "_loop",
         "_mark",
         "_paused",
+        "_presence",
         "_queued_bytes",
         "_reader",
         "_reading",
@@ -98,6 +100,8 @@ class HttpProtocol(asyncio.Protocol):
         self._reading = True
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
+        self._presence: Presence | None = None
+        """Of the request that is being answered, where its handler is to be told when the client leaves."""
         self._armed = ""
         self._mark = 0
         self.idle_since = 0.0
@@ -143,11 +147,15 @@ class HttpProtocol(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has said all; whether the connection stays open for answers that are due."""
         self._deaf = self._eof = True
+        if self._presence is not None:
+            self._presence.leave()
         return self._task is not None and not self._closing
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone. What runs, runs on."""
+        """The client is gone. What runs, runs on, or learns of it."""
         self._transport = None
+        if self._presence is not None:
+            self._presence.leave()
         self._deaf = True
         self._turns.clear()
         self.read_deadline = self.write_deadline = inf
@@ -251,6 +259,10 @@ class HttpProtocol(asyncio.Protocol):
         if request is None:
             self._finish(cast("Answer", turn.refusal), turn, head_only=False)
             return
+        if self._settings.watch_clients:
+            self._presence = request.presence = Presence()
+            if self._eof:
+                self._presence.leave()
         answer = await self._server.dispatcher.answer(request)
         if isinstance(answer, Answer):
             self._finish(answer, turn, head_only=request.method == "HEAD")

@@ -38,3 +38,5 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     """Fields of each answer, such as the gateway's version."""
     error_json: bool = False
     """Whether an error's body also carries the error as a value (`gateway.unstable_error_json`)."""
+    watch_clients: bool = False
+    """Whether handlers are told when their client leaves (`gateway.on_client_disconnect`)."""

@@ -43,6 +43,15 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "provider_errors": ("Failed calls of providers.", ("model_name", "provider_name", "code")),
     "cache_hits": ("Calls that the response cache answered.", ("model_name",)),
     "cache_misses": ("Calls that asked the response cache in vain.", ("model_name",)),
+    "breaker_opened": ("Times that a provider's circuit breaker opened.", ("model_name", "provider_name")),
+    "breaker_closed": (
+        "Times that a provider whose circuit breaker was open recovered.",
+        ("model_name", "provider_name"),
+    ),
+    "breaker_skipped": (
+        "Calls that went around a provider with an open circuit breaker.",
+        ("model_name", "provider_name"),
+    ),
     "credential_failures": ("Failed tries to fetch or renew a credential.", ("kind",)),
     "judge_failures": (
         "Judges and fusers that could not answer, so that a candidate was picked by chance.",

@@ -90,6 +90,8 @@ class Deadline(Struct, frozen=True):
     connect: float | None = None
     first_byte: float | None = None
     """Until the first byte of the answer's body (of its head, where it has no body)."""
+    idle_s: float | None = None
+    """Not an instant but a span: how long the body may pause once it has begun; null for as long as it likes."""
 
 
 class Response(Protocol):

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.base.errors import BadAnswer, CalibrantError
+from calibrant.base.errors import BadAnswer, CalibrantError, ClientDisconnected
 from calibrant.engine.attempt import call_model
 from calibrant.engine.compiled import CompiledBestOfN
 from calibrant.engine.engine import Engine
@@ -97,6 +97,8 @@ async def _pick(
         record.order = tuple(candidate.place for candidate in shown)
         try:
             return shown[await _judged(engine, plan, variant, journal, shown)]
+        except ClientDisconnected:
+            raise
         except CalibrantError as error:
             record.fallback = error.code
             engine.metrics.count("judge_failures", (plan.function.function.name, variant.variant.name))

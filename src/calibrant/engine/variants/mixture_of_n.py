@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-from calibrant.base.errors import CalibrantError
+from calibrant.base.errors import CalibrantError, ClientDisconnected
 from calibrant.engine.attempt import OpenStream, call_model, open_model
 from calibrant.engine.compiled import CompiledMixtureOfN
 from calibrant.engine.engine import Engine
@@ -48,6 +48,8 @@ async def reply_of(
     try:
         call = _fuser_call(plan, variant, _shuffled(found, record))
         reply = await call_model(engine, plan, variant.fuser.variant, call, journal)
+    except ClientDisconnected:
+        raise
     except CalibrantError as error:
         return _by_chance(engine, plan, variant, found, record, journal, error)
     _fused(found, record, journal)
@@ -70,6 +72,8 @@ async def open_stream_of(
     try:
         call = _fuser_call(plan, variant, _shuffled(found, record))
         stream = await open_model(engine, plan, variant.fuser.variant, call, journal)
+    except ClientDisconnected:
+        raise
     except CalibrantError as error:
         return settled(_by_chance(engine, plan, variant, found, record, journal, error))
     _fused(found, record, journal)
