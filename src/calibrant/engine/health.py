@@ -15,7 +15,7 @@ from calibrant.base.clock import Clock
 from calibrant.base.errors import CalibrantError, InferenceTimeout, ProviderError, Refused, Stalled
 from calibrant.config.schema import Credential
 from calibrant.engine.compiled import CompiledModel, CompiledProvider
-from calibrant.routing.breaker import CLOSED, available, failed, probed, released, state, succeeded
+from calibrant.routing.breaker import CLOSED, available, failed, is_probe, probed, released, succeeded
 from calibrant.routing.candidates import Candidate, pick, ranked
 from calibrant.routing.latency import UNKNOWN, called, expected, observed
 from calibrant.telemetry.metrics import Metrics
@@ -92,9 +92,9 @@ class Balance:
         standing = self._standings[provider.provider.name]
         now = self._clock.monotonic()
         standing.latency[stream] = called(standing.latency[stream], now)
-        probe = state(standing.breaker, now) == "half_open"
+        probe = is_probe(standing.breaker, now)
         if probe:
-            standing.breaker = probed(standing.breaker, now + seconds)
+            standing.breaker = probed(standing.breaker, now, now + seconds)
         return Trial(standing, now, stream=stream, hurried=hurried, probe=probe)
 
     def _ranked(self, standings: list[_Standing], *, stream: bool) -> list[int]:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from calibrant.config.schema import BreakerPolicy
 
-__all__ = ["CLOSED", "Breaker", "State", "available", "failed", "probed", "released", "state", "succeeded"]
+__all__ = ["CLOSED", "Breaker", "State", "available", "failed", "is_probe", "probed", "released", "state", "succeeded"]
 
 State = Literal["closed", "open", "half_open"]
 
@@ -37,8 +37,10 @@ class Breaker(Struct, frozen=True):
     """When it last opened or closed."""
     until: float = -inf
     """Until when it is open."""
+    probe: float = -inf
+    """When the last probe was begun."""
     probe_until: float = -inf
-    """When the probe under way is over at the latest."""
+    """When it is over at the latest."""
 
 
 CLOSED = Breaker()
@@ -56,14 +58,19 @@ def available(breaker: Breaker, now: float) -> bool:
     return not breaker.opened or (now >= breaker.until and now >= breaker.probe_until)
 
 
-def probed(breaker: Breaker, by: float) -> Breaker:
-    """Return what becomes of one that is half open when a call is begun that is over `by` then."""
-    return replace(breaker, probe_until=by)
+def is_probe(breaker: Breaker, now: float) -> bool:
+    """Return whether a call that is begun now is the probe, and not one for want of a better provider."""
+    return bool(breaker.opened) and available(breaker, now)
+
+
+def probed(breaker: Breaker, now: float, by: float) -> Breaker:
+    """Return what becomes of it when a probe is begun now that is over `by` then at the latest."""
+    return replace(breaker, probe=now, probe_until=by)
 
 
 def released(breaker: Breaker, began: float) -> Breaker:
     """Return what becomes of it when the probe that `began` then is over, whatever came of it."""
-    return breaker if began < breaker.since else replace(breaker, probe_until=-inf)
+    return replace(breaker, probe_until=-inf) if breaker.probe == began else breaker
 
 
 def succeeded(breaker: Breaker, began: float, now: float) -> Breaker:
