@@ -27,8 +27,8 @@ def check_routing(document: Document, tree: dict[str, Any], report: Report) -> N
     if general.open_s > general.max_open_s:
         report(("gateway", "breaker", "open_s"), "is more than `max_open_s`", "make it the smaller one")
     for name, model in document.models.items():
-        path: Path = ("models", name)
-        _check_weights(path, model, report)
+        path = ("models", name)
+        _check_weights(path, model, names(tree, *path, "weights"), report)
         open_s, longest = model.breaker.open_s, model.breaker.max_open_s
         if (open_s or longest) and (open_s or general.open_s) > (longest or general.max_open_s):
             report(
@@ -39,7 +39,7 @@ def check_routing(document: Document, tree: dict[str, Any], report: Report) -> N
         _check_fallbacks(path, model, document.models, known, report)
 
 
-def _check_weights(path: Path, model: ModelTable, report: Report) -> None:
+def _check_weights(path: Path, model: ModelTable, weighed: set[str], report: Report) -> None:
     if not model.weights:
         return
     here = (*path, "weights")
@@ -48,9 +48,9 @@ def _check_weights(path: Path, model: ModelTable, report: Report) -> None:
     for name in sorted(set(model.weights) - set(model.routing)):
         report((*here, name), f"names the provider {name!r}, which `routing` lacks", did_you_mean(name, model.routing))
     for name in model.routing:
-        if name not in model.weights:
+        if name not in weighed:
             report(here, f"has no weight for the provider {name!r}", "give it one; 0 makes it the last resort")
-    if not any(model.weights.values()):
+    if len(weighed) == len(model.weights) and not any(model.weights.values()):
         report(here, "has no weight above 0", "give a provider one")
 
 

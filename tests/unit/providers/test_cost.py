@@ -120,6 +120,26 @@ def test_unknown_is_null():
     assert cost(pricer("groq"), 1, 1) == UNKNOWN
 
 
+def test_a_usual_call_has_three_thousand_tokens_in_and_one_thousand_out():
+    made = pricer()
+    assert made.usual(0) == Decimal(cost(made, 3000, 1000).cost)
+    turn = 20_000 * 86_400_000
+    dated = pricer(name="dated")
+    assert dated.usual(turn - 1) > dated.usual(turn)
+    assert pricer(name="nothing").usual(0) is None
+    assert pricer(table=None).usual(0) is None
+
+
+@pytest.mark.parametrize(("told", "made"), [("prompt_tokens", "completion_tokens"), ("inputTokens", "outputTokens")])
+def test_rules_price_a_usual_call_by_the_names_of_what_they_count(told, made):
+    def rule(name, rate, **more):
+        return CostRule(("usage", name), ("usage", name), Decimal(rate), **more)
+
+    ruled = pricer(cost=(rule(told, "0.000001"), rule(made, "0.000002"), rule("cached_tokens", "-5", required=True)))
+    assert ruled.usual(0) == Decimal("0.005")
+    assert pricer(cost=(rule("searches", "0.01"),)).usual(0) is None
+
+
 def test_nothing_made_costs_what_was_sent():
     assert cost(pricer(), 1000, None).cost == cost(pricer(), 1000, 0).cost == "0.0025"
     assert cost(pricer(name="embedder"), 1000, None).cost == "0.0025"
