@@ -235,6 +235,10 @@ class Line:
     def infer(self, caller=None, **fields):
         return asyncio.run(infer(self.engine, request(**fields), caller or Caller(), monotonic()))
 
+    async def ainfer(self, caller=None, **fields):
+        """The same, in an event loop that runs."""
+        return await infer(self.engine, request(**fields), caller or Caller(), monotonic())
+
     def stream(self, caller=None, **fields):
         """The stream, read to its end, and its chunks."""
 

@@ -1,8 +1,8 @@
 import pytest
 
-from calibrant.base.errors import InferenceTimeout
-from calibrant.config.schema import Timeouts
-from calibrant.engine.limits import Limit, tighter
+from calibrant.base.errors import InferenceTimeout, Stalled
+from calibrant.config.schema import Gateway, Timeouts
+from calibrant.engine.limits import Limit, outermost, tighter
 
 
 def test_the_tighter_limit_wins_and_gives_its_name():
@@ -49,3 +49,26 @@ def test_there_is_no_going_on_after_the_end():
     limit.check(1.9)
     with pytest.raises(InferenceTimeout):
         limit.check(2)
+
+
+def test_the_tightest_pause_wins_and_is_for_streams_only():
+    gateway = Gateway(stream_read_timeout_ms=900)
+    limit = outermost(gateway, 5)
+    assert (limit.idle_s, limit.idle_whose) == (0.9, "the gateway")
+    assert outermost(Gateway(), 5).idle_s is None
+    tight = tighter(limit, Timeouts(idle_ms=300), 5, "provider", "p", stream=True)
+    assert (tight.idle_s, tight.idle_whose) == (0.3, "the provider 'p'")
+    assert tighter(tight, Timeouts(idle_ms=400), 5, "model", "m", stream=True).idle_whose == "the provider 'p'"
+    assert tight.deadline(stream=True).idle_s == 0.3
+    assert tight.deadline(stream=False).idle_s is None
+
+
+def test_the_network_s_error_gets_a_name():
+    limit = Limit(10, "the gateway", idle_s=0.3, idle_whose="the model 'm'")
+    late, quiet = InferenceTimeout("late"), Stalled("quiet")
+    assert limit.named(late, 5) is late
+    assert limit.named(late, 10).message == "the gateway ran out of time"
+    named = limit.named(quiet, 5)
+    assert isinstance(named, Stalled)
+    assert named.message == "nothing came for 300 ms, the most that the model 'm' allows a stream"
+    assert Limit(10, "the gateway").named(quiet, 5) is quiet

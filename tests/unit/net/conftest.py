@@ -114,12 +114,15 @@ def _call(url: str, body: bytes = b"{}", *, stream: bool = False, method: str = 
     return HttpCall(method, url, (("content-type", "application/json"),), body, stream)
 
 
-def _within(total: float = 10.0, *, connect: float | None = None, first_byte: float | None = None) -> Deadline:
+def _within(
+    total: float = 10.0, *, connect: float | None = None, first_byte: float | None = None, idle_s: float | None = None
+) -> Deadline:
     now = time.monotonic()
     return Deadline(
         now + total,
         None if connect is None else now + connect,
         None if first_byte is None else now + first_byte,
+        idle_s,
     )
 
 

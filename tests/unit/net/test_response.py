@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calibrant.base.errors import Disconnected, InferenceTimeout
+from calibrant.base.errors import Disconnected, InferenceTimeout, Stalled
 
 STREAM = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -197,5 +197,96 @@ def test_deadlines_of_a_warm_connection_may_come_closer_or_move_away(kit: Any) -
             assert server.connections == 1
             with pytest.raises(InferenceTimeout):
                 await client.send(kit.call(server.url(), b"5"), kit.within(0.1))
+
+    kit.run(main())
+
+
+def test_a_stream_that_pauses_for_too_long_gives_what_came_first(kit: Any) -> None:
+    async def respond(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM)
+        # The wait for the first byte is no pause.
+        await asyncio.sleep(0.3)
+        for _ in range(6):
+            writer.write(chunk(b"x"))
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(30)
+
+    async def main() -> None:
+        async with kit.serve(respond) as server, kit.client() as client:
+            reply = await client.send(kit.call(server.url(), stream=True), kit.within(idle_s=0.2))
+            got: list[bytes] = []
+            with pytest.raises(
+                Stalled, match=r"nothing came for 0\.2 s in the middle of the answer to POST http://127"
+            ):
+                async for piece in reply.chunks():
+                    got.append(piece)  # noqa: PERF401 - what came before the error is the point
+            assert b"".join(got) == b"xxxxxx"
+            assert client.pool(server.url()).size == 0
+
+    kit.run(main())
+
+
+def test_the_total_counts_where_it_is_over_first(kit: Any) -> None:
+    async def respond(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM + chunk(b"one"))
+
+    async def main() -> None:
+        async with kit.serve(respond) as server, kit.client() as client:
+            reply = await client.send(kit.call(server.url(), stream=True), kit.within(0.1, idle_s=5))
+            with pytest.raises(InferenceTimeout, match="the total deadline"):
+                await reply.read()
+
+    kit.run(main())
+
+
+def test_a_slow_reader_is_no_stalled_server(kit: Any) -> None:
+    size = 8 * 2**20
+
+    async def main() -> None:
+        body = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size
+        async with kit.serve(body) as server, kit.client() as client:
+            reply = await client.send(kit.call(server.url(), stream=True), kit.within(25, idle_s=0.1))
+            await asyncio.sleep(0.4)
+            assert sum([len(piece) async for piece in reply.chunks()]) == size
+
+    kit.run(main())
+
+
+def test_a_call_without_a_longest_pause_may_follow_one_with_it(kit: Any) -> None:
+    async def respond(seen: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM + chunk(b"one"))
+        await asyncio.sleep(float(seen.body))
+        writer.write(chunk(b""))
+
+    async def main() -> None:
+        async with kit.serve(respond) as server, kit.client() as client:
+            reply = await client.send(kit.call(server.url(), b"0", stream=True), kit.within(idle_s=0.1))
+            assert await reply.read() == b"one"
+            reply = await client.send(kit.call(server.url(), b"0.3", stream=True), kit.within())
+            assert await reply.read() == b"one"
+            assert server.connections == 1
+
+    kit.run(main())
+
+
+def test_a_reader_that_waits_learns_that_somebody_else_has_given_up(kit: Any) -> None:
+    async def respond(_: Any, writer: asyncio.StreamWriter) -> None:
+        writer.write(STREAM + chunk(b"one"))
+
+    async def main() -> None:
+        async with kit.serve(respond) as server, kit.client() as client:
+            reply = await client.send(kit.call(server.url(), stream=True), kit.within())
+            got: list[bytes] = []
+
+            async def read() -> None:
+                async for piece in reply.chunks():
+                    got.append(piece)  # noqa: PERF401 - what came before the error is the point
+
+            task = asyncio.ensure_future(read())
+            await kit.until(lambda: got == [b"one"])
+            reply.close()
+            with pytest.raises(Disconnected, match="given up"):
+                await task
+            await kit.until(lambda: server.lost == 1)
 
     kit.run(main())
