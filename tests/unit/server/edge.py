@@ -60,6 +60,11 @@ class World:
         self.finished.set()
         return Answer(200, b"held")
 
+    async def until_left(self, request):
+        self.requests.append(request)
+        self.started.set()
+        await request.presence.wait_for(asyncio.Event().wait())
+
     async def fails(self, _):
         raise InvalidRequest("no such thing; try another")
 
@@ -121,6 +126,7 @@ class World:
             ("GET", "/items/{id}", self.item),
             ("GET", "/items/{id}/parts/{part}", self.item),
             ("GET", "/hold", self.hold),
+            ("GET", "/until-left", self.until_left),
             ("GET", "/fails", self.fails),
             ("GET", "/openai/v1/fails", self.fails),
             ("GET", "/breaks", self.breaks),

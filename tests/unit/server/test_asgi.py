@@ -217,3 +217,54 @@ def test_both_ways_give_the_same_answers():
         assert reply.headers.items() - call.headers.items() <= {
             (n, v) for n, v in reply.headers.items() if n in transport
         }
+
+
+class Staying(Call):
+    """A client that stays until it is told to leave."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.leaves = asyncio.Event()
+
+    async def receive(self):
+        if not self.inbox:
+            await self.leaves.wait()
+        return await super().receive()
+
+
+@pytest.mark.parametrize("how", ["disconnect", "cancel"])
+def test_a_handler_is_told_that_its_client_leaves_where_the_settings_say_so(how):
+    async def main():
+        world = World()
+        app = asgi_app(world.router(), ServerSettings(watch_clients=True), world.on_error, world.observe)
+        call = Staying("GET", "/until-left")
+        task = asyncio.ensure_future(app(call.scope, call.receive, call.send))
+        await world.started.wait()
+        assert not world.requests[0].presence.gone
+        if how == "cancel":
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            call.leaves.set()
+            await task
+        async with asyncio.timeout(5):
+            while not world.observed:
+                await asyncio.sleep(0)
+        assert world.requests[0].presence.gone and world.observed == [("GET", "/until-left", 499)]
+
+    run(main())
+
+
+def test_who_stays_until_the_end_leaves_no_watcher_behind():
+    async def main():
+        world = World()
+        app = asgi_app(world.router(), ServerSettings(watch_clients=True), world.on_error, world.observe)
+        call = Staying("GET", "/plain")
+        before = asyncio.all_tasks()
+        await app(call.scope, call.receive, call.send)
+        assert call.status == 200
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == before and not world.requests[0].presence.gone
+
+    run(main())

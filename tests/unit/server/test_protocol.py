@@ -402,6 +402,52 @@ def test_a_handler_runs_to_its_end_when_the_client_leaves(path, leave):
     run(main())
 
 
+@pytest.mark.parametrize("leave", [reset, lambda writer: writer.close(), lambda writer: writer.write_eof()])
+def test_a_handler_is_told_that_its_client_leaves_where_the_settings_say_so(leave):
+    async def main():
+        async with edge(watch_clients=True) as served:
+            reader, writer = await served.connect()
+            writer.write(GET + b"GET /until-left HTTP/1.1\r\nHost: a\r\n\r\n")
+            await served.world.started.wait()
+            before, here = (request.presence for request in served.world.requests)
+            assert before is not here and not here.gone
+            leave(writer)
+            async with asyncio.timeout(5):
+                while served.server.running:
+                    await asyncio.sleep(0.005)
+            assert here.gone and ("GET", "/until-left", 499) in served.world.observed
+            assert not served.world.errors
+            assert not before.gone, "who has had an answer does not leave it any more"
+            await close(writer)
+
+    run(main())
+
+
+def test_what_was_asked_before_a_client_closed_its_half_is_over_when_its_turn_comes():
+    async def main():
+        async with edge(watch_clients=True) as served:
+            reader, writer = await served.connect()
+            writer.write(b"GET /hold HTTP/1.1\r\nHost: a\r\n\r\nGET /until-left HTTP/1.1\r\nHost: a\r\n\r\n")
+            await served.world.started.wait()
+            writer.write_eof()
+            await asyncio.sleep(0.02)
+            served.world.release.set()
+            first, second = await asyncio.wait_for(answers(reader, 2), 5)
+            assert (first.status, second.status) == (200, 499)
+            await close(writer)
+
+    run(main())
+
+
+def test_nobody_is_told_where_the_settings_do_not_say_so():
+    async def main():
+        async with edge() as served:
+            assert (await served.ask(GET)).status == 200
+            assert served.world.requests[-1].presence is None
+
+    run(main())
+
+
 def test_a_half_closed_client_gets_its_answer():
     replies, _ = talk(GET + GET)
     assert [reply.status for reply in replies] == [200, 200]
