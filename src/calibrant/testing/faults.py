@@ -33,6 +33,7 @@ Fault = Literal[
     "reset_mid_body",
     "stall",
     "stall_mid_body",
+    "only_pings",
     "truncated",
     "ended_early",
     "missing_done",
@@ -51,6 +52,7 @@ Fault = Literal[
 
 - `reset_*`: a TCP reset, before the head, after it, or after `after_chunks` pieces of the body.
 - `stall`, `stall_mid_body`: the connection stays open and nothing (more) comes.
+- `only_pings`: `after_chunks` pieces that say nothing, `delay_s` apart, and then no more.
 - `truncated`: the connection is closed after `after_chunks` pieces, with no regard to framing.
 - `ended_early`: the same, but the HTTP message ends as it should.
 - `missing_done`: a whole stream without `[DONE]`.

@@ -157,6 +157,12 @@ def _in_body(request: ChatRequest, script: Script, number: int, stamp: Callable[
             for piece in built.pieces:
                 yield script.delay_s
                 yield piece
+        case "only_pings":
+            ping = b"8\r\n: ping\n\n\r\n" if request.stream else b" "
+            for _ in range(script.after_chunks):
+                yield script.delay_s
+                yield ping
+            yield End.HANG
         case "split_utf8":
             for piece in built.pieces:
                 yield from _split(piece) if isinstance(piece, bytes) else (piece,)

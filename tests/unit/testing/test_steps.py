@@ -77,10 +77,16 @@ def test_characters_are_split_and_nothing_is_lost(stream):
         ("truncated", End.CLOSE),
         ("stall", End.HANG),
         ("stall_mid_body", End.HANG),
+        ("only_pings", End.HANG),
     ],
 )
 def test_ends(fault, end, stream):
     assert next(step for step in play(Script(fault=fault), stream=stream) if isinstance(step, End)) is end
+
+
+def test_pings_say_nothing():
+    played = play(Script(fault="only_pings", after_chunks=2, delay_s=0.5), stream=True)
+    assert played[1:6] == [*[0.5, b"8\r\n: ping\n\n\r\n"] * 2, End.HANG]
 
 
 def test_lengths_that_lie():
