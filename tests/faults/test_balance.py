@@ -192,15 +192,15 @@ def test_pings_and_then_nothing_make_room_for_the_next(running, name, says):
     assert stalled["error_code"] == "timeout" and says in stalled["error_message"]
 
 
+WHOSE = {
+    "stalls": "200 ms, the most that the model 'stalls' allows",
+    "stalls_anyhow": "500 ms, the most that the gateway allows",
+}
+
+
 @pytest.mark.parametrize("openai", [False, True])
-@pytest.mark.parametrize(
-    ("name", "whose"),
-    [
-        ("stalls", "200 ms, the most that the model 'stalls' allows"),
-        ("stalls_anyhow", "500 ms, the most that the gateway"),
-    ],
-)
-def test_a_stream_that_stalls_ends_with_an_error_and_the_record_has_what_had_come(running, name, whose, openai):
+@pytest.mark.parametrize("name", WHOSE)
+def test_a_stream_that_stalls_ends_with_an_error_and_the_record_has_what_had_come(running, name, openai):
     if openai:
         body = {"model": f"tensorzero::model_name::{name}", "messages": INPUT["messages"], "stream": True}
         answer = running.post("/openai/v1/chat/completions", body)
@@ -208,14 +208,33 @@ def test_a_stream_that_stalls_ends_with_an_error_and_the_record_has_what_had_com
         answer = _answer(running, True, model_name=name)
     *chunks, error, done = events(answer)
     assert done == "[DONE]" and answer.text.count("[DONE]") == 1
-    assert f"nothing came for {whose}" in message_in(error, openai)
+    assert f"nothing came for {WHOSE[name]}" in message_in(error, openai)
     text = openai_text(chunks) if openai else native_text(chunks)
     assert text and TEXT.startswith(text.strip())
-    row = running.inference(chunks[0]["id" if openai else "inference_id"])
+    _stalled(running, chunks[0]["id" if openai else "inference_id"])
+
+
+def _stalled(running, inference_id):
+    row = running.inference(inference_id)
     assert (row["status"], row["error_code"]) == ("error", "timeout")
     (call,) = running.model_inferences(row["id"])
     assert (call["status"], call["error_code"], call["usage_source"]) == ("error", "timeout", "estimated")
     assert call["output_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "last"),
+    [
+        ("/v1/responses", {"input": TEXT}, "response.failed"),
+        ("/v1/messages", {"messages": INPUT["messages"], "max_tokens": 9}, "error"),
+    ],
+)
+def test_dialects_without_an_end_marker_end_with_the_error(running, path, body, last):
+    answer = running.post(path, {"model": "tensorzero::model_name::stalls", "stream": True, **body})
+    *before, final = [each for each in answer.text.split("\n\n") if each]
+    assert final.startswith(f"event: {last}\n") and "[DONE]" not in answer.text
+    assert f"nothing came for {WHOSE['stalls']}" in final
+    assert any("delta" in event for event in before) and not any(f"event: {last}\n" in event for event in before)
 
 
 # Clients that leave

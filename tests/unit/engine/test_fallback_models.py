@@ -13,7 +13,9 @@ from calibrant.base.errors import (
     MissingCredential,
     ProvidersExhausted,
 )
+from calibrant.engine.engine import Caller
 from calibrant.types.extra import ExtraBody, Scope
+from calibrant.types.key import Grants
 
 
 def backed(name, *fallbacks, providers=("p",), extra=""):
@@ -142,3 +144,19 @@ def test_a_model_that_is_called_by_its_name_has_its_fallbacks_too(line):
     it = line(backed("m", "n") + model("n"), refusal(500), said())
     it.infer(model_name="m")
     assert it.sender.asked == ["p.m", "p.n"]
+
+
+def test_a_model_that_a_key_may_not_use_is_passed_over(line):
+    toml = backed("m", "n", "o") + model("n") + model("o") + function()
+    allowed = Caller(grants=Grants(models=("m", "o")))
+    it = line(toml, refusal(500), said())
+    it.infer(allowed, variant_name="v")
+    assert it.sender.asked == ["p.m", "p.o"]
+    assert [(row.model_name, row.error_code) for row in it.attempts] == [
+        ("m", "provider_refused"),
+        ("n", "forbidden"),
+        ("o", None),
+    ]
+    it = line(toml, refusal(500))
+    with pytest.raises(ProvidersExhausted, match="may not use the model 'n'"):
+        it.infer(allowed, variant_name="v")

@@ -23,6 +23,7 @@ from calibrant.engine.health import Health
 from calibrant.engine.stream import open_stream
 from calibrant.providers.cost import Pricer
 from calibrant.providers.price_table import Dated, Match, ModelPrices, Price, PriceTable, ProviderPrices
+from calibrant.types.cached import CachePolicy
 
 
 class Clock:
@@ -274,6 +275,35 @@ def test_a_probe_that_says_nothing_makes_room_for_another(line, clock):
     calls(it, 2)
     clock.now += 6
     assert calls(it, 2) == "ab" + "a"
+
+
+class Kept:
+    """A cache in a dictionary."""
+
+    def __init__(self):
+        self.entries = {}
+
+    async def get(self, key, max_age_s):
+        return self.entries.get(key)
+
+    def put(self, key, model_name, entry):
+        self.entries[key] = entry
+
+
+def test_what_the_cache_answers_says_nothing_of_the_provider(line, clock):
+    it = line(
+        model("m", "a", "b", extra=TWO) + function(),
+        by(a=[said(), refusal(), refusal(), said()], b=said()),
+        clock=clock,
+        cache=Kept(),
+    )
+    assert calls(it, cache=CachePolicy("on")) == "a"
+    assert calls(it, 3) == "abab" + "b"
+    clock.now += 6
+    assert calls(it, cache=CachePolicy("on")) == ""
+    assert it.attempts[0].cached and it.attempts[0].provider_name == "a"
+    assert it.counted("breaker_closed") == {}
+    assert calls(it) == "a" and it.counted("breaker_closed") == {("m", "a"): 1}
 
 
 def test_a_probe_that_is_cancelled_makes_room_for_another(line, clock):
