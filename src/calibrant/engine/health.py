@@ -53,7 +53,7 @@ class Health:
 class Balance:
     """The providers of one model, and how each has fared."""
 
-    __slots__ = ("_clock", "_draw", "_metrics", "_priced_until", "_prices", "_standings", "model")
+    __slots__ = ("_clock", "_draw", "_metrics", "_priced_until", "_prices", "_sick", "_standings", "_timed", "model")
 
     def __init__(self, model: CompiledModel, metrics: Metrics, clock: Clock, draw: Callable[[], float]) -> None:
         """Know nothing of them."""
@@ -61,24 +61,28 @@ class Balance:
         self._metrics = metrics
         self._clock = clock
         self._draw = draw
-        self._standings = {each.provider.name: _Standing(model, each, metrics, clock) for each in model.providers}
+        self._sick: set[str] = set()
+        """Providers whose breaker is not closed; there is nothing to ask of the breakers while it is empty."""
+        self._standings = {
+            each.provider.name: _Standing(model, each, metrics, clock, self._sick) for each in model.providers
+        }
+        self._timed = model.model.strategy == "least_latency"
         self._prices: list[Decimal | None] = []
         self._priced_until = 0.0
 
     def order(self, *, stream: bool) -> Iterator[CompiledProvider]:
         """Yield every provider once, best first; who is next is decided when it is asked for."""
-        standings = list(self._standings.values())
-        left = self._ranked(standings, stream=stream)
+        providers = self.model.providers
+        if self.model.model.strategy == "ordered":
+            left = list(range(len(providers)))
+        else:
+            left = self._ranked(list(self._standings.values()), stream=stream)
         passed = False
         while left:
-            now = self._clock.monotonic()
-            place = pick(left, [available(each.breaker, now) for each in standings])
-            if not passed:
-                passed = True
-                for skipped in left[: left.index(place)]:
-                    self._metrics.count("breaker_skipped", standings[skipped].names)
+            place = self._next(left, count=not passed) if self._sick else left[0]
+            passed = True
             left.remove(place)
-            yield standings[place].provider
+            yield providers[place]
 
     def begin(self, provider: CompiledProvider, seconds: float, *, stream: bool, hurried: bool) -> Trial:
         """Return what is to be told how a call of this provider ends.
@@ -91,18 +95,28 @@ class Balance:
         """
         standing = self._standings[provider.provider.name]
         now = self._clock.monotonic()
-        standing.latency[stream] = called(standing.latency[stream], now)
-        probe = is_probe(standing.breaker, now)
+        if self._timed:
+            standing.latency[stream] = called(standing.latency[stream], now)
+        probe = bool(self._sick) and is_probe(standing.breaker, now)
         if probe:
             standing.breaker = probed(standing.breaker, now, now + seconds)
-        return Trial(standing, now, stream=stream, hurried=hurried, probe=probe)
+        return Trial(standing, now, stream, hurried, probe, self._timed)
+
+    def _next(self, left: list[int], *, count: bool) -> int:
+        standings = list(self._standings.values())
+        now = self._clock.monotonic()
+        place = pick(left, [available(each.breaker, now) for each in standings])
+        if count:
+            for skipped in left[: left.index(place)]:
+                self._metrics.count("breaker_skipped", standings[skipped].names)
+        return place
 
     def _ranked(self, standings: list[_Standing], *, stream: bool) -> list[int]:
         model = self.model.model
         now = self._clock.monotonic()
         match model.strategy:
             case "ordered":
-                return list(range(len(standings)))
+                known = [Candidate()] * len(standings)
             case "weighted":
                 weights = model.weights
                 known = [Candidate(weight=weights.get(each.names[1], 0.0 if weights else 1.0)) for each in standings]
@@ -124,9 +138,11 @@ class Balance:
 class _Standing:
     """How one provider of one model has fared."""
 
-    __slots__ = ("_clock", "_metrics", "_own_keys", "_policy", "breaker", "latency", "names", "provider")
+    __slots__ = ("_clock", "_metrics", "_own_keys", "_policy", "_sick", "breaker", "latency", "names", "provider")
 
-    def __init__(self, model: CompiledModel, provider: CompiledProvider, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self, model: CompiledModel, provider: CompiledProvider, metrics: Metrics, clock: Clock, sick: set[str]
+    ) -> None:
         self.provider = provider
         self.names = (model.model.name, provider.provider.name)
         self.breaker = CLOSED
@@ -136,14 +152,18 @@ class _Standing:
         self._own_keys = _callers_own(provider.provider.credential)
         self._metrics = metrics
         self._clock = clock
+        self._sick = sick
 
     def took(self, seconds: float, *, stream: bool) -> None:
         self.latency[stream] = observed(self.latency[stream], seconds, self._clock.monotonic())
 
     def succeeded(self, began: float) -> None:
         was = self.breaker
+        if was is CLOSED:
+            return
         self.breaker = succeeded(was, began, self._clock.monotonic())
         if was.opened and not self.breaker.opened:
+            self._sick.discard(self.names[1])
             self._metrics.count("breaker_closed", self.names)
             _log.info("models.%s.providers.%s has recovered", *self.names)
 
@@ -154,6 +174,7 @@ class _Standing:
         retry_after = error.retry_after if isinstance(error, ProviderError) else None
         self.breaker = failed(was, self._policy, began, now, retry_after)
         if self.breaker.opened > was.opened:
+            self._sick.add(self.names[1])
             self._metrics.count("breaker_opened", self.names)
             span = self.breaker.until - now
             _log.warning("models.%s.providers.%s: calls go around it for %.3g s (%s)", *self.names, span, error.code)
@@ -174,15 +195,18 @@ class _Standing:
 class Trial:
     """One call whose end is to be told."""
 
-    __slots__ = ("_began", "_hurried", "_probe", "_standing", "_stream")
+    __slots__ = ("_began", "_hurried", "_probe", "_standing", "_stream", "_timed")
 
-    def __init__(self, standing: _Standing, began: float, *, stream: bool, hurried: bool, probe: bool) -> None:
+    def __init__(
+        self, standing: _Standing, began: float, stream: bool, hurried: bool, probe: bool, timed: bool
+    ) -> None:
         """Begin."""
         self._standing = standing
         self._began = began
         self._stream = stream
         self._hurried = hurried
         self._probe = probe
+        self._timed = timed
 
     def ended(self, error: CalibrantError | None, seconds: float, *, begun: bool) -> None:
         """Learn from how it ended.
@@ -196,7 +220,7 @@ class Trial:
         late = isinstance(error, InferenceTimeout) and not isinstance(error, Stalled)
         if late and self._hurried:
             return
-        if error is None or begun or late:
+        if self._timed and (error is None or begun or late):
             standing.took(seconds, stream=self._stream)
         if error is None:
             standing.succeeded(self._began)
