@@ -117,7 +117,7 @@ def build(
         warnings=tuple(warnings),
         object_storage=_storage(document.object_storage),
         embedding_models={
-            name: _embedding_model(name, table, defaults) for name, table in document.embedding_models.items()
+            name: _embedding_model(name, table, defaults, breaker) for name, table in document.embedding_models.items()
         },
     )
 
@@ -222,13 +222,16 @@ def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
     return BreakerPolicy(**{name: getattr(general, name) if v is None else v for name, v in values.items()})
 
 
-def _embedding_model(name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential]) -> Model:
+def _embedding_model(
+    name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker
+) -> Model:
     providers = [
         replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
         for key in table.routing
         for provider in (table.providers[key],)
     ]
-    return Model(name, tuple(providers), _one_timeout(table.timeout_ms, table.timeouts), table.namespace)
+    timeouts = _one_timeout(table.timeout_ms, table.timeouts)
+    return Model(name, tuple(providers), timeouts, table.namespace, breaker=_breaker(ModelBreaker(), breaker))
 
 
 def _one_timeout(timeout_ms: int | None, table: TimeoutsTable) -> Timeouts:

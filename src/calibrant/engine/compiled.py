@@ -381,9 +381,7 @@ def _keep(kept: dict[str, M], name: str, compiled: M) -> None:
     kept[name] = compiled
 
 
-def _model(
-    model: Model, prices: PriceTable | None, models: Mapping[str, Model]
-) -> CompiledModel[CompiledProvider]:
+def _model(model: Model, prices: PriceTable | None, models: Mapping[str, Model]) -> CompiledModel[CompiledProvider]:
     fallbacks = dict.fromkeys(_taking_over(model, models))
     providers = tuple(_provider(p, prices) for p in model.providers)
     return CompiledModel(model, providers, balanced=_balanced(model), fallbacks=tuple(fallbacks))

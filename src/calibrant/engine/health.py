@@ -10,11 +10,12 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any, Generic
 
 from calibrant.base.clock import Clock
 from calibrant.base.errors import CalibrantError, InferenceTimeout, ProviderError, Refused, Stalled
-from calibrant.config.schema import Credential
-from calibrant.engine.compiled import CompiledModel, CompiledProvider
+from calibrant.config.schema import Credential, Model
+from calibrant.engine.compiled import CompiledEmbedder, CompiledModel, CompiledProvider, P
 from calibrant.routing.breaker import CLOSED, available, failed, is_probe, probed, released, succeeded
 from calibrant.routing.candidates import Candidate, pick, ranked
 from calibrant.routing.latency import UNKNOWN, called, expected, observed
@@ -40,22 +41,24 @@ class Health:
             draw: Returns a uniform draw from [0, 1).
         """
         self._draw = draw
-        self._balances: dict[str, Balance] = {}
+        self._balances: dict[tuple[type, str], Any] = {}
+        """By the kind of provider, too: an embedding model may have the name of a model."""
 
-    def balance(self, model: CompiledModel, metrics: Metrics, clock: Clock) -> Balance:
+    def balance(self, model: CompiledModel[P], metrics: Metrics, clock: Clock) -> Balance[P]:
         """Return what is known of the providers of a model."""
-        found = self._balances.get(model.model.name)
+        key = (type(model.providers[0]), model.model.name)
+        found: Balance[P] | None = self._balances.get(key)
         if found is None:
-            found = self._balances[model.model.name] = Balance(model, metrics, clock, self._draw)
+            found = self._balances[key] = Balance(model, metrics, clock, self._draw)
         return found
 
 
-class Balance:
+class Balance(Generic[P]):
     """The providers of one model, and how each has fared."""
 
     __slots__ = ("_clock", "_draw", "_metrics", "_priced_until", "_prices", "_sick", "_standings", "_timed", "model")
 
-    def __init__(self, model: CompiledModel, metrics: Metrics, clock: Clock, draw: Callable[[], float]) -> None:
+    def __init__(self, model: CompiledModel[P], metrics: Metrics, clock: Clock, draw: Callable[[], float]) -> None:
         """Know nothing of them."""
         self.model = model
         self._metrics = metrics
@@ -63,14 +66,15 @@ class Balance:
         self._draw = draw
         self._sick: set[str] = set()
         """Providers whose breaker is not closed; there is nothing to ask of the breakers while it is empty."""
-        self._standings = {
-            each.provider.name: _Standing(model, each, metrics, clock, self._sick) for each in model.providers
-        }
+        self._standings: dict[str, _Standing] = {}
+        for each in model.providers:
+            name: str = each.provider.name
+            self._standings[name] = _Standing(model.model, each, metrics, clock, self._sick)
         self._timed = model.model.strategy == "least_latency"
         self._prices: list[Decimal | None] = []
         self._priced_until = 0.0
 
-    def order(self, *, stream: bool) -> Iterator[CompiledProvider]:
+    def order(self, *, stream: bool) -> Iterator[P]:
         """Yield every provider once, best first; who is next is decided when it is asked for."""
         providers = self.model.providers
         if self.model.model.strategy == "ordered":
@@ -84,7 +88,7 @@ class Balance:
             left.remove(place)
             yield providers[place]
 
-    def begin(self, provider: CompiledProvider, seconds: float, *, stream: bool, hurried: bool) -> Trial:
+    def begin(self, provider: P, seconds: float, *, stream: bool, hurried: bool) -> Trial:
         """Return what is to be told how a call of this provider ends.
 
         Args:
@@ -141,14 +145,19 @@ class _Standing:
     __slots__ = ("_clock", "_metrics", "_own_keys", "_policy", "_sick", "breaker", "latency", "names", "provider")
 
     def __init__(
-        self, model: CompiledModel, provider: CompiledProvider, metrics: Metrics, clock: Clock, sick: set[str]
+        self,
+        model: Model,
+        provider: CompiledProvider | CompiledEmbedder,
+        metrics: Metrics,
+        clock: Clock,
+        sick: set[str],
     ) -> None:
         self.provider = provider
-        self.names = (model.model.name, provider.provider.name)
+        self.names = (model.name, provider.provider.name)
         self.breaker = CLOSED
         self.latency = [UNKNOWN, UNKNOWN]
         """Of whole answers, and of the first chunks of streams."""
-        self._policy = model.model.breaker
+        self._policy = model.breaker
         self._own_keys = _callers_own(provider.provider.credential)
         self._metrics = metrics
         self._clock = clock

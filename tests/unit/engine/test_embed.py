@@ -5,7 +5,7 @@ from time import monotonic
 
 import msgspec
 import pytest
-from tests.support.engine import Answer, Line, refusal
+from tests.support.engine import Answer, Line, function, model, refusal, said, variant
 
 from calibrant.base.errors import (
     Disconnected,
@@ -342,3 +342,18 @@ def test_nothing_is_kept_where_payloads_are_not(line):
     it = line('record.payloads = "metadata"\n' + embedding_model(), vectors([1]), cache=Held())
     ask(it, cache=CachePolicy("on"))
     assert it.engine.cache.entries == {}
+
+
+def test_calls_go_around_a_provider_that_keeps_failing(line):
+    toml = "[gateway.breaker]\nfailures = 2\n" + embedding_model("a", "b")
+    # A model may have the same name; how its providers fare is another matter.
+    toml += model("e", "a", "b") + function(variant(model="e"))
+    it = line(toml, lambda call: refusal(500) if "a.e" in call.url else vectors([0.5]))
+    for _ in range(4):
+        ask(it)
+    assert it.sender.asked == ["a.e", "b.e"] * 2 + ["b.e"] * 2
+    assert it.counted("breaker_opened") == {("e", "a"): 1}
+    it.sender.calls.clear()
+    it.sender.steps = [said()]
+    it.infer()
+    assert it.sender.asked == ["a.e"]
