@@ -14,6 +14,7 @@ from calibrant.engine.compiled import CompiledProvider, P
 from calibrant.engine.engine import Engine
 from calibrant.engine.grants import check_model
 from calibrant.engine.journal import ProviderCall
+from calibrant.engine.relaying import relayed
 from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import passes
 from calibrant.providers.base import Counter
@@ -47,6 +48,8 @@ def prepared(
         _check_dialect(call.verbatim.only_here, step)
     if call.sent is not None:
         step.verbatim = passes(call, call.sent, provider, chat=plan.function.function.type == "chat")
+    if step.provider.relay is not None:
+        return relayed(engine, plan, variant, _without_foreign(call, step.model_name), step, step.provider.relay)
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
@@ -118,10 +121,14 @@ def _scoped(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -
     tools = (*step.provider.provider.provider_tools, *(each.tool for each in _held(plan.request.provider_tools, step)))
     if tools:
         call = replace(call, provider_tools=tools)
-    if _has_foreign(call.messages, step.model_name):
-        mine = (_mine(message, step.model_name) for message in call.messages)
-        call = replace(call, messages=tuple(message for message in mine if message.content))
-    return call
+    return _without_foreign(call, step.model_name)
+
+
+def _without_foreign(call: ModelCall, model_name: str) -> ModelCall:
+    if not _has_foreign(call.messages, model_name):
+        return call
+    mine = (_mine(message, model_name) for message in call.messages)
+    return replace(call, messages=tuple(message for message in mine if message.content))
 
 
 def _has_foreign(messages: Iterable[Message], model_name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
+from calibrant.config.vendors import RELAY
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
 from calibrant.providers.azure import Azure, AzureEmbeddings
 from calibrant.providers.base import Adapter, Embedder
@@ -16,6 +17,7 @@ from calibrant.providers.gemini import AiStudioGemini, VertexGemini
 from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
 from calibrant.providers.openai_responses import OpenAIResponses
+from calibrant.providers.relay import Relay
 from calibrant.providers.sagemaker import SageMaker
 
 __all__ = ["BUILT", "adapter", "embedder"]
@@ -49,6 +51,8 @@ def adapter(provider: Provider) -> Adapter:
     Raises:
         ConfigError: its type is unknown, or it needs an address and has none.
     """
+    if provider.type == RELAY:
+        return Relay(provider)
     make = _ADAPTERS.get(provider.type)
     return _compatible(provider) if make is None else make(provider)
 

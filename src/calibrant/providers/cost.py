@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from calibrant.config.schema import Provider
+from calibrant.config.vendors import RELAY
 from calibrant.providers.cost_rules import CostRules
 from calibrant.providers.price_table import ModelPrices, Price, PriceTable
 from calibrant.providers.rates import Rates
@@ -29,6 +30,8 @@ BY_RULES = "config"
 BY_PROVIDER = "provider"
 """That of a cost that the provider itself told."""
 
+_GATEWAY = "gateway"
+"""Another gateway, which prices its calls itself; no table has this name."""
 _VENDORS: Mapping[str, str] = {
     "anthropic": "anthropic",
     "aws_bedrock": "aws",
@@ -44,6 +47,7 @@ _VENDORS: Mapping[str, str] = {
     "openrouter": "openrouter",
     "together": "together",
     "xai": "x-ai",
+    RELAY: _GATEWAY,
 }
 """By provider type, whose prices count. Types that are missing are servers of one's own, or have no prices."""
 
@@ -97,7 +101,7 @@ class Pricer:
         self._table = table
         self._name = provider.model_name
         vendor = _VENDORS.get(provider.type)
-        if vendor is not None and provider.api_base is not None and table is not None:
+        if vendor not in (None, _GATEWAY) and provider.api_base is not None and table is not None:
             vendor = table.provider_at(provider.api_base)
         self._vendor = vendor
         self._served_first = vendor in _SERVED_FIRST
@@ -260,7 +264,7 @@ def _last_word(data: bytes, needle: bytes) -> str | None:
     return None if found is None else found[1].decode().lower()
 
 
-_TOLD = frozenset({"openrouter", "x-ai"})
+_TOLD = frozenset({"openrouter", "x-ai", _GATEWAY})
 """Who tells what a call cost."""
 
 
