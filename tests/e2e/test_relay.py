@@ -1,4 +1,4 @@
-"""An edge gateway that has a central one make its calls: real processes, both records, keys at the central one alone."""
+"""An edge gateway that has a central one make its calls: real processes, both records, keys at the central one only."""
 
 import subprocess
 import sys
