@@ -69,9 +69,16 @@ def encode_relayed(provider: Provider, call: ModelCall) -> bytes:
             tool_choice=NamedTool(choice.specific) if isinstance(choice, Specific) else choice,
             parallel_tool_calls=None if tools is None else tools.parallel,
             provider_tools=[CallProviderTool(tool) for tool in call.provider_tools] or None,
-            output_schema=call.output_schema if call.json_mode is not None else None,
+            output_schema=_schema(call),
         )
     )
+
+
+def _schema(call: ModelCall) -> dict[str, Any] | None:
+    """Return the schema where the mode asks for one: a gateway refuses one that nothing asks for."""
+    if call.json_mode == "tool":
+        return call.output_schema or {}
+    return call.output_schema if call.json_mode == "strict" else None
 
 
 def with_fields(onward: Onward) -> dict[str, Any]:
