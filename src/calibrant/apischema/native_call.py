@@ -39,7 +39,7 @@ class CallTool(Struct, frozen=True, omit_defaults=True):
     """A tool; one of OpenAI's custom ones has a format in the place of parameters."""
 
     type: str = ""
-    """Left out for a function, which the first gateways that took tools had no name for."""
+    """Left out for a function, which needs none."""
     name: str = ""
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -71,5 +71,6 @@ class CallBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     additional_tools: list[CallTool] | None = None
     tool_choice: str | NamedTool | None = None
     parallel_tool_calls: bool | None = None
+    allowed_tools: tuple[str, ...] | None = None
     provider_tools: list[CallProviderTool] | None = None
     output_schema: dict[str, Any] | None = None

@@ -120,7 +120,8 @@ def build(
         warnings=tuple(warnings),
         object_storage=_storage(document.object_storage),
         embedding_models={
-            name: _embedding_model(name, table, defaults, breaker) for name, table in document.embedding_models.items()
+            name: _embedding_model(name, table, defaults, breaker, relay)
+            for name, table in document.embedding_models.items()
         },
     )
 
@@ -234,13 +235,20 @@ def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
 
 
 def _embedding_model(
-    name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker
+    name: str,
+    table: EmbeddingModelTable,
+    defaults: Mapping[str, Credential],
+    breaker: GatewayBreaker,
+    relay: Relay | None,
 ) -> Model:
-    providers = [
-        replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
-        for key in table.routing
-        for provider in (table.providers[key],)
-    ]
+    if relay is None or table.skip_relay:
+        providers = [
+            replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
+            for key in table.routing
+            for provider in (table.providers[key],)
+        ]
+    else:
+        providers = [relay_provider(relay, name)]
     timeouts = _one_timeout(table.timeout_ms, table.timeouts)
     return Model(name, tuple(providers), timeouts, table.namespace, breaker=_breaker(ModelBreaker(), breaker))
 

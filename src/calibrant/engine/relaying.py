@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from calibrant.config.schema import Variant
+from calibrant.config.schema import Provider, Variant
 from calibrant.config.secret import AwsKeys, PassedOn, Secret
 from calibrant.engine.caching import key_of
+from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import ProviderCall
 from calibrant.engine.resolve import Plan
@@ -16,7 +17,7 @@ from calibrant.types.call import HttpCall, ModelCall
 from calibrant.types.extra import Scope
 from calibrant.types.onward import Onward
 
-__all__ = ["relayed"]
+__all__ = ["passed_on", "relayed"]
 
 
 class _Scoped(Protocol):
@@ -28,7 +29,7 @@ T = TypeVar("T", bound=_Scoped)
 
 
 def relayed(
-    engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall, relay: Relay
+    engine: Engine, plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall[CompiledProvider], relay: Relay
 ) -> HttpCall:
     """Return the signed request; what is recorded of it has no header's value and no credential in it.
 
@@ -40,14 +41,14 @@ def relayed(
     """
     onward = _onward(plan, variant, step, stream=call.stream)
     http = relay.changed(relay.encode(call), onward)
-    step.cache_key = key_of(engine, plan, step, relay.covered(http, onward))
+    step.cache_key = key_of(engine, plan.request.cache, plan.caller, step, relay.covered(http, onward))
     http = relay.accompanied(http, onward)
     step.raw_request = http.body
-    step.secret = _passed_on(engine, plan, step)
+    step.secret = passed_on(engine, step.provider.provider, plan.request.credentials)
     return relay.sign(relay.covered(http, onward), step.secret, engine.clock.wall_ms() / 1e3)
 
 
-def _onward(plan: Plan, variant: Variant, step: ProviderCall, *, stream: bool) -> Onward:
+def _onward(plan: Plan, variant: Variant, step: ProviderCall[CompiledProvider], *, stream: bool) -> Onward:
     request = plan.request
     return Onward(
         namespace=request.namespace,
@@ -63,7 +64,7 @@ def _onward(plan: Plan, variant: Variant, step: ProviderCall, *, stream: bool) -
     )
 
 
-def _for_model(entries: Sequence[T], step: ProviderCall) -> Sequence[T]:
+def _for_model(entries: Sequence[T], step: ProviderCall[CompiledProvider]) -> Sequence[T]:
     """Return what is for this variant and model; for which provider, the other gateway knows."""
     return [
         entry
@@ -72,9 +73,13 @@ def _for_model(entries: Sequence[T], step: ProviderCall) -> Sequence[T]:
     ]
 
 
-def _passed_on(engine: Engine, plan: Plan, step: ProviderCall) -> PassedOn:
-    given = plan.request.credentials
-    key = engine.secrets.get(step.provider.provider.credential, given)
+def passed_on(engine: Engine, provider: Provider, given: Mapping[str, str]) -> PassedOn:
+    """Return the other gateway's key, and the credentials of a request that go on to it.
+
+    Raises:
+        MissingCredential: the key is in no place where it should be.
+    """
+    key = engine.secrets.get(provider.credential, given)
     if isinstance(key, (PassedOn, AwsKeys)):
         # What the configuration can say of a relay's key is a plain one.
         raise AssertionError("the key of a gateway is one text")

@@ -18,6 +18,7 @@ from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
 from calibrant.providers.openai_responses import OpenAIResponses
 from calibrant.providers.relay import Relay
+from calibrant.providers.relay_embeddings import RelayEmbeddings
 from calibrant.providers.sagemaker import SageMaker
 
 __all__ = ["BUILT", "adapter", "embedder"]
@@ -38,6 +39,7 @@ _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
     "aws_bedrock": BedrockEmbeddings,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
+    RELAY: RelayEmbeddings,
 }
 """Dialects of embeddings, by provider type."""
 

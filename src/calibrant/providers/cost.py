@@ -274,7 +274,7 @@ def _told(vendor: str | None, raw: bytes) -> str | None:
     OpenRouter's `cost` is what it charges; with a key of one's own that is its fee, and what the vendor charges
     stands beside it (openrouter.ai/docs/use-cases/usage-accounting).
     """
-    if b'"cost' not in raw:
+    if b'"cost' not in raw and b'"tensorzero_cost"' not in raw:
         return None
     try:
         usage: Any = _decode_exact(raw)
@@ -286,7 +286,8 @@ def _told(vendor: str | None, raw: bytes) -> str | None:
     if vendor == "x-ai":
         ticks = _amount(table.get("cost_in_usd_ticks"))
         return None if ticks is None else text_of(ticks.scaleb(_TICKS, _EXACT))
-    cost = _amount(table.get("cost"))
+    # A gateway has a prefix before it in OpenAI's dialect, which its embeddings speak.
+    cost = _amount(table.get("tensorzero_cost" if vendor == _GATEWAY and "cost" not in table else "cost"))
     if cost is None:
         return None
     if table.get("is_byok") is True:

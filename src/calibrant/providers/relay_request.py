@@ -68,6 +68,7 @@ def encode_relayed(provider: Provider, call: ModelCall) -> bytes:
             additional_tools=None if tools is None else _tools(tools.tools, tools.custom),
             tool_choice=NamedTool(choice.specific) if isinstance(choice, Specific) else choice,
             parallel_tool_calls=None if tools is None else tools.parallel,
+            allowed_tools=None if tools is None else tools.allowed,
             provider_tools=[CallProviderTool(tool) for tool in call.provider_tools] or None,
             output_schema=_schema(call),
         )
@@ -77,7 +78,7 @@ def encode_relayed(provider: Provider, call: ModelCall) -> bytes:
 def _schema(call: ModelCall) -> dict[str, Any] | None:
     """Return the schema where the mode asks for one: a gateway refuses one that nothing asks for."""
     if call.json_mode == "tool":
-        return call.output_schema or {}
+        return call.output_schema or {"type": "object"}
     return call.output_schema if call.json_mode == "strict" else None
 
 

@@ -5,7 +5,7 @@ The fields are spliced into JSON that has been written already, so that whoever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +29,8 @@ class _RelayAnswer(Struct, frozen=True):
 
     raw_usage: list[Raw] = []
     raw_response: list[Raw] = []
+    tensorzero_raw_response: list[Raw] = []
+    """The same of embeddings."""
 
 
 _relay_decode = msgspec.json.Decoder(_RelayAnswer).decode
@@ -107,16 +109,20 @@ def _relayed(row: ModelInferenceRow, field: Literal["raw_usage", "raw_response"]
     if row.provider_type != RELAY or row.raw_response is None:
         return ()
     try:
-        return getattr(_relay_decode(row.raw_response), field)
+        answers = [_relay_decode(row.raw_response)]
     except _UNREADABLE:
-        pass
-    found: list[Raw] = []
-    for line in row.raw_response.splitlines():
+        answers = list(_events(row.raw_response))
+    if field == "raw_usage":
+        return [entry for answer in answers for entry in answer.raw_usage]
+    return [entry for answer in answers for entry in (*answer.raw_response, *answer.tensorzero_raw_response)]
+
+
+def _events(lines: bytes) -> Iterator[_RelayAnswer]:
+    for line in lines.splitlines():
         try:
-            found += getattr(_relay_decode(line), field)
+            yield _relay_decode(line)
         except _UNREADABLE:
             continue
-    return found
 
 
 def with_raw_responses(body: bytes, prefix: str, calls: Sequence[ModelInferenceRow]) -> bytes:

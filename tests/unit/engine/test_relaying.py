@@ -1,16 +1,23 @@
 """What another gateway is sent, and what becomes of what it answers."""
 
+import asyncio
+from time import monotonic
+
 import msgspec
 import pytest
 from tests.support.engine import Answer, content, function, model, said, variant
 
 from calibrant.base.errors import AllVariantsFailed, MissingCredential, ProviderError, ProvidersExhausted
+from calibrant.engine.embed import answer_embeddings
+from calibrant.engine.engine import Caller
 from calibrant.types.cached import CachePolicy
+from calibrant.types.call import EmbeddingCall
 from calibrant.types.content import Text, Unknown
+from calibrant.types.embedding import EmbeddingRequest
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool, Scope
 from calibrant.types.message import Input, Message
 from calibrant.types.request import Params
-from calibrant.wire import native
+from calibrant.wire import native, openai_embeddings
 
 RELAY = '[gateway.relay]\ngateway_url = "http://central.test"\napi_key_location = "dynamic::gate"\n'
 GATE = {"gate": "sk-t0-gate"}
@@ -209,3 +216,57 @@ def test_an_unknown_cost_stays_unknown(relayed):
     it = relayed(answered(usage=USAGE | {"cost": None}))
     assert it.infer(credentials=GATE).cost is None
     assert it.attempts[0].price_version is None
+
+
+def embedded(line, answer, toml="", **fields):
+    it = line(RELAY + toml, answer)
+    request = EmbeddingRequest("e", EmbeddingCall(("a",)), credentials=GATE | {"mine": "sk-mine"}, **fields)
+    return it, asyncio.run(answer_embeddings(it.engine, request, Caller(), monotonic()))
+
+
+EMBEDDER = """[embedding_models.e]
+routing = ["p"]
+[embedding_models.e.providers.p]
+type = "openai"
+model_name = "x"
+api_key_location = "env::NOBODY_HAS_IT"
+"""
+VECTORS = {
+    "data": [{"index": 0, "embedding": [1.0]}],
+    "usage": {"prompt_tokens": 2, "total_tokens": 2, "tensorzero_cost": 0.5},
+    "tensorzero_raw_response": [{"provider_type": "mistral", "data": "raw"}],
+}
+
+
+def test_embeddings_go_on_with_credentials_and_namespace(line):
+    it, answer = embedded(line, VECTORS, EMBEDDER, namespace="n", include_raw_response=True)
+    (call,) = it.sender.calls
+    assert call.url == "http://central.test/openai/v1/embeddings"
+    assert dict(call.headers)["authorization"] == "Bearer sk-t0-gate"
+    assert it.sender.bodies == [
+        {
+            "model": "tensorzero::embedding_model_name::e",
+            "input": ["a"],
+            "tensorzero::namespace": "n",
+            "tensorzero::include_raw_response": True,
+            "tensorzero::credentials": GATE | {"mine": "sk-mine"},
+        }
+    ]
+    assert (answer.reply.embeddings, answer.cost) == (((1.0,),), "0.5")
+    (row,) = answer.calls
+    assert b"sk-" not in row.raw_request and row.provider_type == "tensorzero::relay"
+    told = msgspec.json.decode(openai_embeddings.encode(answer))["tensorzero_raw_response"]
+    assert told == VECTORS["tensorzero_raw_response"]
+
+
+def test_an_embedding_model_that_skips_it(line):
+    skips = EMBEDDER.replace("routing", "skip_relay = true\nrouting").replace("env::NOBODY_HAS_IT", "none")
+    it, _ = embedded(line, VECTORS, skips)
+    assert it.sender.calls[0].url == "https://api.openai.com/v1/embeddings"
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [(400, 502), (429, 429), (500, 502)])
+def test_embeddings_that_fail_there(line, theirs, ours):
+    with pytest.raises(ProvidersExhausted, match="the reason") as caught:
+        embedded(line, refused(theirs, {"message": "the reason"}), EMBEDDER)
+    assert caught.value.status == ours

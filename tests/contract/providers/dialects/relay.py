@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 from tests.contract.providers import calls
 from tests.contract.providers.calls import HELLO, PERSON, WEATHER_SCHEMA, user
-from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Failure, Golden
+from tests.contract.providers.cases import Answer, AnyCase, BrokenStream, Embedded, Failure, Golden
 
 from calibrant.base.errors import BadAnswer, Truncated
 from calibrant.config.vendors import RELAY
-from calibrant.types.call import ModelCall
+from calibrant.types.call import EmbeddingCall, EmbeddingReply, ModelCall
 from calibrant.types.content import CachePoint, File, Text, Thought, ToolCall, Unknown
 from calibrant.types.message import Message
 from calibrant.types.reply import Reply, Usage
@@ -111,6 +111,14 @@ GOLDENS = [
                 "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "1"}},
             },
         ],
+        tool_choice="auto",
+    ),
+    _golden(
+        "some of the tools",
+        ("tools",),
+        ModelCall(None, HELLO, tools=ToolConfig((calls.WEATHER, calls.CLOCK), allowed=("get_time",))),
+        additional_tools=[WEATHER, CLOCK],
+        allowed_tools=["get_time"],
         tool_choice="auto",
     ),
     _golden(
@@ -221,7 +229,7 @@ GOLDENS = [
         ("structured output",),
         ModelCall(None, HELLO, json_mode="tool"),
         params=_chat(json_mode="tool"),
-        output_schema={},
+        output_schema={"type": "object"},
     ),
     _golden(
         "a provider's tool",
@@ -434,4 +442,34 @@ BROKEN = [
     ),
 ]
 
-CASES: tuple[AnyCase, ...] = (*GOLDENS, *ANSWERS, *FAILURES, *BROKEN)
+EMBEDDED = [
+    Embedded(
+        "embeddings",
+        RELAY,
+        ("embeddings",),
+        "www.tensorzero.com/docs/gateway/generate-embeddings",
+        fields=FIELDS,
+        call=EmbeddingCall(("Hello", "you"), 2, "float"),
+        url="https://central.test/llm/openai/v1/embeddings",
+        body={
+            "model": "tensorzero::embedding_model_name::the-model",
+            "input": ["Hello", "you"],
+            "dimensions": 2,
+            "encoding_format": "float",
+        },
+        answer=msgspec.json.encode(
+            {
+                "object": "list",
+                "data": [
+                    {"object": "embedding", "index": 0, "embedding": [0.5, -1.0]},
+                    {"object": "embedding", "index": 1, "embedding": [0.25, 2.0]},
+                ],
+                "model": "tensorzero::embedding_model_name::the-model",
+                "usage": {"prompt_tokens": 3, "total_tokens": 3, "tensorzero_cost": 0.0001},
+            }
+        ),
+        reply=EmbeddingReply(((0.5, -1.0), (0.25, 2.0)), Usage(3), model="tensorzero::embedding_model_name::the-model"),
+    )
+]
+
+CASES: tuple[AnyCase, ...] = (*GOLDENS, *ANSWERS, *FAILURES, *BROKEN, *EMBEDDED)
