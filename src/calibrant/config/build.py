@@ -211,22 +211,18 @@ def _timeouts(table: TimeoutsTable) -> Timeouts:
 def _model(
     name: str, table: ModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker, relay: Relay | None
 ) -> Model:
-    ours = relay is None or table.skip_relay
-    providers = (
-        tuple(_provider(key, table.providers[key], defaults) for key in table.routing)
-        if relay is None or table.skip_relay
-        else (relay_provider(relay, name),)
-    )
-    return Model(
+    made = Model(
         name,
-        providers,
+        (),
         _timeouts(table.timeouts),
         table.namespace,
-        strategy=table.routing_strategy if ours else "ordered",
-        weights=table.weights if ours else {},
         fallbacks=table.fallback_models,
         breaker=_breaker(table.breaker, breaker),
     )
+    if relay is not None and not table.skip_relay:
+        return replace(made, providers=(relay_provider(relay, name),))
+    providers = tuple(_provider(key, table.providers[key], defaults) for key in table.routing)
+    return replace(made, providers=providers, strategy=table.routing_strategy, weights=table.weights)
 
 
 def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
