@@ -2,9 +2,14 @@
 
 import asyncio
 
+import msgspec
 import openai
 import pytest
 from pydantic import BaseModel
+from tests.support.gateway import gateway
+
+from calibrant.testing.faults import Answer, Script, ToolUse
+from calibrant.testing.upstream import run_upstream
 
 HELLO = [{"role": "user", "content": "Hello there"}]
 TOOL = {
@@ -153,3 +158,40 @@ def test_a_function_gets_extras_and_sticks_to_its_variant(client, running):
         assert row["probability"] in (0.25, 0.75)
         assert '"user":"7"' in row["tags"].replace(" ", "")
     assert len(variants) == 1
+
+
+@pytest.fixture(scope="module")
+def thinker(tmp_path_factory):
+    """A gateway whose model thinks, signs what it thought, and calls a tool; and the provider."""
+    script = Script(answer=Answer(text="Sunny.", reasoning="The sky is blue.", tool_calls=(ToolUse(name="weather"),)))
+    with run_upstream(script) as upstream:
+        config = (
+            '[models.thinker]\nrouting = ["p"]\n[models.thinker.providers.p]\ntype = "anthropic"\n'
+            f'model_name = "claude-opus-4-6"\napi_base = "{upstream.url}"\napi_key_location = "none"\n'
+        )
+        with gateway(tmp_path_factory.mktemp("thinker"), config) as running:
+            yield running, upstream
+
+
+@pytest.mark.parametrize("prefix", ["tensorzero", "calibrant"])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_openai_has_no_word_for_goes_round(thinker, prefix, streamed):
+    running, upstream = thinker
+    asked = {"model": f"{prefix}::model_name::thinker", "messages": HELLO, "tools": [TOOL]}
+    with openai.OpenAI(base_url=f"{running.url}/openai/v1", api_key="none", max_retries=0) as client:
+        if streamed:
+            # The SDK adds the pieces up itself.
+            with client.chat.completions.stream(**asked) as stream:
+                message = stream.get_final_completion().choices[0].message
+        else:
+            message = client.chat.completions.create(**asked).choices[0].message
+        (thought,) = getattr(message, f"{prefix}_extra_content")
+        assert (thought["type"], thought["insert_index"], thought["text"]) == ("thought", 0, "The sky is blue.")
+        (call,) = message.tool_calls
+        turn = [*HELLO, message, {"role": "tool", "tool_call_id": call.id, "content": "sun"}]
+        client.chat.completions.create(**asked | {"messages": turn})
+    sent = msgspec.json.decode(upstream.captured[-1].body)["messages"]
+    first, second, third = sent[1]["content"]
+    assert first == {"type": "thinking", "thinking": "The sky is blue.", "signature": thought["signature"]}
+    assert (second["type"], second["text"], third["type"], third["id"]) == ("text", "Sunny.", "tool_use", call.id)
+    assert [part["type"] for part in sent[2]["content"]] == ["tool_result"]

@@ -170,7 +170,7 @@ class ChatParams(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stop_sequences: tuple[str, ...] | None = None
     json_mode: JsonMode | None = None
     reasoning_effort: str | None = None
-    service_tier: str | None = None
+    service_tier: Literal["auto", "default", "priority", "flex"] | None = None
     thinking_budget_tokens: TokenCount | None = None
     verbosity: str | None = None
 

@@ -36,6 +36,8 @@ class ToolScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     model_name: str
     provider_name: str | None = None
+    model_provider_name: str | None = None
+    """The older name of `provider_name`."""
 
 
 class ProviderToolBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,6 +36,7 @@ from calibrant.config.document_gateway import S3Storage as S3Table
 from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
+from calibrant.config.relay import relay_of, relay_provider
 from calibrant.config.schema import (
     AnyVariant,
     Auth,
@@ -53,6 +54,7 @@ from calibrant.config.schema import (
     PayloadPolicy,
     Provider,
     RecordPolicy,
+    Relay,
     Retention,
     Retries,
     Segment,
@@ -86,7 +88,8 @@ def build(
     defaults = _defaults(document)
     tools = {key: _tool(key, table) for key, table in document.tools.items()}
     breaker = document.gateway.breaker
-    models = {name: _model(name, table, defaults, breaker) for name, table in document.models.items()}
+    relay = relay_of(document.gateway.relay)
+    models = {name: _model(name, table, defaults, breaker, relay) for name, table in document.models.items()}
     payloads = document.record.payloads
     return Config(
         gateway=_gateway(document.gateway),
@@ -117,7 +120,8 @@ def build(
         warnings=tuple(warnings),
         object_storage=_storage(document.object_storage),
         embedding_models={
-            name: _embedding_model(name, table, defaults, breaker) for name, table in document.embedding_models.items()
+            name: _embedding_model(name, table, defaults, breaker, relay)
+            for name, table in document.embedding_models.items()
         },
     )
 
@@ -173,6 +177,7 @@ def _gateway(table: GatewayTable) -> Gateway:
         max_body_bytes=parse_bytes(table.max_body_bytes),
         cache=_cache(table.cache),
         auth=Auth(table.auth.enabled, table.auth.cache.ttl_ms if table.auth.cache.enabled else 0),
+        relay=relay_of(table.relay),
         files=_files(table),
     )
 
@@ -203,18 +208,21 @@ def _timeouts(table: TimeoutsTable) -> Timeouts:
     return Timeouts(table.non_streaming.total_ms, streaming.ttft_ms, streaming.total_ms, streaming.idle_ms)
 
 
-def _model(name: str, table: ModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker) -> Model:
-    providers = [_provider(key, table.providers[key], defaults) for key in table.routing]
-    return Model(
+def _model(
+    name: str, table: ModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker, relay: Relay | None
+) -> Model:
+    made = Model(
         name,
-        tuple(providers),
+        (),
         _timeouts(table.timeouts),
         table.namespace,
-        strategy=table.routing_strategy,
-        weights=table.weights,
         fallbacks=table.fallback_models,
         breaker=_breaker(table.breaker, breaker),
     )
+    if relay is not None and not table.skip_relay:
+        return replace(made, providers=(relay_provider(relay, name),))
+    providers = tuple(_provider(key, table.providers[key], defaults) for key in table.routing)
+    return replace(made, providers=providers, strategy=table.routing_strategy, weights=table.weights)
 
 
 def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
@@ -223,13 +231,20 @@ def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
 
 
 def _embedding_model(
-    name: str, table: EmbeddingModelTable, defaults: Mapping[str, Credential], breaker: GatewayBreaker
+    name: str,
+    table: EmbeddingModelTable,
+    defaults: Mapping[str, Credential],
+    breaker: GatewayBreaker,
+    relay: Relay | None,
 ) -> Model:
-    providers = [
-        replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
-        for key in table.routing
-        for provider in (table.providers[key],)
-    ]
+    if relay is None or table.skip_relay:
+        providers = [
+            replace(_provider(key, provider, defaults), timeouts=_one_timeout(provider.timeout_ms, provider.timeouts))
+            for key in table.routing
+            for provider in (table.providers[key],)
+        ]
+    else:
+        providers = [relay_provider(relay, name)]
     timeouts = _one_timeout(table.timeout_ms, table.timeouts)
     return Model(name, tuple(providers), timeouts, table.namespace, breaker=_breaker(ModelBreaker(), breaker))
 

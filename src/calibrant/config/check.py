@@ -14,7 +14,7 @@ import jsonschema_rs
 import msgspec
 
 from calibrant.config.document import Document
-from calibrant.config.document_gateway import S3Storage
+from calibrant.config.document_gateway import Relay, S3Storage
 from calibrant.config.document_models import EmbeddingModelTable, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_bytes
@@ -146,6 +146,8 @@ def _check_gateway(document: Document, report: Report) -> None:
             "is not in strictly ascending order",
             f"write {sorted(set(buckets))}",
         )
+    if gateway.relay is not None:
+        _check_relay(gateway.relay, report)
     if document.record.redact is not None and not _HOOK.fullmatch(document.record.redact):
         report(("record", "redact"), "names no function", 'write "package.module:function"')
     if parse_bytes(document.spool.segment_bytes) > parse_bytes(document.spool.max_bytes):
@@ -165,6 +167,17 @@ def _check_bucket(table: S3Storage, report: Report) -> None:
         report((*here, "region"), fault, "write one such as 'eu-west-1', or leave it out for AWS_REGION")
     if not _PREFIX.fullmatch(table.prefix):
         report((*here, "prefix"), "has more than letters, digits and -_./ in it", "choose another")
+
+
+def _check_relay(relay: Relay, report: Report) -> None:
+    path, right = (
+        ("gateway", "relay", "gateway_url"),
+        'write the address of the other gateway, as in "https://gateway.example.com"',
+    )
+    if relay.gateway_url is None:
+        report(path, "is missing", right)
+    elif (fault := fault_of_setting("endpoint", relay.gateway_url)) is not None:
+        report(path, fault, right)
 
 
 def _check_names(tree: dict[str, Any], report: Report) -> None:

@@ -27,6 +27,7 @@ def check_credentials(document: Document, report: Report) -> None:
         _check_settings(here, provider, report)
         if provider.__struct_config__.tag in AWS_TYPES:
             _check_aws(here, provider, report)
+    _check_sdk(("gateway", "relay"), document.gateway.relay, report)
     for field in document.provider_types.__struct_fields__:
         defaults = getattr(document.provider_types, field).defaults
         _check_sdk(("provider_types", field, "defaults"), defaults, report)

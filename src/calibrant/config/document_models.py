@@ -303,6 +303,7 @@ class EmbeddingModelTable(Table, frozen=True, kw_only=True):
     timeout_ms: Millis | None = None
     timeouts: TimeoutsTable = TimeoutsTable()
     namespace: str | None = None
+    skip_relay: bool = False
 
 
 class ApiKeyDefaults(Table, frozen=True, kw_only=True):

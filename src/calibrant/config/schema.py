@@ -42,6 +42,7 @@ __all__ = [
     "PayloadPolicy",
     "Provider",
     "RecordPolicy",
+    "Relay",
     "Retention",
     "Retries",
     "Segment",
@@ -328,6 +329,13 @@ class CacheSettings(Struct, frozen=True):
     """How much each worker remembers beside the database."""
 
 
+class Relay(Struct, frozen=True):
+    """Another gateway, which makes the calls of models."""
+
+    url: str
+    credential: Credential = Credential("none")
+
+
 class Auth(Struct, frozen=True):
     """Whether callers need an API key."""
 
@@ -390,6 +398,7 @@ class Gateway(Struct, frozen=True):
     max_body_bytes: int = 100 * 2**20
     cache: CacheSettings = CacheSettings()
     auth: Auth = Auth()
+    relay: Relay | None = None
     files: FilePolicy = FilePolicy()
 
 

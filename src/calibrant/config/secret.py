@@ -16,9 +16,9 @@ from calibrant.config.credential import default_credential
 from calibrant.config.lookup import Absent, look_up
 from calibrant.config.problem import Problem, dotted
 from calibrant.config.schema import AwsLocations, Config, Credential
-from calibrant.config.vendors import VENDORS
+from calibrant.config.vendors import RELAY, VENDORS
 
-__all__ = ["AwsKeys", "Credentials", "Secret", "Secrets", "TokenSource"]
+__all__ = ["AwsKeys", "Credentials", "PassedOn", "Secret", "Secrets", "TokenSource"]
 
 _DYNAMIC = "dynamic::"
 _GCP = "gcp::"
@@ -80,8 +80,21 @@ class AwsKeys(Struct, frozen=True):
         return body
 
 
-Credentials = Secret | AwsKeys
-"""What `sign` gets: a key or token, or AWS's keys."""
+class PassedOn(Struct, frozen=True):
+    """What goes to another gateway: its own key, and the credentials of a request, by name, for the providers there."""
+
+    key: Secret | None
+    credentials: Mapping[str, Secret]
+
+    def strike(self, body: bytes) -> bytes:
+        """Return what somebody else wrote, without any of the values."""
+        for secret in self.credentials.values():
+            body = secret.strike(body)
+        return body if self.key is None else self.key.strike(body)
+
+
+Credentials = Secret | AwsKeys | PassedOn
+"""What `sign` gets: a key or token, AWS's keys, or what another gateway gets."""
 
 
 class TokenSource(Struct, frozen=True):
@@ -261,8 +274,12 @@ class Secrets:
 
 
 def _configured(config: Config) -> Iterator[tuple[str, Credential]]:
+    relay = config.gateway.relay
+    if relay is not None:
+        yield dotted(("gateway", "relay", "api_key_location")), relay.credential
     for place, provider in config.providers():
-        yield dotted(place), provider.credential
+        if provider.type != RELAY:
+            yield dotted(place), provider.credential
 
 
 def _locations(credential: Credential) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from calibrant.config.credential import GCP_TYPES, default_credential
+from calibrant.config.relay import relay_provider
 from calibrant.config.schema import Config, Provider
 from calibrant.config.vendors import VENDORS
 
@@ -30,6 +31,8 @@ def shorthand_provider(kind: str, name: str, config: Config) -> Provider | None:
     vendor = VENDORS.get(kind)
     if vendor is None or not vendor.shorthand or fault_of_shorthand(kind, name) is not None:
         return None
+    if config.gateway.relay is not None:
+        return relay_provider(config.gateway.relay, f"{kind}::{name}")
     credential = default_credential(vendor, config.provider_defaults)
     provider = Provider(name=kind, type=kind, model_name=name, credential=credential)
     if kind == "openai" and name.startswith(_RESPONSES):

@@ -51,7 +51,6 @@ _EXPERIMENT = "functions.*.experimentation"
 _BANDITS = ("adaptive", "track_and_stop")
 
 UNBUILT: tuple[Unbuilt, ...] = (
-    _refused("gateway.relay", "relaying to another gateway"),
     _inert("gateway.export.otlp.traces.enabled", "OTLP export", "traces are not exported", True),
     _inert("gateway.export.otlp.traces.format", "OTLP export", "traces are not exported"),
     _inert("gateway.export.otlp.traces.extra_headers", "OTLP export", "traces are not exported"),

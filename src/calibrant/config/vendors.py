@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-__all__ = ["VENDORS", "Vendor"]
+__all__ = ["RELAY", "VENDORS", "Vendor"]
+
+RELAY = "tensorzero::relay"
+"""The type, and the name, of the provider that is another gateway. No document can name it."""
 
 
 class Vendor(Struct, frozen=True):

@@ -30,6 +30,7 @@ from calibrant.base.errors import (
     Truncated,
 )
 from calibrant.config.schema import Variant
+from calibrant.config.vendors import RELAY
 from calibrant.engine.caching import Keeping, keep, recall, uncharged
 from calibrant.engine.compiled import CompiledModel, CompiledProvider, P
 from calibrant.engine.ended import Ended, Over, nothing
@@ -198,7 +199,10 @@ def _each_model(
             failures.append(error)
     if all(isinstance(error, _UNASKED) for error in failures):
         raise failures[-1]
-    raise Exhausted("; ".join(error.message for error in failures), failures)
+    failed = Exhausted("; ".join(error.message for error in failures), failures)
+    if isinstance(failures[-1], Exhausted):
+        failed.status = failures[-1].status
+    raise failed
 
 
 def each_provider(
@@ -245,7 +249,7 @@ def each_provider(
     if all(isinstance(error, _UNASKED) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
         raise failures[-1][1]
-    raise exhausted(name, failures)
+    raise _relay_failed(name, failures) if model.providers[0].provider.type == RELAY else exhausted(name, failures)
 
 
 def _while_there(plan: Plan, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
@@ -266,6 +270,14 @@ async def _with_files(
         journal.upstream_s += spent
         journal.durations["fetch"] = journal.durations.get("fetch", 0.0) + spent * 1e3
     return ready
+
+
+def _relay_failed(model_name: str, failures: Sequence[tuple[str, CalibrantError]]) -> Exhausted:
+    """Return the error for a model that another gateway did not serve: 429 where a limit of that gateway is reached."""
+    failed = exhausted(model_name, failures)
+    last = failures[-1][1]
+    failed.status = 429 if isinstance(last, ProviderError) and last.upstream_status == 429 else 502
+    return failed
 
 
 async def _asked(

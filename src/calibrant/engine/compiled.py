@@ -28,6 +28,7 @@ from calibrant.providers.base import Adapter, Embedder
 from calibrant.providers.catalog import adapter, embedder
 from calibrant.providers.cost import Pricer
 from calibrant.providers.price_table import PriceTable
+from calibrant.providers.relay import Relay
 from calibrant.render.schema import Schema
 from calibrant.render.template import Templates
 from calibrant.types.tool import Tool
@@ -119,6 +120,8 @@ class CompiledProvider:
     """What its calls cost; null where nobody asks."""
     dynamic: tuple[str, ...] = ()
     """Settings that come with each request. With any, `adapter` reads answers, and `speaking` has who asks."""
+    relay: Relay | None = None
+    """The adapter, where the provider is another gateway."""
 
     def speaking(self, credentials: Mapping[str, str]) -> Adapter:
         """Return the adapter that encodes and signs a call of a request with these `credentials`.
@@ -405,7 +408,8 @@ def _embedding_model(model: Model, prices: PriceTable | None) -> CompiledModel[C
 
 def _provider(provider: Provider, prices: PriceTable | None) -> CompiledProvider:
     speaker = adapter(placeholders(provider))
-    return CompiledProvider(provider, speaker, Pricer(provider, prices), dynamic_settings(provider))
+    relay = speaker if isinstance(speaker, Relay) else None
+    return CompiledProvider(provider, speaker, Pricer(provider, prices), dynamic_settings(provider), relay)
 
 
 def _embedder(provider: Provider, prices: PriceTable | None) -> CompiledEmbedder:

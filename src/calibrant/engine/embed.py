@@ -6,6 +6,7 @@ calls `embed` with that inference's journal, and its calls are recorded there.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import monotonic
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from calibrant.base.errors import (
     ProviderError,
 )
 from calibrant.base.ids import uuid7
+from calibrant.config.vendors import RELAY
 from calibrant.engine.attempt import each_provider
 from calibrant.engine.caching import key_of, put, recall
 from calibrant.engine.compiled import CompiledEmbedder, CompiledModel
@@ -26,9 +28,11 @@ from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_embedding_model, check_model
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import Limit, outermost
+from calibrant.engine.relaying import passed_on
 from calibrant.providers.extra import changed
 from calibrant.types.call import EmbeddingReply, HttpCall
 from calibrant.types.embedding import Embedded, EmbeddingRequest
+from calibrant.types.extra import ExtraBody
 from calibrant.types.reply import Reply, Usage
 from calibrant.wire.raw import raw_responses
 
@@ -122,10 +126,23 @@ def _prepared(
     http = embedder.encode_embedding(request.call)
     if provider.extra_body or provider.extra_headers:
         http = changed(http, provider.extra_body, provider.extra_headers)
+    if provider.type == RELAY:
+        http = changed(http, tuple(_onward(request)), ())
     step.raw_request = http.body
     step.cache_key = key_of(engine, request.cache, caller, step, http)
-    step.secret = engine.secrets.get(provider.credential, request.credentials)
+    if provider.type == RELAY:
+        step.secret = passed_on(engine, provider, request.credentials)
+    else:
+        step.secret = engine.secrets.get(provider.credential, request.credentials)
     return embedder.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+
+
+def _onward(request: EmbeddingRequest) -> Iterator[ExtraBody]:
+    """Yield what another gateway is told beside the call."""
+    if request.namespace is not None:
+        yield ExtraBody("/tensorzero::namespace", request.namespace)
+    if request.include_raw_response:
+        yield ExtraBody("/tensorzero::include_raw_response", True)
 
 
 async def _ask(

@@ -36,6 +36,9 @@ from calibrant.wire.raw import raw_responses
 
 __all__ = ["Make", "begin", "infer", "record", "serve", "wants_raw"]
 
+_LIMITED = 429
+"""The limit of a gateway is reached: the caller is to slow down, whatever else has failed."""
+
 T = TypeVar("T")
 Make = Callable[[Engine, Plan, Servable, Journal], Awaitable[T]]
 """Has a variant answer: whole, or as a stream that has begun."""
@@ -108,9 +111,12 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
         if faults and all(isinstance(error, (Inexpressible, FileUnavailable)) for error in faults):
             # Nobody was asked: the fault is the request's, not the variants'.
             raise faults[-1]
-        raise AllVariantsFailed(
+        failed = AllVariantsFailed(
             f"all variants of the function {plan.function.function.name!r} failed: {'; '.join(journal.failures)}"
         )
+        if faults and faults[-1].status == _LIMITED:
+            failed.status = _LIMITED
+        raise failed
     except CalibrantError as error:
         await _failed(engine, plan, journal, error)
         raise

@@ -14,6 +14,7 @@ from calibrant.engine.compiled import CompiledProvider, P
 from calibrant.engine.engine import Engine
 from calibrant.engine.grants import check_model
 from calibrant.engine.journal import ProviderCall
+from calibrant.engine.relaying import relayed
 from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import passes
 from calibrant.providers.base import Counter
@@ -47,6 +48,8 @@ def prepared(
         _check_dialect(call.verbatim.only_here, step)
     if call.sent is not None:
         step.verbatim = passes(call, call.sent, provider, chat=plan.function.function.type == "chat")
+    if step.provider.relay is not None:
+        return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
@@ -118,21 +121,32 @@ def _scoped(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -
     tools = (*step.provider.provider.provider_tools, *(each.tool for each in _held(plan.request.provider_tools, step)))
     if tools:
         call = replace(call, provider_tools=tools)
-    if _has_foreign(call.messages, step.model_name):
-        mine = (_mine(message, step.model_name) for message in call.messages)
-        call = replace(call, messages=tuple(message for message in mine if message.content))
-    return call
+    return _without_foreign(call, step.model_name, step.provider.provider.name)
 
 
-def _has_foreign(messages: Iterable[Message], model_name: str) -> bool:
+def _without_foreign(call: ModelCall, model_name: str, provider_name: str | None) -> ModelCall:
+    """Return the call without the blocks of other models and providers; of any provider where none is named."""
+    if not _has_foreign(call.messages, model_name, provider_name):
+        return call
+    mine = (_mine(message, model_name, provider_name) for message in call.messages)
+    return replace(call, messages=tuple(message for message in mine if message.content))
+
+
+def _has_foreign(messages: Iterable[Message], model_name: str, provider_name: str | None) -> bool:
     # A plain loop: nearly no call has any, and each pays for the look.
     for message in messages:
         for block in message.content:
-            if type(block) is Unknown and block.model_name not in (None, model_name):
+            if type(block) is Unknown and _is_foreign(block, model_name, provider_name):
                 return True
     return False
 
 
-def _mine(message: Message, model_name: str) -> Message:
-    kept = [b for b in message.content if not (isinstance(b, Unknown) and b.model_name not in (None, model_name))]
+def _is_foreign(block: Unknown, model_name: str, provider_name: str | None) -> bool:
+    if block.model_name not in (None, model_name):
+        return True
+    return provider_name is not None and block.provider_name not in (None, provider_name)
+
+
+def _mine(message: Message, model_name: str, provider_name: str | None) -> Message:
+    kept = [b for b in message.content if not (isinstance(b, Unknown) and _is_foreign(b, model_name, provider_name))]
     return message if len(kept) == len(message.content) else Message(message.role, tuple(kept))

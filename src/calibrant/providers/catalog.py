@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
+from calibrant.config.vendors import RELAY
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
 from calibrant.providers.azure import Azure, AzureEmbeddings
 from calibrant.providers.base import Adapter, Embedder
@@ -16,6 +17,8 @@ from calibrant.providers.gemini import AiStudioGemini, VertexGemini
 from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
 from calibrant.providers.openai_responses import OpenAIResponses
+from calibrant.providers.relay import Relay
+from calibrant.providers.relay_embeddings import RelayEmbeddings
 from calibrant.providers.sagemaker import SageMaker
 
 __all__ = ["BUILT", "adapter", "embedder"]
@@ -36,6 +39,7 @@ _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
     "aws_bedrock": BedrockEmbeddings,
     "gcp_vertex_gemini": VertexGemini,
     "google_ai_studio_gemini": AiStudioGemini,
+    RELAY: RelayEmbeddings,
 }
 """Dialects of embeddings, by provider type."""
 
@@ -49,6 +53,8 @@ def adapter(provider: Provider) -> Adapter:
     Raises:
         ConfigError: its type is unknown, or it needs an address and has none.
     """
+    if provider.type == RELAY:
+        return Relay(provider)
     make = _ADAPTERS.get(provider.type)
     return _compatible(provider) if make is None else make(provider)
 

@@ -108,7 +108,7 @@ def _full(
         thinking=thinking,
         reasoning_format=_option(provider, vendor, "reasoning_format"),
         prompt_mode=_option(provider, vendor, "prompt_mode"),
-        service_tier=params.service_tier if vendor.service_tier else None,
+        service_tier=_tier(vendor, params.service_tier),
         verbosity=params.verbosity if vendor.verbosity else None,
         stream=True if call.stream else None,
         stream_options=_WITH_USAGE if call.stream and vendor.stream_usage else None,
@@ -224,6 +224,10 @@ def _thinking(vendor: Vendor, params: Params) -> tuple[Reasoning | None, Thinkin
     switch = "enabled" if budget > 0 else "disabled"
     counted = budget if vendor.budget == "thinking" and budget > 0 else None
     return None, Thinking(switch, counted)
+
+
+def _tier(vendor: Vendor, tier: str | None) -> str | None:
+    return None if tier is None or not vendor.service_tier else vendor.tiers.get(tier, tier)
 
 
 def _option(provider: Provider, vendor: Vendor, key: str) -> object:

@@ -8,6 +8,7 @@ row was written from. What the configuration needs to know of a vendor (credenti
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -32,6 +33,8 @@ class Vendor(Struct, frozen=True, kw_only=True):
     budget: Literal["thinking", "toggle", "reasoning"] | None = None
     """Where a thinking budget goes; `toggle` can only say on or off."""
     service_tier: bool = False
+    tiers: Mapping[str, str] = {}
+    """Its own words for service tiers; the others are sent as they are."""
     verbosity: bool = False
     options: tuple[str, ...] = ()
     """Keys of the provider's own in the configuration that are sent as they are."""
@@ -115,6 +118,7 @@ _ROWS = (
         max_tokens="max_completion_tokens",
         effort="reasoning_effort",
         service_tier=True,
+        tiers={"default": "on_demand", "priority": "performance"},
         options=("reasoning_format",),
         parallel_tool_calls=True,
         files="images",

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from calibrant.config.schema import Provider
+from calibrant.config.vendors import RELAY
 from calibrant.providers.cost_rules import CostRules
 from calibrant.providers.price_table import ModelPrices, Price, PriceTable
 from calibrant.providers.rates import Rates
@@ -29,6 +30,8 @@ BY_RULES = "config"
 BY_PROVIDER = "provider"
 """That of a cost that the provider itself told."""
 
+_GATEWAY = "gateway"
+"""Another gateway, which prices its calls itself; no table has this name."""
 _VENDORS: Mapping[str, str] = {
     "anthropic": "anthropic",
     "aws_bedrock": "aws",
@@ -44,6 +47,7 @@ _VENDORS: Mapping[str, str] = {
     "openrouter": "openrouter",
     "together": "together",
     "xai": "x-ai",
+    RELAY: _GATEWAY,
 }
 """By provider type, whose prices count. Types that are missing are servers of one's own, or have no prices."""
 
@@ -97,7 +101,7 @@ class Pricer:
         self._table = table
         self._name = provider.model_name
         vendor = _VENDORS.get(provider.type)
-        if vendor is not None and provider.api_base is not None and table is not None:
+        if vendor not in (None, _GATEWAY) and provider.api_base is not None and table is not None:
             vendor = table.provider_at(provider.api_base)
         self._vendor = vendor
         self._served_first = vendor in _SERVED_FIRST
@@ -260,7 +264,7 @@ def _last_word(data: bytes, needle: bytes) -> str | None:
     return None if found is None else found[1].decode().lower()
 
 
-_TOLD = frozenset({"openrouter", "x-ai"})
+_TOLD = frozenset({"openrouter", "x-ai", _GATEWAY})
 """Who tells what a call cost."""
 
 
@@ -270,7 +274,7 @@ def _told(vendor: str | None, raw: bytes) -> str | None:
     OpenRouter's `cost` is what it charges; with a key of one's own that is its fee, and what the vendor charges
     stands beside it (openrouter.ai/docs/use-cases/usage-accounting).
     """
-    if b'"cost' not in raw:
+    if b'"cost' not in raw and b'"tensorzero_cost"' not in raw:
         return None
     try:
         usage: Any = _decode_exact(raw)
@@ -282,7 +286,8 @@ def _told(vendor: str | None, raw: bytes) -> str | None:
     if vendor == "x-ai":
         ticks = _amount(table.get("cost_in_usd_ticks"))
         return None if ticks is None else text_of(ticks.scaleb(_TICKS, _EXACT))
-    cost = _amount(table.get("cost"))
+    # A gateway has a prefix before it in OpenAI's dialect, which its embeddings speak.
+    cost = _amount(table.get("tensorzero_cost" if vendor == _GATEWAY and "cost" not in table else "cost"))
     if cost is None:
         return None
     if table.get("is_byok") is True:

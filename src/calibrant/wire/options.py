@@ -48,7 +48,11 @@ def to_provider_tools(entries: Sequence[ProviderToolBody] | None, path: str) -> 
     for index, entry in enumerate(entries or ()):
         checks.refuse_deep(entry.tool, f"{path}[{index}].tool")
         scope = entry.scope
-        held = EVERYWHERE if scope is None else Scope(None, scope.model_name, scope.provider_name)
+        held = (
+            EVERYWHERE
+            if scope is None
+            else Scope(None, scope.model_name, scope.provider_name or scope.model_provider_name)
+        )
         found.append(ProviderTool(entry.tool, held))
     return tuple(found)
 

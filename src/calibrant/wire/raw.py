@@ -5,13 +5,14 @@ The fields are spliced into JSON that has been written already, so that whoever 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from calibrant.apischema.options import RawResponse, RawUsage
+from calibrant.config.vendors import RELAY
 from calibrant.types.reply import Chunk
 from calibrant.types.request import InferenceRequest
 from calibrant.types.rows import ModelInferenceRow
@@ -20,6 +21,19 @@ __all__ = ["RawFields", "raw_responses", "with_raw_responses"]
 
 _json = msgspec.json.Encoder().encode
 _END_OF_EVENT = b"}\n\n"
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _RelayAnswer(Struct, frozen=True):
+    """What is raw in an answer of another gateway."""
+
+    raw_usage: list[Raw] = []
+    raw_response: list[Raw] = []
+    tensorzero_raw_response: list[Raw] = []
+    """The same of embeddings."""
+
+
+_relay_decode = msgspec.json.Decoder(_RelayAnswer).decode
 
 
 class RawFields:
@@ -72,21 +86,43 @@ class RawFields:
     def _usages(self, calls: Sequence[ModelInferenceRow]) -> dict[str, Any]:
         if not self._usage:
             return {}
-        entries = [
-            RawUsage(row.id, row.provider_type, row.api_type, _value(row.raw_usage))
-            for row in calls
-            if row.raw_usage and not row.cached
-        ]
+        entries: list[RawUsage | Raw] = []
+        for row in calls:
+            if row.raw_usage and not row.cached:
+                told = RawUsage(row.id, row.provider_type, row.api_type, _value(row.raw_usage))
+                entries += _relayed(row, "raw_usage") or [told]
         return {f"{self._prefix}raw_usage": entries}
 
 
-def raw_responses(calls: Sequence[ModelInferenceRow]) -> list[RawResponse]:
-    """Return what each provider answered, failed calls included."""
-    return [
-        RawResponse(row.id, row.provider_type, row.api_type, _text(row.raw_response))
-        for row in calls
-        if row.raw_response and not row.cached
-    ]
+def raw_responses(calls: Sequence[ModelInferenceRow]) -> list[RawResponse | Raw]:
+    """Return what each provider answered, failed calls included; of another gateway, what its providers answered."""
+    entries: list[RawResponse | Raw] = []
+    for row in calls:
+        if row.raw_response and not row.cached:
+            told = RawResponse(row.id, row.provider_type, row.api_type, _text(row.raw_response))
+            entries += _relayed(row, "raw_response") or [told]
+    return entries
+
+
+def _relayed(row: ModelInferenceRow, field: Literal["raw_usage", "raw_response"]) -> Sequence[Raw]:
+    """Return what another gateway told of its own calls: in its answer, or in some events of its stream."""
+    if row.provider_type != RELAY or row.raw_response is None:
+        return ()
+    try:
+        answers = [_relay_decode(row.raw_response)]
+    except _UNREADABLE:
+        answers = list(_events(row.raw_response))
+    if field == "raw_usage":
+        return [entry for answer in answers for entry in answer.raw_usage]
+    return [entry for answer in answers for entry in (*answer.raw_response, *answer.tensorzero_raw_response)]
+
+
+def _events(lines: bytes) -> Iterator[_RelayAnswer]:
+    for line in lines.splitlines():
+        try:
+            yield _relay_decode(line)
+        except _UNREADABLE:
+            continue
 
 
 def with_raw_responses(body: bytes, prefix: str, calls: Sequence[ModelInferenceRow]) -> bytes:
@@ -108,6 +144,6 @@ def _value(raw: bytes | None) -> Raw | None:
         return None
     try:
         msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
     return Raw(raw)

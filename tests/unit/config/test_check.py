@@ -20,7 +20,6 @@ MIX = '[functions.f.variants.mix]\ntype="experimental_mixture_of_n"\n'
         ('[gateway]\nbind_address = ":::"', "gateway.bind_address", "is no address"),
         ('[gateway]\nbind_address = "0.0.0.0:1"\nport = 1', "gateway.bind_address", "`host` or `port`"),
         ("[gateway.auth]\ncache.ttl_ms = -1", "gateway.auth.cache.ttl_ms", "is -1"),
-        ('[gateway.relay]\ngateway_url = "http://x"', "gateway.relay", "relaying"),
         (
             "[gateway.metrics]\ntensorzero_inference_latency_overhead_seconds_buckets = [1, 1]",
             "gateway.metrics",

@@ -68,6 +68,14 @@ def test_an_unknown_block_of_another_model_is_left_out(line) -> None:
     assert sent[0]["content"] == [{"type": "text", "text": "a"}, {"type": "mine"}]
 
 
+def test_an_unknown_block_of_another_provider_is_left_out_where_the_model_falls_back(line) -> None:
+    it = line(model("m", "a", "b") + function(), refusal(), said("Hi."))
+    blocks = (Text("a"), Unknown({"type": "of a"}, "m", "a"), Unknown({"type": "of b"}, "m", "b"))
+    it.infer(input=Input((Message("user", blocks),)))
+    first, second = ([part["type"] for part in body["messages"][0]["content"]] for body in it.sender.bodies)
+    assert (first, second) == (["text", "of a"], ["text", "of b"])
+
+
 def test_a_pointer_that_leads_nowhere_is_the_provider_s_failure(line) -> None:
     it = line(model() + function())
     with pytest.raises(ProvidersExhausted, match="extra_body: the pointer '/model/x'"):

@@ -73,3 +73,19 @@ def test_zero_and_empty_are_not_nothing() -> None:
     assert (found["temperature"], found["seed"], found["max_completion_tokens"]) == (0.0, 0, 0)
     assert "stop" not in found
     assert found["messages"][0] == {"role": "system", "content": ""}
+
+
+@pytest.mark.parametrize(
+    ("tier", "openai", "groq"),
+    [
+        ("auto", "auto", "auto"),
+        ("default", "default", "on_demand"),
+        ("flex", "flex", "flex"),
+        ("priority", "priority", "performance"),
+    ],
+)
+def test_service_tiers_in_the_vendors_words(tier: str, openai: str, groq: str) -> None:
+    call = ModelCall(None, HELLO, Params(service_tier=tier))
+    assert body("openai", call)["service_tier"] == openai
+    assert body("groq", call)["service_tier"] == groq
+    assert "service_tier" not in body("mistral", call)

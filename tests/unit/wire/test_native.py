@@ -173,6 +173,7 @@ def message(content):
         ({"params": {"chat_completion": {"top_k": 1}}}, "unknown field `top_k` - at `$.params.chat_completion`"),
         ({"params": {"chat_completion": {"max_tokens": -1}}}, "$.params.chat_completion.max_tokens"),
         ({"params": {"chat_completion": {"max_tokens": 2**32}}}, "$.params.chat_completion.max_tokens"),
+        ({"params": {"chat_completion": {"service_tier": "scale"}}}, "$.params.chat_completion.service_tier"),
         ({"params": {"chat_completion": {"temperature": "1"}}}, "$.params.chat_completion.temperature"),
         ({"namespace": ""}, "$.namespace"),
         ({"episode_id": "nonsense"}, "'nonsense' is not a valid UUIDv7"),

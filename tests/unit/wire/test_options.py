@@ -38,6 +38,7 @@ def test_changes_are_read_with_their_scopes(read) -> None:
             {"tool": {"type": "web"}},
             {"tool": {}, "scope": {"model_name": "m"}},
             {"tool": {}, "scope": None},
+            {"tool": {}, "scope": {"model_name": "m", "model_provider_name": "p"}},
         ],
     )
     assert request.extra_body == (
@@ -50,6 +51,7 @@ def test_changes_are_read_with_their_scopes(read) -> None:
         ProviderTool({"type": "web"}),
         ProviderTool({}, Scope(None, "m")),
         ProviderTool({}, EVERYWHERE),
+        ProviderTool({}, Scope(None, "m", "p")),
     )
 
 

@@ -11,6 +11,7 @@ from tests.contract.providers.dialects import (
     gemini,
     openai_chat,
     openai_responses,
+    relay,
     sagemaker,
     tools,
 )
@@ -23,6 +24,7 @@ CASES: tuple[AnyCase, ...] = (
     *gemini.CASES,
     *openai_chat.CASES,
     *openai_responses.CASES,
+    *relay.CASES,
     *sagemaker.CASES,
     *tools.CASES,
 )
