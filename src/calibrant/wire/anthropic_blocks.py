@@ -65,7 +65,8 @@ class _Reasoning(Struct):
     summary: dict[str, list[str]] = {}
     extra_data: Any = None
     told: bool = False
-    alone: bool = False
+    empty: str | None = None
+    """The id of the first text without a character that came after it."""
 
     def piece(self, delta: ThoughtDelta) -> str:
         """Keep a piece, and return what of it a reader sees."""
@@ -135,9 +136,12 @@ class Blocks:
         if key == self._key and self._open is not None:
             return self._go_on(delta)
         if isinstance(delta, TextDelta) and not delta.text:
-            if isinstance(self._open, _Reasoning) and self._open.text is None:
-                self._open.alone = True
+            if isinstance(self._open, _Reasoning) and self._open.text is None and self._open.empty is None:
+                self._open.empty = delta.id
             return b""
+        if isinstance(self._open, _Reasoning) and isinstance(delta, TextDelta) and delta.id == self._open.empty:
+            # The text that began empty is none that stays so.
+            self._open.empty = None
         if isinstance(delta, ToolCallDelta) and delta.id in self._called:
             # Its arguments were whole, so nothing but white space can follow.
             return b""
@@ -207,7 +211,7 @@ class Blocks:
                 return self._stop()
 
     def _end_of_thought(self, block: _Reasoning) -> bytes:
-        opaque = anthropic_thought.sealed(block.thought(), alone=block.alone)
+        opaque = anthropic_thought.sealed(block.thought(), alone=block.empty is not None)
         if not block.told and not opaque:
             return b""
         if not block.told and block.text is None:
