@@ -30,6 +30,7 @@ from calibrant.wire import body as checks
 from calibrant.wire import openai_answer as parts
 from calibrant.wire import sse
 from calibrant.wire.body import invalid
+from calibrant.wire.call_order import CallOrder
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
 from calibrant.wire.openai_tools import to_custom_tools, to_tool_choice, to_tools
@@ -154,7 +155,7 @@ def encode_models(names: Sequence[str], created: int) -> bytes:
 
 
 class Events:
-    """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
+    """Writes a streamed answer: chunks, then `final` or `error`, then `done`. Calls come one after the other."""
 
     __slots__ = (
         "_blocks",
@@ -165,6 +166,7 @@ class Events:
         "_extras",
         "_head",
         "_named",
+        "_order",
         "_raw",
         "_silent",
         "_start",
@@ -178,6 +180,7 @@ class Events:
         self._silent = True
         self._blocks: dict[tuple[type[Delta], str], int] = {}
         self._calls: dict[str, int] = {}
+        self._order = CallOrder()
         self._extras: dict[int, int] = {}
         self._named: set[str] = set()
         self._custom_names = parts.custom_names(head)
@@ -212,7 +215,7 @@ class Events:
             elif isinstance(delta, ToolCallDelta):
                 if self._chat:
                     self._place(delta)
-                    calls.append(self._piece(delta))
+                    calls += [self._piece(each) for each in self._order.add(delta)]
                 else:
                     # A JSON function that is served by a tool call has its text in the call's arguments.
                     text = (text or "") + delta.raw_arguments
@@ -227,7 +230,9 @@ class Events:
         return b"" if self._raw is None else self._raw.preceding(self._start + b"[]}\n\n", calls)
 
     def final(self, answered: Answered) -> bytes:
-        """Return the event with the finish reason, and one with the usage where asked for and known."""
+        """Return what had to wait, the event with the finish reason, and one with the usage where asked for and known."""
+        rest = [self._piece(delta) for delta in self._order.rest()]
+        waited = self._event(None, rest, []) if rest else b""
         role = b'"role":"assistant"' if self._silent else b""
         self._silent = False
         reason = parts.finish(answered.finish_reason, calls=bool(self._calls), head=self._head)
@@ -242,7 +247,7 @@ class Events:
         event = b'%s[],"usage":%s}\n\n' % (self._start, _json(spent)) if spent is not None else b""
         if self._raw is not None and self._head.request.include_raw_usage:
             event = self._raw.final(event or self._start + b"[]}\n\n", answered.calls)
-        return last + event
+        return waited + last + event
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""

@@ -515,14 +515,15 @@ def test_a_stream():
         (Chunk((TextDelta("0", "b"), TextDelta("0", "c"))), '{"content":"bc"}'),
         (
             Chunk((ToolCallDelta("x", "", "n"), ToolCallDelta("y", "{"))),
-            (
-                '{"tool_calls":[{"index":0,"id":"x","type":"function","function":{"arguments":"","name":"n"}},'
-                '{"index":1,"id":"y","type":"function","function":{"arguments":"{"}}]}'
-            ),
+            '{"tool_calls":[{"index":0,"id":"x","type":"function","function":{"arguments":"","name":"n"}}]}',
         ),
         (
             Chunk((ToolCallDelta("y", "}", "m"), ToolCallDelta("x", "{}", "n"))),
-            '{"tool_calls":[{"index":1,"function":{"arguments":"}","name":"m"}},{"index":0,"function":{"arguments":"{}"}}]}',
+            (
+                '{"tool_calls":[{"index":0,"function":{"arguments":"{}"}},'
+                '{"index":1,"id":"y","type":"function","function":{"arguments":"{"}},'
+                '{"index":1,"function":{"arguments":"}","name":"m"}}]}'
+            ),
         ),
         (
             Chunk((ThoughtDelta("0", "hm"), UnknownDelta("z", 1), ThoughtDelta("0", None, "s"))),
