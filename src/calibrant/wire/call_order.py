@@ -78,8 +78,9 @@ class CallOrder:
         return self._due([])
 
     def rest(self) -> Sequence[ToolCallDelta]:
-        """Return what is left to say at the end, whole or not."""
+        """Return what waits, whole or not; whatever still comes of these calls waits no more."""
         rest = [delta for deltas in self._waiting.values() for delta in deltas]
+        self._over.update(self._waiting)
         self._waiting = {}
         return rest
 
