@@ -8,11 +8,7 @@ from pydantic import BaseModel
 from tests.support.gateway import gateway
 from tests.support.responses_fakes import CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 
-pytestmark = [
-    pytest.mark.slow,
-    # Its own: it still imports what Python 3.14 has no more.
-    pytest.mark.filterwarnings("ignore:Core Pydantic V1 functionality:UserWarning"),
-]
+pytestmark = pytest.mark.slow
 reason = "LangChain is not installed (group judges of pyproject.toml)"
 langchain_openai = pytest.importorskip("langchain_openai", reason=reason)
 langchain_anthropic = pytest.importorskip("langchain_anthropic", reason=reason)
