@@ -1,4 +1,4 @@
-"""One small conversation with parallel tools through vendors' own clients, whole and streamed, to each kind of provider.
+"""One small conversation with parallel tools through vendors' own clients, whole and streamed, to each provider.
 
 OpenAI's chat, Anthropic's messages and TensorZero's own dialect; the Responses dialect has it in its own file.
 """

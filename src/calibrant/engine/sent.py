@@ -31,15 +31,19 @@ __all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_
 
 _PARAMETERS = frozenset(
     {
+        "logit_bias",
+        "logprobs",
         "max_tokens",
         "output_config",
         "output_format",
+        "prediction",
         "service_tier",
         "stop_sequences",
         "stream",
         "temperature",
         "thinking",
         "top_k",
+        "top_logprobs",
         "top_p",
     }
 )
@@ -62,7 +66,7 @@ def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | Non
             continue
         for plain in plain_variants(variant):
             model = engine.compiler.model(plain.variant.model)
-            if model is not None and any(each.provider.type in sent.speakers for each in model.providers):
+            if model is not None and any(_speaks(each.provider, sent) for each in model.providers):
                 return
     raise InvalidRequest(f"Invalid request body: {_told(sent)}")
 
@@ -122,11 +126,16 @@ def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bo
     Raises:
         ProviderError: it cannot be asked at all.
     """
-    if provider.type in sent.speakers:
-        return chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
+    if _speaks(provider, sent):
+        return sent.relayed and chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
     if sent.only:
         raise ProviderError(f"provider {provider.name!r} ({provider.type}): {_told(sent)}", retryable=False)
     return False
+
+
+def _speaks(provider: Provider, sent: Sent) -> bool:
+    # OpenAI's types speak two dialects; the other one has words of its own (`Verbatim`).
+    return provider.type in sent.speakers and provider.options.get("api_type") != "responses"
 
 
 def _told(sent: Sent) -> str:

@@ -34,3 +34,5 @@ class Sent(Struct, frozen=True):
     """What no other dialect can say, by JSON path."""
     whole_system: bool = True
     """Whether the system prompt is the caller's own."""
+    relayed: bool = True
+    """Whether answers of such a provider pass as they are, too."""

@@ -1,4 +1,4 @@
-"""Pieces of parallel calls, in whatever order a provider sends them: which are due, where one call comes after the other.
+"""Pieces of parallel calls, in whatever order a provider sends them: which are due, one call after the other.
 
 Some servers send the pieces of parallel calls in turn, and clients take a call for whole once another begins. So while
 the arguments of the call that is open are no whole object yet, what belongs to later ones is kept back.

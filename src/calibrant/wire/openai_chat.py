@@ -1,7 +1,8 @@
 """OpenAI's chat dialect: `/openai/v1/chat/completions` and `GET /openai/v1/models`, in and out.
 
 `decode` reads a request, our own fields under `tensorzero::` or `calibrant::`; answers echo the prefix
-that the model's name had. What OpenAI knows and we have no use for is ignored, `logprobs` included.
+that the model's name had. What OpenAI knows and we have no words for goes to providers of the dialect as it was written
+(`openai_sent.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from calibrant.wire.body import invalid
 from calibrant.wire.call_order import CallOrder
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
+from calibrant.wire.openai_sent import to_sent
 from calibrant.wire.openai_tools import to_custom_tools, to_tool_choice, to_tools
 from calibrant.wire.own import Own, to_own, to_target
 from calibrant.wire.raw import RawFields
@@ -79,8 +81,9 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     choice, allowed = (None, None) if asked.tool_choice is None else to_tool_choice(asked.tool_choice)
     form = asked.response_format
     params = _params(asked)
+    given = to_input(asked.messages)
     request = InferenceRequest(
-        to_input(asked.messages),
+        given,
         target.function,
         target.model,
         own.episode_id,
@@ -108,6 +111,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         cache=own.cache,
         dynamic_variant=own.dynamic_variant,
         include_usage=_include_usage(asked, own, prefix),
+        sent=to_sent(asked, body, own.params),
     )
     checks.check_documents(body, request)
     return request
@@ -230,7 +234,7 @@ class Events:
         return b"" if self._raw is None else self._raw.preceding(self._start + b"[]}\n\n", calls)
 
     def final(self, answered: Answered) -> bytes:
-        """Return what had to wait, the event with the finish reason, and one with the usage where asked for and known."""
+        """Return what had to wait, the event with the finish reason, and the usage where asked for and known."""
         rest = [self._piece(delta) for delta in self._order.rest()]
         waited = self._event(None, rest, []) if rest else b""
         role = b'"role":"assistant"' if self._silent else b""
