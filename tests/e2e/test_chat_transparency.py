@@ -36,7 +36,7 @@ MESSAGES = [
     {"role": "assistant", "content": None, "refusal": "No.", "name": "desk"},
     {"role": "user", "content": "Do."},
     {"role": "assistant", "audio": {"id": "audio_1"}, "tool_calls": CALLS},
-    {"role": "tool", "tool_call_id": "call_0", "content": "sun"},
+    {"role": "tool", "tool_call_id": "call_0", "content": "sun", "name": "get_weather"},
     {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "rain é\u2028"}]},
     {"role": "system", "content": "Now in Latin."},
     {"role": "user", "content": "Go on"},

@@ -15,6 +15,7 @@ from calibrant.apischema.native import TokenCount, ToolFormat
 from calibrant.apischema.own import OwnFields, prefixed
 
 __all__ = [
+    "ABSENT",
     "PASSED",
     "AllowedTools",
     "AssistantMessage",
@@ -54,6 +55,9 @@ __all__ = [
     "WrittenCall",
     "WrittenText",
 ]
+
+ABSENT = Raw()
+"""One and the same value wherever a field was not sent, so that many are compared at once."""
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Position = Annotated[int, Meta(ge=0)]
@@ -233,6 +237,7 @@ class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
 
     tool_call_id: str
     content: str | list[Part]
+    name: str | None = None
 
 
 OpenAIMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
@@ -337,21 +342,21 @@ class ChatBody(OwnFields, frozen=True, kw_only=True, rename=prefixed):
     verbosity: str | None = None
     n: int | None = None
     response_format: ResponseFormat | None = None
-    audio: Raw = Raw()
-    logit_bias: Raw = Raw()
-    logprobs: Raw = Raw()
-    metadata: Raw = Raw()
-    modalities: Raw = Raw()
-    moderation: Raw = Raw()
-    prediction: Raw = Raw()
-    prompt_cache_key: Raw = Raw()
-    prompt_cache_options: Raw = Raw()
-    prompt_cache_retention: Raw = Raw()
-    safety_identifier: Raw = Raw()
-    store: Raw = Raw()
-    top_logprobs: Raw = Raw()
-    user: Raw = Raw()
-    web_search_options: Raw = Raw()
+    audio: Raw = ABSENT
+    logit_bias: Raw = ABSENT
+    logprobs: Raw = ABSENT
+    metadata: Raw = ABSENT
+    modalities: Raw = ABSENT
+    moderation: Raw = ABSENT
+    prediction: Raw = ABSENT
+    prompt_cache_key: Raw = ABSENT
+    prompt_cache_options: Raw = ABSENT
+    prompt_cache_retention: Raw = ABSENT
+    safety_identifier: Raw = ABSENT
+    store: Raw = ABSENT
+    top_logprobs: Raw = ABSENT
+    user: Raw = ABSENT
+    web_search_options: Raw = ABSENT
 
 
 PASSED = (

@@ -26,7 +26,7 @@ _raws = msgspec.json.Decoder(list[Raw])
 _names = msgspec.json.Decoder(list[str])
 _any = msgspec.json.Decoder()
 _passed: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*shape.PASSED)
-_UNSENT = (Raw(),) * len(shape.PASSED)
+_UNSENT = (shape.ABSENT,) * len(shape.PASSED)
 _NULL = b"null"
 _OURS = re.compile(rb'"(?:tensorzero|calibrant)(?:::|_)')
 """The start of a field of ours within a message."""
@@ -48,6 +48,7 @@ def to_sent(asked: shape.ChatBody, body: bytes, params: Params | None) -> Sent |
     named = form is not None and form.json_schema is not None and form.json_schema.name is not None
     kept = _has_own_words(asked.messages)
     if plain and not named and not kept:
+        # As nearly every request.
         return None
     checks.check_text(body)
     fields = checks.parse(_fields, body)
@@ -69,14 +70,14 @@ def to_sent(asked: shape.ChatBody, body: bytes, params: Params | None) -> Sent |
 
 def _has_own_words(messages: Sequence[shape.OpenAIMessage]) -> bool:
     found = False
-    for place, message in enumerate(messages):
-        if isinstance(message, shape.ToolMessage):
-            continue
-        if message.name is not None:
+    first = messages[0] if messages else None
+    for message in messages:
+        # By the type itself: every request pays for this.
+        if message.name is not None or type(message) is shape.DeveloperMessage:
             found = True
-        elif isinstance(message, shape.SystemMessage):
-            found = found or place > 0 or isinstance(message, shape.DeveloperMessage)
-        elif isinstance(message, shape.AssistantMessage):
+        elif type(message) is shape.SystemMessage:
+            found = found or message is not first
+        elif type(message) is shape.AssistantMessage:
             if message.refusal is not None or message.audio is not None:
                 found = True
             if message.tensorzero_extra_content or message.calibrant_extra_content:
