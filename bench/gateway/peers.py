@@ -215,11 +215,12 @@ def gateway_shots() -> dict[str, Shot]:
         "tools": _with_tools(path, "tensorzero::model_name::bench_tools"),
         "anthropic": _chat(path, "tensorzero::model_name::bench_anthropic", max_tokens=256),
         "messages": _messages("bench_text"),
-        "best": _chat(path, "tensorzero::function_name::best", **{"tensorzero::variant_name": "best"}),
+        "best": _chat(path, "tensorzero::function_name::best", stream=False, **{"tensorzero::variant_name": "best"}),
         "cached": _chat(
             path,
             "tensorzero::model_name::bench_text",
             f"{VARIED} {_QUESTION}",
+            stream=False,
             **{"tensorzero::cache_options": {"enabled": "on"}},
         ),
         "long": _long(path, "tensorzero::model_name::bench_text"),
