@@ -25,7 +25,7 @@ from calibrant.engine.compiled import (
 from calibrant.engine.engine import Engine
 from calibrant.types.call import ModelCall
 from calibrant.types.message import Input, Message
-from calibrant.types.sent import Sent, SentMessage
+from calibrant.types.sent import Sent
 
 __all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_parameters"]
 
@@ -102,14 +102,12 @@ def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Mes
         system: The system prompt, rendered.
         messages: The messages, rendered.
     """
-    kept = sent.messages
     if messages != given.messages:
-        changed = {place for place, message in enumerate(messages) if message != given.messages[place]}
-        kept = tuple([SentMessage(None, each.place) if each.place in changed else each for each in kept])
+        sent = sent.without({place for place, message in enumerate(messages) if message != given.messages[place]})
     if system == given.system:
-        return sent if kept is sent.messages else replace(sent, messages=kept)
+        return sent
     # Instructions between the messages are in the system prompt that the template was given.
-    kept = tuple([each for each in kept if each.place is not None])
+    kept = tuple([each for each in sent.messages if each.place is not None])
     fields = {key: raw for key, raw in sent.fields.items() if key != "system"}
     return replace(sent, fields=fields, messages=kept, whole_system=False)
 

@@ -14,6 +14,7 @@ from calibrant.apischema.openai_chat import SystemMessage
 from calibrant.config.schema import Provider
 from calibrant.providers.chat_messages import vendor_messages
 from calibrant.providers.compatible import Vendor
+from calibrant.providers.tools import custom_names
 from calibrant.types.call import ModelCall
 from calibrant.types.sent import Sent
 
@@ -52,13 +53,13 @@ def _messages(provider: Provider, vendor: Vendor, call: ModelCall, sent: Sent, a
     system = added if sent.whole_system else "\n\n".join([text for text in (call.system, added) if text])
     out: list[Any] = [SystemMessage(system)] if system else []
     done: set[int] = set()
-    with_tools = call.tools is not None
+    with_tools, custom = call.tools is not None, custom_names(call)
     for each in sent.messages:
         if each.raw is not None:
             out.append(Raw(each.raw))
         elif each.place is not None and each.place not in done:
             done.add(each.place)
-            out += vendor_messages(provider, vendor, (call.messages[each.place],), with_tools=with_tools)
+            out += vendor_messages(provider, vendor, (call.messages[each.place],), with_tools=with_tools, custom=custom)
     return out
 
 

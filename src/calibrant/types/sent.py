@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 __all__ = ["Sent", "SentMessage"]
 
@@ -36,3 +37,10 @@ class Sent(Struct, frozen=True):
     """Whether the system prompt is the caller's own."""
     relayed: bool = True
     """Whether answers of such a provider pass as they are, too."""
+
+    def without(self, changed: set[int]) -> Sent:
+        """Return it without the words of messages, given by their places, that are no longer what is asked."""
+        if not changed:
+            return self
+        kept = tuple([SentMessage(None, each.place) if each.place in changed else each for each in self.messages])
+        return replace(self, messages=kept)

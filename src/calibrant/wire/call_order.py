@@ -57,10 +57,15 @@ class Arguments:
 class CallOrder:
     """The calls of one streamed answer, in the order of their first pieces."""
 
-    __slots__ = ("_arguments", "_open", "_over", "_waiting")
+    __slots__ = ("_arguments", "_free", "_open", "_over", "_waiting")
 
-    def __init__(self) -> None:
-        """Start with no call."""
+    def __init__(self, *, free: bool = False) -> None:
+        """Start with no call.
+
+        Args:
+            free: Whether calls may hold free text: nobody can say when that is whole, so nothing waits.
+        """
+        self._free = free
         self._open: str | None = None
         self._arguments = Arguments()
         self._over: set[str] = set()
@@ -68,6 +73,8 @@ class CallOrder:
 
     def add(self, delta: ToolCallDelta) -> Sequence[ToolCallDelta]:
         """Return the pieces that are due now that this one has come; maybe none, maybe others with it."""
+        if self._free:
+            return (delta,)
         if delta.id == self._open:
             self._arguments.add(delta.raw_arguments)
             return self._due([delta]) if self._waiting else (delta,)

@@ -184,10 +184,10 @@ class Events:
         self._silent = True
         self._blocks: dict[tuple[type[Delta], str], int] = {}
         self._calls: dict[str, int] = {}
-        self._order = CallOrder()
         self._extras: dict[int, int] = {}
         self._named: set[str] = set()
         self._custom_names = parts.custom_names(head)
+        self._order = CallOrder(free=bool(self._custom_names))
         self._custom: set[str] = set()
         who = {
             "id": head.inference_id,

@@ -81,8 +81,7 @@ class Events:
         self._raw = RawFields.asked(head.request)
         self._items: list[_Item] = []
         self._open: dict[tuple[str, str], _Item] = {}
-        # What a custom tool is called with is free text: nobody can say when it is whole.
-        self._order = None if self._custom else CallOrder()
+        self._order = CallOrder(free=bool(self._custom))
         self._number = 0
         self._started = False
 
@@ -167,7 +166,7 @@ class Events:
                 self._text(id, text, out)
             case ToolCallDelta(id, raw_arguments):
                 if self._chat:
-                    for due in (delta,) if self._order is None else self._order.add(delta):
+                    for due in self._order.add(delta):
                         self._call(due, out)
                 else:
                     # A JSON function that is served by a tool call has its text in the call's arguments.
@@ -227,7 +226,7 @@ class Events:
 
     def _call_all(self, out: list[bytes]) -> None:
         """Tell of the calls that wait: items stand in the order in which they came."""
-        for delta in () if self._order is None else self._order.rest():
+        for delta in self._order.rest():
             self._call(delta, out)
 
     def _name_call(self, item: _Item, name: str, out: list[bytes]) -> None:

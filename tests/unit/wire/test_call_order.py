@@ -43,6 +43,13 @@ def test_what_comes_after_the_end_of_a_call_is_told_at_once():
     assert told([*a, *b, late]) == ([a, b, [late]], [])
 
 
+def test_free_text_waits_for_nothing():
+    order = CallOrder(free=True)
+    deltas = [*call("a", "x"), *call("b", "y"), ToolCallDelta("a", "z")]
+    assert [list(order.add(delta)) for delta in deltas] == [[delta] for delta in deltas]
+    assert order.rest() == []
+
+
 @given(pieces=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["", "{", "}", "{}", '{"x":{}', "?"]))))
 def test_nothing_is_lost_and_each_call_keeps_its_order(pieces):
     deltas = [ToolCallDelta(id_, text) for id_, text in pieces]
