@@ -2,8 +2,8 @@
 
 import openai
 import pytest
+from tests.support.fake_vendors import fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import fakes
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}
 FUNCTIONS = """

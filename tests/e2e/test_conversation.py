@@ -9,8 +9,8 @@ import anthropic
 import openai
 import pytest
 from tensorzero import TensorZeroGateway
+from tests.support.fake_vendors import CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 
 pytestmark = pytest.mark.slow
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 from pydantic import BaseModel
+from tests.support.fake_vendors import CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 
 pytestmark = pytest.mark.slow
 reason = "LangChain is not installed (group judges of pyproject.toml)"

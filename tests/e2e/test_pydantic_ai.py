@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from pydantic import BaseModel
+from tests.support.fake_vendors import DIALECTS, fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import DIALECTS, fakes
 
 pytestmark = pytest.mark.slow
 reason = "Pydantic AI is not installed (group judges of pyproject.toml)"

@@ -1,9 +1,9 @@
 """Vercel's AI SDK, unmodified, on each of the gateway's public dialects; its providers speak four."""
 
 import pytest
+from tests.support.fake_vendors import DIALECTS, fakes
 from tests.support.gateway import gateway
 from tests.support.node import run_node
-from tests.support.responses_fakes import DIALECTS, fakes
 
 WAYS_IN = 4
 CASES = 5

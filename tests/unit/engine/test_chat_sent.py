@@ -1,4 +1,4 @@
-"""A caller of OpenAI's chat dialect before providers that speak it and others: who is told what of the caller's words."""
+"""A caller of OpenAI's chat dialect before providers of it and of others: who is told what of the caller's words."""
 
 import asyncio
 from time import monotonic
