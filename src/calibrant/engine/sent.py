@@ -125,7 +125,7 @@ def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bo
         ProviderError: it cannot be asked at all.
     """
     if _speaks(provider, sent):
-        return sent.relayed and chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
+        return sent.answers_pass and chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
     if sent.only:
         raise ProviderError(f"provider {provider.name!r} ({provider.type}): {_told(sent)}", retryable=False)
     return False

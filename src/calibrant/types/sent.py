@@ -35,7 +35,7 @@ class Sent(Struct, frozen=True):
     """What no other dialect can say, by JSON path."""
     whole_system: bool = True
     """Whether the system prompt is the caller's own."""
-    relayed: bool = True
+    answers_pass: bool = True
     """Whether answers of such a provider pass as they are, too."""
 
     def without(self, changed: set[int]) -> Sent:

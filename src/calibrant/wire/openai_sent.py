@@ -64,7 +64,7 @@ def to_sent(asked: shape.ChatBody, body: bytes, params: Params | None) -> Sent |
         passed,
         _messages(asked.messages, _raws.decode(fields["messages"])) if kept else (),
         only=tuple(_only(passed)),
-        relayed=False,
+        answers_pass=False,
     )
 
 
