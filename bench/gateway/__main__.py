@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from bench.gateway.endurance import Flat, Soak, flat_rate, soak
@@ -32,13 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stack.callback(provider.stop)
         lay_out(folder, port)
         there: list[Target] = []
-        programs = {"calibrant": Program(options.calibrant)}
-        if options.workers > 1:
-            programs[f"calibrant x{options.workers}"] = Program(options.calibrant, options.workers)
-        if options.previous is not None:
-            programs["previous"] = Program(options.previous)
+        programs = _programs(options)
         place = Place(folder, port)
-        for target in targets(place, programs, litellm=not options.no_litellm, say=say):
+        for target in targets(place, programs, peers=not options.no_peers, litellm=not options.no_litellm, say=say):
             if target.child is not None:
                 stack.callback(target.child.stop)
             there.append(target)
@@ -57,6 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (options.output / f"{name}.md").write_text(markdown(results, run))
     say(f"\nwritten: {options.output / name}.json and .md")
     return 0
+
+
+def _programs(options: argparse.Namespace) -> dict[str, Program]:
+    """Return the builds of Calibrant to start, by the names of their columns."""
+    module = (sys.executable, "-m", "calibrant")
+    ours = Program((str(options.calibrant),))
+    if options.against is not None:
+        ours = Program(module, source=ROOT)
+    programs = {"calibrant": ours}
+    if options.keys:
+        programs["calibrant keys"] = replace(ours, keys=True)
+    if options.workers > 1:
+        programs[f"calibrant x{options.workers}"] = replace(ours, workers=options.workers)
+    if options.against is not None:
+        programs["previous"] = Program(module, source=options.against.resolve())
+    elif options.previous is not None:
+        programs["previous"] = Program((str(options.previous),))
+    return programs
 
 
 def _measure(options: argparse.Namespace, there: list[Target], say: Callable[[str], None]) -> Results:
@@ -125,6 +140,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--workers", type=int, default=1, help="a further column with so many workers")
     parser.add_argument("--previous", type=Path, help="another Calibrant's, in turn with it: for regressions")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CHECKOUT",
+        help="this working tree in turn with another checkout, both run by this Python; prints the ratio's interval",
+    )
+    parser.add_argument("--keys", action="store_true", help="a further column that asks for API keys")
+    parser.add_argument("--no-peers", action="store_true", help="only Calibrant's own columns and the upstream")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=0.0, help="of each turn, after its warm-up")
     parser.add_argument("--output", type=Path, default=ROOT / "bench" / "results")

@@ -31,6 +31,8 @@ class Lane:
     connections: int
     shape: str = "closed"
     skip: frozenset[str] = frozenset()
+    vary: bool = False
+    """Whether each request is another one."""
 
 
 _SLOW = frozenset({"litellm"})
@@ -43,12 +45,17 @@ LANES = (
     Lane("contract, /inference, 32", "native", 32),
     Lane("tools, 32", "tools", 32),
     Lane("Anthropic upstream, 32", "anthropic", 32),
+    Lane("Anthropic inbound, 32", "messages", 32),
+    Lane("best of 3, 32", "best", 32),
+    Lane("cache hits, 32", "cached", 32),
+    Lane("cache misses, 32", "cached", 32, vary=True),
     Lane("64 KiB prompt, 32", "long", 32),
     Lane("2 MiB image, 8", "image", 8),
     Lane("100 paced streams", "stream", 100, "streams"),
     Lane("500 paced streams", "stream", 500, "streams", _SLOW),
 )
-"""`contract`: a JSON function with two variants, templates, an input schema and an output schema."""
+"""`contract`: a JSON function with two variants, templates, an input schema and an output schema. `best of 3`: three
+candidates and a judge, so four calls an answer. `Anthropic inbound`: `/v1/messages` before an upstream of OpenAI's."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,9 @@ def apply(load: Load) -> Measured:
 def load_for(lane: Lane, target: Target, seconds: float) -> Load:
     """Return the load of a lane for one target."""
     shot = target.shots[lane.shot]
-    load = Load(target.port, shot.path, shot.body, target.key, connections=lane.connections, seconds=seconds)
+    load = Load(
+        target.port, shot.path, shot.body, target.key, connections=lane.connections, seconds=seconds, vary=lane.vary
+    )
     if lane.shape == "streams":
         # One whole stream to spread the starts over; windows shorter than two streams say little.
         load = msgspec.structs.replace(
@@ -157,7 +166,7 @@ def _turn(lane: Lane, target: Target, number: int, seconds: float) -> Turn:
         raise RuntimeError(f"no answer with status 200, {measured.errors} errors")
     if not recorder:
         return turn
-    drained = drain(target.port)
+    drained = drain(target.port, key=target.key)
     spent = (cpu_seconds(keeper) - kept) / answers * 1e6
     return replace(turn, drain=drained, recorder_us=spent)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import itertools
 import math
 import re
 import sys
@@ -27,12 +28,14 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-__all__ = ["Load", "Measured", "Summary", "main", "summary"]
+__all__ = ["VARIED", "Load", "Measured", "Summary", "main", "summary"]
 
 _STAMP = re.compile(rb"@(\d+);")
 _MAX_SECONDS = 900.0
 _MAX_ERRORS = 2_000
 _TICK_S = 0.001
+VARIED = "0000000000000000"
+"""Stands in a body where each request is to be another one."""
 
 
 class Load(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +57,8 @@ class Load(Struct, frozen=True, forbid_unknown_fields=True):
     """For `closed`: stop after so many requests; 0 for no limit but time."""
     first_due_s: float = 0.0
     """For `streams`: the upstream's latency, which is not lateness."""
+    vary: bool = False
+    """Whether the body's `VARIED` is another number in each request."""
 
 
 class Summary(Struct, frozen=True):
@@ -122,6 +127,8 @@ class _Tally:
         self.latency = array.array("d")
         self.first = array.array("d")
         self.later = array.array("d")
+        # Microseconds: no other run's number comes again.
+        self.numbers = itertools.count(time.time_ns() // 1000)
 
     def error(self) -> None:
         self.errors += 1
@@ -145,6 +152,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, load: Load, request: bytes, tally: _Tally) -> None:
         self.load = load
         self.request = request
+        self.parts = request.split(VARIED.encode(), 1) if load.vary else []
         self.tally = tally
         self.transport = cast("asyncio.Transport", None)
         self.parser = httptools.HttpResponseParser(self)
@@ -157,6 +165,8 @@ class _Connection(asyncio.Protocol):
     def send(self, due: float = 0.0) -> None:
         self.busy = True
         self.sent = due or time.perf_counter()
+        if self.parts:
+            self.request = b"%b%016d%b" % (self.parts[0], next(self.tally.numbers), self.parts[1])
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
@@ -265,6 +275,7 @@ async def _connect(old: _Connection) -> None:
 async def _open(like: _Connection) -> _Connection:
     def make() -> _Connection:
         made = type(like)(like.load, like.request, like.tally)
+        made.parts = like.parts
         if isinstance(like, _Waiting) and isinstance(made, _Waiting):
             made.idle, made.due = like.idle, like.due
         return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import secrets
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from bench.gateway.load import VARIED
 from bench.gateway.process import Child, descendants, free_port, wait_for_port
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "FIRST_DUE_S",
     "INTERVAL_S",
     "Place",
+    "Program",
     "Shot",
     "Target",
     "direct",
@@ -83,8 +86,12 @@ class Place:
 class Program:
     """A Calibrant to measure."""
 
-    path: Path
+    command: tuple[str, ...]
     workers: int = 1
+    source: Path | None = None
+    """A checkout to run from, in place of what is installed."""
+    keys: bool = False
+    """Whether it asks for API keys, and is sent one."""
 
 
 @dataclass(frozen=True)
@@ -111,23 +118,27 @@ class Target:
 
 
 def targets(
-    place: Place, programs: dict[str, Program], *, litellm: bool, say: Callable[[str], None]
+    place: Place, programs: dict[str, Program], *, peers: bool, litellm: bool, say: Callable[[str], None]
 ) -> Generator[Target]:
     """Yield each target that can be started, `direct` first; the caller stops their children.
 
     Args:
         place: Where the run works.
         programs: How to start Calibrant, by the name to give its column.
+        peers: Whether to run others than Calibrant.
         litellm: Whether to run LiteLLM's proxy.
         say: Takes progress, and who is left out and why.
     """
     yield direct(place)
     ours = [(name, partial(_calibrant, name=name, program=program)) for name, program in programs.items()]
-    for name, make in (*ours, ("tensorzero", _tensorzero), ("nginx", _nginx)):
+    others = [("tensorzero", _tensorzero), ("nginx", _nginx)] if peers else []
+    for name, make in (*ours, *others):
         try:
             yield make(place)
         except (RuntimeError, OSError) as error:
             say(f"!!! {name} IS LEFT OUT: {error}")
+    if not peers:
+        return
     if not litellm:
         say("!!! litellm IS LEFT OUT, as asked")
         return
@@ -145,6 +156,7 @@ def upstream(folder: Path) -> tuple[Child, int]:
         "bench_stream": {"latency": {"median_s": FIRST_DUE_S}, "pace": pace},
         "bench_json": {"answer": {"text": _json(_VERDICT)}},
         "bench_text": {"answer": {"text": "A fixed answer, whatever was asked."}},
+        "bench_judge": {"answer": {"text": _json({"thinking": "The first is best.", "answer_choice": 0})}},
         "bench_tools": {"answer": {"tool_calls": [{"name": "get_weather", "arguments": _json({"city": "Rome"})}]}},
     }
     command = [sys.executable, "-m", "calibrant.testing.upstream", "--port", str(port), "--keep", "0"]
@@ -177,6 +189,9 @@ def direct(place: Place) -> Target:
             "native": _chat("/v1/chat/completions", "bench_json"),
             "tools": _with_tools("/v1/chat/completions", "bench_tools"),
             "anthropic": _messages("bench_text"),
+            "messages": _messages("bench_text"),
+            "best": _chat("/v1/chat/completions", "bench_text"),
+            "cached": _chat("/v1/chat/completions", "bench_text", f"{VARIED} {_QUESTION}"),
             "long": _long("/v1/chat/completions", "bench_text"),
             "image": _picture("/v1/chat/completions", "bench_text"),
         },
@@ -184,7 +199,7 @@ def direct(place: Place) -> Target:
 
 
 def gateway_shots() -> dict[str, Shot]:
-    """Return the requests that Calibrant takes; TensorZero takes all but `native`."""
+    """Return the requests that Calibrant takes; TensorZero takes those of OpenAI's route that need no database."""
     path = "/openai/v1/chat/completions"
     contract = {
         "model": "tensorzero::function_name::review",
@@ -199,6 +214,15 @@ def gateway_shots() -> dict[str, Shot]:
         "native": Shot("/inference", _json(native)),
         "tools": _with_tools(path, "tensorzero::model_name::bench_tools"),
         "anthropic": _chat(path, "tensorzero::model_name::bench_anthropic", max_tokens=256),
+        "messages": _messages("bench_text"),
+        "best": _chat(path, "tensorzero::function_name::best", stream=False, **{"tensorzero::variant_name": "best"}),
+        "cached": _chat(
+            path,
+            "tensorzero::model_name::bench_text",
+            f"{VARIED} {_QUESTION}",
+            stream=False,
+            **{"tensorzero::cache_options": {"enabled": "on"}},
+        ),
         "long": _long(path, "tensorzero::model_name::bench_text"),
         "image": _picture(path, "tensorzero::model_name::bench_text"),
     }
@@ -207,17 +231,37 @@ def gateway_shots() -> dict[str, Shot]:
 def _calibrant(place: Place, *, name: str, program: Program) -> Target:
     port, data = free_port(), place.folder / f"data-{name}"
     config = place.config / "bench.toml"
-    command = [str(program.path), "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    env = _KEY if program.source is None else {**_KEY, "PYTHONPATH": str(program.source / "src")}
+    key = ""
+    if program.keys:
+        # Not `.toml`: TensorZero reads all of those.
+        config = place.config / "bench.keys"
+        config.write_text(f"{(place.config / 'bench.toml').read_text()}\n[gateway.auth]\nenabled = true\n")
+        key = _key(program, data, env)
+    command = [*program.command, "gateway", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", str(program.workers), "--data-dir", str(data)]
-    child = Child(name, command, log=place.folder / f"{name}.log", env=_KEY)
+    child = Child(name, command, log=place.folder / f"{name}.log", env=env)
     _ready(child, port)
+    shots = gateway_shots()
+    if program.keys:
+        # Beside the column without keys; what they cost does not depend on what is asked.
+        shots = {kind: shots[kind] for kind in ("plain", "contract")}
 
     def recorder() -> int | None:
         with contextlib.suppress(OSError, msgspec.MsgspecError, KeyError):
             return int(msgspec.json.decode((data / "spool" / "recorder.json").read_bytes())["pid"])
         return None
 
-    return Target(name, port, gateway_shots(), _version("calibrant"), child=child, recorder=recorder)
+    return Target(name, port, shots, _version("calibrant"), key, child, recorder)
+
+
+def _key(program: Program, data: Path, env: dict[str, str]) -> str:
+    """Make an API key for a gateway that is not running yet."""
+    command = [*program.command, "key", "create", "--json", "--data-dir", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **env})
+    if done.returncode:
+        raise RuntimeError(f"no API key could be made: {done.stderr.strip()[-300:]}")
+    return str(msgspec.json.decode(done.stdout)["key"])
 
 
 def _tensorzero(place: Place) -> Target:
@@ -235,6 +279,8 @@ def _tensorzero(place: Place) -> Target:
     # What it embeds has no /inference: the same function goes by its OpenAI route.
     shots = gateway_shots()
     shots["native"] = shots["contract"]
+    # It has no dialect of Anthropic's; its cache wants a database.
+    del shots["messages"], shots["cached"]
     return Target("tensorzero", port, shots, _version("tensorzero"), child=child)
 
 

@@ -24,11 +24,12 @@ class Drain:
     """False if the patience ran out."""
 
 
-def accounting(port: int) -> dict[str, int]:
+def accounting(port: int, key: str = "") -> dict[str, int]:
     """Return the gateway's own account."""
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/internal/accounting")
+        connection.request("GET", "/internal/accounting", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
@@ -38,18 +39,18 @@ def accounting(port: int) -> dict[str, int]:
         connection.close()
 
 
-def lag(port: int) -> int:
+def lag(port: int, key: str = "") -> int:
     """Return how many frames wait in the spool."""
-    return accounting(port)["spooled"]
+    return accounting(port, key)["spooled"]
 
 
-def drain(port: int, patience_s: float = 60.0) -> Drain:
+def drain(port: int, patience_s: float = 60.0, *, key: str = "") -> Drain:
     """Wait until nothing waits."""
     started = time.monotonic()
-    first = left = lag(port)
+    first = left = lag(port, key)
     while left and time.monotonic() - started < patience_s:
         time.sleep(_POLL_S)
-        left = lag(port)
+        left = lag(port, key)
     return Drain(first, time.monotonic() - started, not left)
 
 

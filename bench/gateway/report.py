@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import msgspec
 from bench.gateway.lanes import Turn
 from bench.gateway.machine import Run
 from bench.gateway.results import Results, Spread
+from calibrant.measure.estimate import Estimate
 
 __all__ = ["figures", "goals", "markdown", "table"]
 
@@ -108,6 +110,7 @@ def goals(results: Results) -> Grid:
 def _grids(results: Results) -> list[Grid]:
     grids = [
         _ratios(results),
+        _builds(results),
         goals(results),
         _absolute(results, "Requests per second", _closed(results), _rate, "n"),
         _added(results, "Added p50 in microseconds, beyond direct in the same round", _p50),
@@ -137,6 +140,26 @@ def _ratios(results: Results) -> Grid:
             rows.append([lane, *(_show(cell, "x") for cell in cells)])
     title = "Calibrant's throughput as a multiple of each, within a round: median (range)"
     return Grid(title, ["lane", *peers], rows)
+
+
+def _builds(results: Results) -> Grid:
+    """Return how builds of Calibrant, or one with keys and without, compare: the interval says what is noise."""
+    pairs = (("calibrant", "previous"), ("calibrant keys", "previous"), ("calibrant keys", "calibrant"))
+    rows: list[list[str]] = []
+    for lane in results.lanes:
+        what = _chunk_rate if "streams" in lane else _rate
+        for one, other in pairs:
+            found = results.ratio(lane, one, other, what)
+            if found is not None and found.estimate is not None:
+                rows.append([lane, f"{one} / {other}", *_bounds(found), str(found.n)])
+    heads = ["lane", "throughput of", "mean ratio", "95 % interval", "rounds"]
+    return Grid("Builds against each other, in turn: geometric mean of the ratios within a round", heads, rows)
+
+
+def _bounds(found: Estimate) -> list[str]:
+    mean, low, high = (None if log is None else math.exp(log) for log in (found.estimate, found.low, found.high))
+    interval = "-" if low is None or high is None else f"{low:.3f}..{high:.3f}"
+    return [f"{mean:.3f}x" if mean is not None else "-", interval]
 
 
 def _absolute(results: Results, title: str, lanes: list[str], what: Callable[[Turn], float], unit: str) -> Grid:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.gateway.endurance import Flat, Soak
 from bench.gateway.lanes import Turn
+from calibrant.measure.estimate import Estimate
+from calibrant.measure.interval import student_interval
 
 __all__ = ["Results", "Spread"]
 
@@ -64,6 +69,16 @@ class Results:
                 if t.lane == lane and t.target == target and t.round in theirs
             ]
         )
+
+    def ratio(self, lane: str, target: str, other: str, what: Callable[[Turn], float]) -> Estimate | None:
+        """Return the geometric mean of the ratio of two targets within each round, with its 95 % interval."""
+        theirs = {t.round: what(t) for t in self.turns if t.lane == lane and t.target == other}
+        logs = [
+            math.log(what(t) / theirs[t.round])
+            for t in self.turns
+            if t.lane == lane and t.target == target and theirs.get(t.round) and what(t)
+        ]
+        return student_interval(np.array(logs)) if logs else None
 
 
 def _spread(values: list[float]) -> Spread | None:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 from pydantic import BaseModel
+from tests.support.fake_vendors import DIALECTS, fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import DIALECTS, fakes
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 agents = pytest.importorskip("agents", reason="the Agents SDK is not installed (group judges of pyproject.toml)")

@@ -1,9 +1,9 @@
 """OpenAI's SDK for Node, unmodified, on both of the gateway's OpenAI dialects."""
 
 import pytest
+from tests.support.fake_vendors import DIALECTS, fakes
 from tests.support.gateway import gateway
 from tests.support.node import run_node
-from tests.support.responses_fakes import DIALECTS, fakes
 
 CASES = 11
 

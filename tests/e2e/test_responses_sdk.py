@@ -5,8 +5,8 @@ import json
 import openai
 import pytest
 from pydantic import BaseModel
+from tests.support.fake_vendors import ADA, CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 from tests.support.gateway import gateway
-from tests.support.responses_fakes import ADA, CITIES, DIALECTS, ENCRYPTED, SIGNATURE, fakes
 
 WEATHER = {
     "type": "function",

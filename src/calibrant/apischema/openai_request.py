@@ -1,7 +1,7 @@
 """The body of `POST /openai/v1/chat/completions`, as callers write it.
 
-Fields that are not listed are ignored, as OpenAI clients send many that do not matter here (`user`, `store`,
-`metadata`, `logit_bias`, `logprobs`, `prompt_cache_key` and others); `StrictChatBody` refuses them.
+Fields that are not listed are ignored; `StrictChatBody` refuses them. Those of `PASSED` have no meaning of ours: they
+go to providers of the dialect as they were written.
 Our own fields (`own.py`) come under two prefixes, `tensorzero::` and `calibrant::`.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from calibrant.apischema.native import TokenCount, ToolFormat
 from calibrant.apischema.own import OwnFields, prefixed
 
 __all__ = [
+    "ABSENT",
+    "PASSED",
     "AllowedTools",
     "AssistantMessage",
     "AudioPart",
@@ -53,6 +55,9 @@ __all__ = [
     "WrittenCall",
     "WrittenText",
 ]
+
+ABSENT = Raw()
+"""One and the same value wherever a field was not sent, so that many are compared at once."""
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Position = Annotated[int, Meta(ge=0)]
@@ -200,6 +205,7 @@ class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
     """Instructions."""
 
     content: str | list[Part]
+    name: str | None = None
 
 
 class DeveloperMessage(SystemMessage, frozen=True, tag_field="role", tag="developer"):
@@ -210,6 +216,7 @@ class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
     """A user's turn."""
 
     content: str | list[Part]
+    name: str | None = None
 
 
 class AssistantMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):
@@ -219,6 +226,10 @@ class AssistantMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag=
     tool_calls: list[OpenAIToolCall] | None = None
     tensorzero_extra_content: list[ExtraBlock] | None = None
     calibrant_extra_content: list[ExtraBlock] | None = None
+    name: str | None = None
+    refusal: str | None = None
+    audio: Any = None
+    """An earlier answer in sound, by its id."""
 
 
 class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
@@ -226,6 +237,7 @@ class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
 
     tool_call_id: str
     content: str | list[Part]
+    name: str | None = None
 
 
 OpenAIMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
@@ -288,6 +300,9 @@ class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
     """The JSON Schema of the answer."""
 
     schema: dict[str, Any] | None = None
+    name: str | None = None
+    description: str | None = None
+    strict: bool | None = None
 
 
 class ResponseFormat(Struct, frozen=True, kw_only=True):
@@ -327,6 +342,41 @@ class ChatBody(OwnFields, frozen=True, kw_only=True, rename=prefixed):
     verbosity: str | None = None
     n: int | None = None
     response_format: ResponseFormat | None = None
+    audio: Raw = ABSENT
+    logit_bias: Raw = ABSENT
+    logprobs: Raw = ABSENT
+    metadata: Raw = ABSENT
+    modalities: Raw = ABSENT
+    moderation: Raw = ABSENT
+    prediction: Raw = ABSENT
+    prompt_cache_key: Raw = ABSENT
+    prompt_cache_options: Raw = ABSENT
+    prompt_cache_retention: Raw = ABSENT
+    safety_identifier: Raw = ABSENT
+    store: Raw = ABSENT
+    top_logprobs: Raw = ABSENT
+    user: Raw = ABSENT
+    web_search_options: Raw = ABSENT
+
+
+PASSED = (
+    "audio",
+    "logit_bias",
+    "logprobs",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "top_logprobs",
+    "user",
+    "web_search_options",
+)
+"""Fields that only providers of the dialect are told."""
 
 
 class StrictChatBody(ChatBody, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -241,7 +241,10 @@ class Attached:
             )
             for message in call.messages
         )
-        return replace(call, messages=messages)
+        if call.sent is None:
+            return replace(call, messages=messages)
+        changed = {place for place, message in enumerate(messages) if message != call.messages[place]}
+        return replace(call, messages=messages, sent=call.sent.without(changed))
 
     async def settle(self, *, final: bool = True) -> None:
         """Wait until every file that is here is kept.

@@ -25,21 +25,25 @@ from calibrant.engine.compiled import (
 from calibrant.engine.engine import Engine
 from calibrant.types.call import ModelCall
 from calibrant.types.message import Input, Message
-from calibrant.types.sent import Sent, SentMessage
+from calibrant.types.sent import Sent
 
 __all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_parameters"]
 
 _PARAMETERS = frozenset(
     {
+        "logit_bias",
+        "logprobs",
         "max_tokens",
         "output_config",
         "output_format",
+        "prediction",
         "service_tier",
         "stop_sequences",
         "stream",
         "temperature",
         "thinking",
         "top_k",
+        "top_logprobs",
         "top_p",
     }
 )
@@ -62,7 +66,7 @@ def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | Non
             continue
         for plain in plain_variants(variant):
             model = engine.compiler.model(plain.variant.model)
-            if model is not None and any(each.provider.type in sent.speakers for each in model.providers):
+            if model is not None and any(_speaks(each.provider, sent) for each in model.providers):
                 return
     raise InvalidRequest(f"Invalid request body: {_told(sent)}")
 
@@ -98,14 +102,12 @@ def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Mes
         system: The system prompt, rendered.
         messages: The messages, rendered.
     """
-    kept = sent.messages
     if messages != given.messages:
-        changed = {place for place, message in enumerate(messages) if message != given.messages[place]}
-        kept = tuple([SentMessage(None, each.place) if each.place in changed else each for each in kept])
+        sent = sent.without({place for place, message in enumerate(messages) if message != given.messages[place]})
     if system == given.system:
-        return sent if kept is sent.messages else replace(sent, messages=kept)
+        return sent
     # Instructions between the messages are in the system prompt that the template was given.
-    kept = tuple([each for each in kept if each.place is not None])
+    kept = tuple([each for each in sent.messages if each.place is not None])
     fields = {key: raw for key, raw in sent.fields.items() if key != "system"}
     return replace(sent, fields=fields, messages=kept, whole_system=False)
 
@@ -122,11 +124,16 @@ def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bo
     Raises:
         ProviderError: it cannot be asked at all.
     """
-    if provider.type in sent.speakers:
-        return chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
+    if _speaks(provider, sent):
+        return sent.answers_pass and chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
     if sent.only:
         raise ProviderError(f"provider {provider.name!r} ({provider.type}): {_told(sent)}", retryable=False)
     return False
+
+
+def _speaks(provider: Provider, sent: Sent) -> bool:
+    # OpenAI's types speak two dialects; the other one has words of its own (`Verbatim`).
+    return provider.type in sent.speakers and provider.options.get("api_type") != "responses"
 
 
 def _told(sent: Sent) -> str:

@@ -31,6 +31,7 @@ from calibrant.apischema.openai_chat import (
 from calibrant.base.errors import ProviderError
 from calibrant.config.schema import Provider
 from calibrant.providers.chat_messages import EPHEMERAL, VendorMessage, starts_with_cache_point, vendor_messages
+from calibrant.providers.chat_sent import as_sent
 from calibrant.providers.compatible import Vendor
 from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
@@ -67,6 +68,10 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
         )
     messages = _messages(provider, vendor, call, with_tools=tools is not None)
     model = provider.model_name or vendor.default_model or UNSET
+    sent = call.sent
+    if sent is not None and vendor.type in sent.speakers:
+        made = _encode(_full(provider, vendor, call, tools, model, messages))
+        return as_sent(provider, vendor, call, sent, made, ASK_FOR_JSON if _needs_the_word(vendor, call) else None)
     if _is_plain(params) and _is_bare(call, tools) and not provider.options:
         if not call.stream:
             return _encode(ChatRequest(model, messages))
@@ -131,7 +136,7 @@ def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools
     system = call.system
     # JSON mode is refused, or spins on white space, unless the word stands in some message; where there is no such
     # mode, the word is all there is.
-    if _wants_the_word(vendor, call) and not says_json(call):
+    if _needs_the_word(vendor, call):
         system = f"{system}\n\n{ASK_FOR_JSON}" if system else ASK_FOR_JSON
     if system is not None:
         marked = vendor.cache_points and starts_with_cache_point(call.messages)
@@ -139,8 +144,9 @@ def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools
     return messages
 
 
-def _wants_the_word(vendor: Vendor, call: ModelCall) -> bool:
-    return call.json_mode in ("on", "strict") and _response_format(vendor, call) in (None, _ANY_OBJECT)
+def _needs_the_word(vendor: Vendor, call: ModelCall) -> bool:
+    wanted = call.json_mode in ("on", "strict") and _response_format(vendor, call) in (None, _ANY_OBJECT)
+    return wanted and not says_json(call)
 
 
 def says_json(call: ModelCall) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 __all__ = ["Sent", "SentMessage"]
 
@@ -34,3 +35,12 @@ class Sent(Struct, frozen=True):
     """What no other dialect can say, by JSON path."""
     whole_system: bool = True
     """Whether the system prompt is the caller's own."""
+    answers_pass: bool = True
+    """Whether answers of such a provider pass as they are, too."""
+
+    def without(self, changed: set[int]) -> Sent:
+        """Return it without the words of messages, given by their places, that are no longer what is asked."""
+        if not changed:
+            return self
+        kept = tuple([SentMessage(None, each.place) if each.place in changed else each for each in self.messages])
+        return replace(self, messages=kept)

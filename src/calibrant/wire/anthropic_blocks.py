@@ -16,12 +16,11 @@ from calibrant.types.content import Thought
 from calibrant.types.reply import Delta, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta
 from calibrant.wire import anthropic_thought
 from calibrant.wire.anthropic_answer import foreign
+from calibrant.wire.call_order import Arguments
 
 __all__ = ["Blocks", "event"]
 
 _json = msgspec.json.Encoder().encode
-_object = msgspec.json.Decoder(dict[str, Any])
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def event(kind: str, fields: dict[str, Any]) -> bytes:
@@ -38,22 +37,13 @@ class _Call(Struct):
 
     id: str
     name: str = ""
-    pieces: list[str] = []
+    arguments: Arguments = msgspec.field(default_factory=Arguments)
     told: bool = False
     """Whether its start has been sent; it needs the name."""
-    seen: int = 0
-    """How many pieces there were when the arguments were looked at last."""
 
     def complete(self) -> bool:
-        """Return whether nothing can be missing from its arguments."""
-        if not self.told or self.seen == len(self.pieces) or not self.pieces[-1].rstrip().endswith("}"):
-            return False
-        self.seen = len(self.pieces)
-        try:
-            _object.decode("".join(self.pieces))
-        except _UNREADABLE:
-            return False
-        return True
+        """Return whether nothing can be missing from it."""
+        return self.told and self.arguments.whole()
 
 
 class _Reasoning(Struct):
@@ -172,8 +162,7 @@ class Blocks:
         return b""
 
     def _call(self, block: _Call, delta: ToolCallDelta) -> bytes:
-        if delta.raw_arguments:
-            block.pieces.append(delta.raw_arguments)
+        block.arguments.add(delta.raw_arguments)
         if block.told:
             return self._arguments(delta.raw_arguments)
         if not delta.raw_name:
@@ -184,7 +173,7 @@ class Blocks:
     def _begin(self, block: _Call) -> bytes:
         block.told = True
         start = self._start({"type": "tool_use", "id": block.id, "name": block.name, "input": {}})
-        return start + self._arguments("".join(block.pieces))
+        return start + self._arguments(str(block.arguments))
 
     def _arguments(self, piece: str) -> bytes:
         return self._delta({"type": "input_json_delta", "partial_json": piece}) if piece else b""

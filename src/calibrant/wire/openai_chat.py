@@ -1,7 +1,8 @@
 """OpenAI's chat dialect: `/openai/v1/chat/completions` and `GET /openai/v1/models`, in and out.
 
 `decode` reads a request, our own fields under `tensorzero::` or `calibrant::`; answers echo the prefix
-that the model's name had. What OpenAI knows and we have no use for is ignored, `logprobs` included.
+that the model's name had. What OpenAI knows and we have no words for goes to providers of the dialect as it was written
+(`openai_sent.py`).
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ from calibrant.wire import body as checks
 from calibrant.wire import openai_answer as parts
 from calibrant.wire import sse
 from calibrant.wire.body import invalid
+from calibrant.wire.call_order import CallOrder
 from calibrant.wire.error import encode_error
 from calibrant.wire.openai_messages import to_input
+from calibrant.wire.openai_sent import to_sent
 from calibrant.wire.openai_tools import to_custom_tools, to_tool_choice, to_tools
 from calibrant.wire.own import Own, to_own, to_target
 from calibrant.wire.raw import RawFields
@@ -78,8 +81,9 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     choice, allowed = (None, None) if asked.tool_choice is None else to_tool_choice(asked.tool_choice)
     form = asked.response_format
     params = _params(asked)
+    given = to_input(asked.messages)
     request = InferenceRequest(
-        to_input(asked.messages),
+        given,
         target.function,
         target.model,
         own.episode_id,
@@ -107,6 +111,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         cache=own.cache,
         dynamic_variant=own.dynamic_variant,
         include_usage=_include_usage(asked, own, prefix),
+        sent=to_sent(asked, body, own.params),
     )
     checks.check_documents(body, request)
     return request
@@ -154,7 +159,7 @@ def encode_models(names: Sequence[str], created: int) -> bytes:
 
 
 class Events:
-    """Writes a streamed answer: chunks, then `final` or `error`, then `done`."""
+    """Writes a streamed answer: chunks, then `final` or `error`, then `done`. Calls come one after the other."""
 
     __slots__ = (
         "_blocks",
@@ -165,6 +170,7 @@ class Events:
         "_extras",
         "_head",
         "_named",
+        "_order",
         "_raw",
         "_silent",
         "_start",
@@ -181,6 +187,7 @@ class Events:
         self._extras: dict[int, int] = {}
         self._named: set[str] = set()
         self._custom_names = parts.custom_names(head)
+        self._order = CallOrder(free=bool(self._custom_names))
         self._custom: set[str] = set()
         who = {
             "id": head.inference_id,
@@ -212,7 +219,7 @@ class Events:
             elif isinstance(delta, ToolCallDelta):
                 if self._chat:
                     self._place(delta)
-                    calls.append(self._piece(delta))
+                    calls += [self._piece(each) for each in self._order.add(delta)]
                 else:
                     # A JSON function that is served by a tool call has its text in the call's arguments.
                     text = (text or "") + delta.raw_arguments
@@ -227,7 +234,9 @@ class Events:
         return b"" if self._raw is None else self._raw.preceding(self._start + b"[]}\n\n", calls)
 
     def final(self, answered: Answered) -> bytes:
-        """Return the event with the finish reason, and one with the usage where asked for and known."""
+        """Return what had to wait, the event with the finish reason, and the usage where asked for and known."""
+        rest = [self._piece(delta) for delta in self._order.rest()]
+        waited = self._event(None, rest, []) if rest else b""
         role = b'"role":"assistant"' if self._silent else b""
         self._silent = False
         reason = parts.finish(answered.finish_reason, calls=bool(self._calls), head=self._head)
@@ -242,7 +251,7 @@ class Events:
         event = b'%s[],"usage":%s}\n\n' % (self._start, _json(spent)) if spent is not None else b""
         if self._raw is not None and self._head.request.include_raw_usage:
             event = self._raw.final(event or self._start + b"[]}\n\n", answered.calls)
-        return last + event
+        return waited + last + event
 
     def error(self, err: CalibrantError) -> bytes:
         """Return the event that says that the stream broke."""

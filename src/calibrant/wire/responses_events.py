@@ -1,8 +1,8 @@
 """A streamed answer in the Responses dialect: typed events in their order, each with its number.
 
 An item begins with `response.output_item.added` and keeps its place to its end. Text and reasoning end when the next
-item begins; calls stay open to the end of the stream, since some providers send pieces of parallel calls in turn. The
-last event holds the whole response; there is no `[DONE]`.
+item begins; calls stay open to the end of the stream, since some providers send pieces of parallel calls in turn, which
+come one call after the other here (`call_order.py`). The last event holds the whole response; there is no `[DONE]`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from calibrant.types.reply import (
     fold,
 )
 from calibrant.types.rows import ModelInferenceRow
+from calibrant.wire.call_order import CallOrder
 from calibrant.wire.raw import RawFields
 from calibrant.wire.responses_ids import item_id
 from calibrant.wire.responses_items import (
@@ -70,7 +71,7 @@ class _Item:
 class Events:
     """Writes a streamed answer."""
 
-    __slots__ = ("_chat", "_custom", "_head", "_items", "_number", "_open", "_raw", "_started")
+    __slots__ = ("_chat", "_custom", "_head", "_items", "_number", "_open", "_order", "_raw", "_started")
 
     def __init__(self, head: Head) -> None:
         """Start before the first event."""
@@ -80,6 +81,7 @@ class Events:
         self._raw = RawFields.asked(head.request)
         self._items: list[_Item] = []
         self._open: dict[tuple[str, str], _Item] = {}
+        self._order = CallOrder(free=bool(self._custom))
         self._number = 0
         self._started = False
 
@@ -164,7 +166,8 @@ class Events:
                 self._text(id, text, out)
             case ToolCallDelta(id, raw_arguments):
                 if self._chat:
-                    self._call(delta, out)
+                    for due in self._order.add(delta):
+                        self._call(due, out)
                 else:
                     # A JSON function that is served by a tool call has its text in the call's arguments.
                     self._text(id, raw_arguments, out)
@@ -180,6 +183,8 @@ class Events:
                     out.append(self._whole_item(item, "response.output_item.done", item.whole))
 
     def _begin(self, kind: str, key: str, out: list[bytes]) -> _Item:
+        if kind != "call":
+            self._call_all(out)
         for other in self._items:
             if not other.done and other.kind in ("text", "thought"):
                 self._close(other, out, complete=True)
@@ -218,6 +223,11 @@ class Events:
             item.text.append(delta.raw_arguments)
             if item.begun:
                 out.append(self._written(item, delta.raw_arguments))
+
+    def _call_all(self, out: list[bytes]) -> None:
+        """Tell of the calls that wait: items stand in the order in which they came."""
+        for delta in self._order.rest():
+            self._call(delta, out)
 
     def _name_call(self, item: _Item, name: str, out: list[bytes]) -> None:
         """Tell of a call, whose kind is known by its name alone; what came before the name comes now."""
@@ -267,6 +277,7 @@ class Events:
         out.append(self._of(item, "response.reasoning_summary_text.delta", {"summary_index": index, "delta": text}))
 
     def _close_all(self, out: list[bytes], *, complete: bool) -> None:
+        self._call_all(out)
         last = len(self._items) - 1
         for item in self._items:
             if not item.done:

@@ -24,13 +24,14 @@ COUNT = st.none() | st.integers(0, 10**9)
 USAGE = st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT)
 FINISH = st.sampled_from([None, "stop", "stop_sequence", "length", "tool_call", "content_filter", "unknown"])
 COST = st.sampled_from([None, "0", "0.000000123", "12.50"])
+CHAT = st.sampled_from(["chat", "custom"])
 
 
 def head(kind="chat"):
-    request = InferenceRequest(
-        input=Input(), function_name="f", dialect="openai_responses", custom_tools=(CustomTool("patch"),)
-    )
-    return Head(EPISODE, EPISODE, "f", "v", kind, request, 1)
+    """Of a function of that type; `custom` is a chat function with a custom tool."""
+    custom = (CustomTool("patch"),) if kind == "custom" else ()
+    request = InferenceRequest(input=Input(), function_name="f", dialect="openai_responses", custom_tools=custom)
+    return Head(EPISODE, EPISODE, "f", "v", "json" if kind == "json" else "chat", request, 1)
 
 
 def written(draw, kind, key):
@@ -39,6 +40,7 @@ def written(draw, kind, key):
     if kind == "text":
         return [TextDelta(key, text) for text in texts]
     if kind == "call":
+        texts = [*texts, *draw(st.sampled_from([(), ("{", "}"), ("{}",)]))] if draw(st.booleans()) else ["{", "}"]
         name = draw(st.sampled_from(["weather", "patch"]))
         return [ToolCallDelta(key, text, None if i else name) for i, text in enumerate(texts)]
     if kind == "thought":
@@ -130,10 +132,10 @@ def whole(stream, kind, usage, finish, cost):
 
 
 @settings(deadline=None)
-@given(stream=in_order(), usage=USAGE, finish=FINISH, cost=COST)
-def test_a_stream_adds_up_to_the_whole(stream, usage, finish, cost):
-    found = streamed(stream, "chat", usage, finish, cost)
-    expected = whole(stream, "chat", usage, finish, cost)
+@given(stream=in_order(), kind=CHAT, usage=USAGE, finish=FINISH, cost=COST)
+def test_a_stream_adds_up_to_the_whole(stream, kind, usage, finish, cost):
+    found = streamed(stream, kind, usage, finish, cost)
+    expected = whole(stream, kind, usage, finish, cost)
     Response.model_validate(expected)
     assert [each["type"] for each in found[:2]] == ["response.created", "response.in_progress"]
     assert found[-1]["type"] == f"response.{expected['status']}"
@@ -154,12 +156,12 @@ def test_a_json_stream_adds_up_to_the_whole(stream, usage, finish, cost):
 
 
 @settings(deadline=None)
-@given(stream=in_any_order(), usage=USAGE)
-def test_nothing_is_lost_whatever_the_order(stream, usage):
-    found = streamed(stream, "chat", usage, "stop", None)
+@given(stream=in_any_order(), kind=CHAT, usage=USAGE)
+def test_nothing_is_lost_whatever_the_order(stream, kind, usage):
+    found = streamed(stream, kind, usage, "stop", None)
     added_up(found)
     items = found[-1]["response"]["output"]
-    expected = whole(stream, "chat", usage, "stop", None)["output"]
+    expected = whole(stream, kind, usage, "stop", None)["output"]
     # Calls keep one item each; texts and thoughts whose pieces are torn apart may take several.
     for kind in ("function_call", "custom_tool_call"):
         assert said(items, kind) == said(expected, kind)
@@ -180,9 +182,9 @@ def said(items, kind):
 
 
 @settings(deadline=None)
-@given(stream=in_any_order())
-def test_a_stream_that_breaks_says_so_and_keeps_what_came(stream):
-    events = responses_events.Events(head())
+@given(stream=in_any_order(), kind=CHAT)
+def test_a_stream_that_breaks_says_so_and_keeps_what_came(stream, kind):
+    events = responses_events.Events(head(kind))
     data = b"".join(events.chunk(chunk) for chunk in stream)
     found = documents(data + events.error(ProvidersExhausted("it broke")) + events.done())
     added_up(found)

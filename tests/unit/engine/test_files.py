@@ -24,6 +24,7 @@ from calibrant.engine.files import Files, _struck
 from calibrant.store.blobs import BlobFolder
 from calibrant.types.content import File, Text
 from calibrant.types.message import Input, Message
+from calibrant.types.sent import Sent, SentMessage
 from calibrant.types.storage import DisabledStorage, FilesystemStorage, S3Storage, StoragePath
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -143,6 +144,17 @@ def test_always_means_always(filed):
     it.infer(input=asked(File(url=URL, detail="low")))
     image = it.sender.bodies[0]["messages"][0]["content"][1]["image_url"]
     assert image == {"url": f"data:image/png;base64,{b64(PNG)}", "detail": "low"}
+
+
+def test_always_is_stronger_than_the_callers_own_words(filed):
+    it = filed(model() + function(), said(), policy=FilePolicy(always=True))
+    words = msgspec.json.encode({"role": "user", "content": "x", "name": "Ada"})
+    sent = Sent("m", frozenset({"openai"}), {}, (SentMessage(words, 0), SentMessage(words, 1)), answers_pass=False)
+    given = Input((Message("user", (Text("x"),)), *asked(File(url=URL)).messages))
+    it.infer(input=given, sent=sent)
+    first, second = it.sender.bodies[0]["messages"]
+    assert first["name"] == "Ada"
+    assert second["content"][1]["image_url"] == {"url": f"data:image/png;base64,{b64(PNG)}"}
 
 
 def test_bytes_that_came_are_kept_once_and_named(filed):

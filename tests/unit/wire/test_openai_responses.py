@@ -421,6 +421,25 @@ def test_the_order_of_events():
     ]
 
 
+def test_calls_in_mixed_pieces_come_one_after_the_other():
+    events = responses_events.Events(head())
+    pieces = [
+        Chunk((ToolCallDelta("a", "", "f"), ToolCallDelta("b", "{", "g"))),
+        Chunk((ToolCallDelta("a", "{"), ToolCallDelta("b", "}"))),
+        Chunk((ToolCallDelta("a", "}"),)),
+        Chunk((ToolCallDelta("c", "{", "h"), ToolCallDelta("d", "", "i"))),
+        Chunk((TextDelta("0", "Well."), ToolCallDelta("d", "{}"))),
+    ]
+    data = b"".join([*map(events.chunk, pieces), events.final(Answered(head(), (), None, None, Usage(), "stop"))])
+    found = [msgspec.json.decode(line[6:]) for line in data.split(b"\n") if line.startswith(b"data: ")]
+    told = [each["output_index"] for each in found if each["type"] == "response.function_call_arguments.delta"]
+    # What waits comes before a text that begins: items stand in the order in which they came.
+    assert told == [0, 0, 1, 1, 2, 3]
+    output = found[-1]["response"]["output"]
+    assert [each.get("name") for each in output] == ["f", "g", "h", "i", None]
+    assert [each.get("arguments") for each in output] == ["{}", "{}", "{", "{}", None]
+
+
 def test_a_call_whose_name_comes_late():
     found = kinds((ToolCallDelta("1", "{"),), (ToolCallDelta("1", "}", "f"),))
     assert found[2:] == [

@@ -263,7 +263,7 @@ def _anthropic(body):
     end = {
         "type": "message_delta",
         "delta": {"stop_reason": stop, "stop_sequence": None},
-        "usage": {"output_tokens": 5},
+        "usage": usage,
     }
     return _events(*parts, end, {"type": "message_stop"}, named=True)
 
