@@ -118,9 +118,10 @@ class Blocks:
         """Return the events that end what is open, and say what had to wait."""
         out = self._close()
         for key, deltas in self._waiting.items():
-            out += b"".join([self._put(key, each) for each in deltas]) + self._close()
+            # What is open closes with the next one: only then is it known what came after it.
+            out += b"".join([self._put(key, each) for each in deltas])
         self._waiting = {}
-        return out
+        return out + self._close()
 
     def _put(self, key: _Key, delta: Delta) -> bytes:
         if key == self._key and self._open is not None:
