@@ -31,7 +31,14 @@ from calibrant.config.document_functions import (
     StaticWeights,
     Uniform,
 )
-from calibrant.config.document_gateway import Cache, GatewayBreaker, GatewayTable, NoStorage, ObjectStorageTable
+from calibrant.config.document_gateway import (
+    BatchTable,
+    Cache,
+    GatewayBreaker,
+    GatewayTable,
+    NoStorage,
+    ObjectStorageTable,
+)
 from calibrant.config.document_gateway import S3Storage as S3Table
 from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable
 from calibrant.config.document_parts import TimeoutsTable
@@ -40,6 +47,7 @@ from calibrant.config.relay import relay_of, relay_provider
 from calibrant.config.schema import (
     AnyVariant,
     Auth,
+    BatchSettings,
     BreakerPolicy,
     CacheSettings,
     Config,
@@ -179,7 +187,12 @@ def _gateway(table: GatewayTable) -> Gateway:
         auth=Auth(table.auth.enabled, table.auth.cache.ttl_ms if table.auth.cache.enabled else 0),
         relay=relay_of(table.relay),
         files=_files(table),
+        batch=_batch(table.batch),
     )
+
+
+def _batch(table: BatchTable) -> BatchSettings:
+    return BatchSettings(table.concurrency, table.native, table.lease_s, table.keep_answers_s)
 
 
 def _cache(table: Cache) -> CacheSettings:
