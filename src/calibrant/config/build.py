@@ -287,6 +287,7 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
         provider_tools=getattr(table, "provider_tools", ()),
         options={key: value for key, value in options.items() if value and value != plain[key]},
         cost=tuple(_cost_rule(rule) for rule in table.cost),
+        batch_cost=tuple(_cost_rule(rule) for rule in table.batch_cost),
     )
 
 

@@ -142,6 +142,8 @@ class Provider(Struct, frozen=True):
     """Keys that only this provider type knows, such as `reasoning_format`."""
     cost: tuple[CostRule, ...] = ()
     """What a call costs; empty to look its price up."""
+    batch_cost: tuple[CostRule, ...] = ()
+    """The same, for calls of the provider's own batches."""
 
 
 class BreakerPolicy(Struct, frozen=True):

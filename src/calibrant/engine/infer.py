@@ -34,7 +34,7 @@ from calibrant.types.answer import Answered
 from calibrant.types.request import InferenceRequest
 from calibrant.wire.raw import raw_responses
 
-__all__ = ["Make", "begin", "infer", "record", "serve", "wants_raw"]
+__all__ = ["Make", "begin", "count", "infer", "record", "serve", "wants_raw"]
 
 _LIMITED = 429
 """The limit of a gateway is reached: the caller is to slow down, whatever else has failed."""
@@ -171,7 +171,7 @@ def record(
     """
     now = monotonic()
     journal.durations["upstream"] = journal.upstream_s * 1e3
-    _count(engine, plan, journal, now, error)
+    count(engine, plan, journal, now, error)
     if engine.spool is None or plan.request.dryrun:
         return None
     made = inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
@@ -181,7 +181,8 @@ def record(
     return engine.spool.append(made)
 
 
-def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+def count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+    """Add an inference that is over to the metrics."""
     model_name = journal.rows[-1].model_name if journal.rows else ""
     status = "ok" if error is None else error.code
     engine.metrics.count_inference(

@@ -17,14 +17,14 @@ from calibrant.engine.journal import ProviderCall
 from calibrant.engine.relaying import relayed
 from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import passes
-from calibrant.providers.base import Counter
+from calibrant.providers.base import Adapter, Counter
 from calibrant.providers.extra import changed
 from calibrant.types.call import HttpCall, ModelCall
 from calibrant.types.content import Unknown
 from calibrant.types.extra import Scope
 from calibrant.types.message import Message
 
-__all__ = ["counting", "prepared"]
+__all__ = ["counting", "encoded", "prepared"]
 
 
 def prepared(
@@ -39,6 +39,19 @@ def prepared(
         Inexpressible: the caller asks for what only the caller's own dialect has, and this provider speaks another.
         MissingCredential: its credential, address or region is in no place where it should be.
         Forbidden: the caller's API key may not have this model called.
+    """
+    provider = step.provider.provider
+    adapter, http = encoded(plan, variant, call, step)
+    step.cache_key = key_of(engine, plan.request.cache, plan.caller, step, http)
+    step.secret = engine.secrets.get(provider.credential, plan.request.credentials)
+    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+
+
+def encoded(plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall) -> tuple[Adapter, HttpCall]:
+    """Return the request that the provider gets, not signed yet, and who signs it.
+
+    Raises:
+        ProviderError, Inexpressible, MissingCredential, Forbidden: as for `prepared`.
     """
     if plan.caller.grants is not None:
         check_model(step.model_name, plan.caller.grants)
@@ -57,9 +70,7 @@ def prepared(
     if body or headers:
         http = changed(http, body, headers)
     step.raw_request = http.body
-    step.cache_key = key_of(engine, request.cache, plan.caller, step, http)
-    step.secret = engine.secrets.get(provider.credential, request.credentials)
-    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+    return adapter, http
 
 
 def _check_dialect(only_here: Sequence[str], step: ProviderCall[CompiledProvider]) -> None:

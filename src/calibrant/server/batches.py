@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from calibrant.base.errors import InternalError
-from calibrant.engine.batches.look import all_elements, cancelled, find_batch, find_element, list_batches, with_answers
+from calibrant.engine.batches.look import all_elements, cancel, find_batch, find_element, list_batches, with_answers
+from calibrant.engine.batches.native import check
 from calibrant.engine.batches.submit import submit
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
@@ -63,11 +64,7 @@ class BatchDesk:
 
     async def cancel(self, http: HttpRequest) -> Answer:
         """`POST /batch_inference/{batch_id}/cancel`."""
-        now = self.engine.clock.wall_ms()
-        act = partial(cancelled, self._open(), http.params["batch_id"], _owner(http), now)
-        batch, ended = await asyncio.to_thread(act)
-        if ended:
-            self.engine.metrics.count("batches", ("cancelled",))
+        batch = await cancel(self.engine, self._open(), http.params["batch_id"], _owner(http))
         return Answer(200, encode_summary(batch))
 
     async def _find(self, http: HttpRequest) -> tuple[Catalogue, Batch]:
@@ -77,7 +74,7 @@ class BatchDesk:
             with catalogue.reading() as view:
                 return find_batch(view, http.params["batch_id"], _owner(http))
 
-        return catalogue, await asyncio.to_thread(look)
+        return catalogue, await check(self.engine, catalogue, await asyncio.to_thread(look))
 
     def _open(self) -> Catalogue:
         if self.catalogue is None:

@@ -33,6 +33,10 @@ class BatchReading(Protocol):
         """Return whether there is a batch on which this worker works or could begin to."""
         ...
 
+    def open_batches(self, kind: BatchKind) -> tuple[Batch, ...]:
+        """Return every batch of a kind that has not ended, the oldest first."""
+        ...
+
     def open_elements(self, batch_id: str) -> frozenset[str]:
         """Return the inferences of a batch that are not finished."""
         ...

@@ -114,6 +114,14 @@ class SqliteBatches:
         ).fetchone()
         return row is not None
 
+    def open_batches(self, kind: BatchKind) -> tuple[Batch, ...]:
+        """See `BatchReading.open_batches`."""
+        rows = self._connection.execute(
+            f"SELECT {_BATCH_COLUMNS} FROM batches WHERE {_OPEN} AND kind = ? ORDER BY id",  # noqa: S608
+            (kind,),
+        )
+        return tuple(_to_batch(row) for row in rows)
+
     def open_elements(self, batch_id: str) -> frozenset[str]:
         """See `BatchReading.open_elements`."""
         rows = self._connection.execute(

@@ -168,7 +168,9 @@ def test_a_native_batch_is_leased_by_name_and_remembers_its_provider(tx):
     tx.add_batch(batch(kind="native"), elements())
     assert tx.lease_batch("b1", "one", now_ms=100, until_ms=110)
     assert not tx.lease_batch("b1", "two", now_ms=105, until_ms=115)
-    assert tx.lease_batch("b1", "two", now_ms=110, until_ms=120) and not tx.lease_batch("no", "two", now_ms=1, until_ms=2)
+    assert tx.lease_batch("b1", "two", now_ms=110, until_ms=120) and not tx.lease_batch(
+        "no", "two", now_ms=1, until_ms=2
+    )
     tx.submitted("b1", "up", 106)
     tx.checked("b1", 107)
     tx.end_batch("b1", "failed", "it would not", 108)

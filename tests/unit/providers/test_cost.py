@@ -183,7 +183,7 @@ RULE = CostRule(("usage", "n"), ("usage", "n"), Decimal("0.5"), True)
 
 def test_rules_come_before_everything():
     made = pricer("openrouter", cost=(RULE,))
-    assert made.has_rules and made.reads_answer(Usage(), None)
+    assert made.has_rules() and made.reads_answer(Usage(), None)
     assert cost(made, 1, 1, raw=b'{"cost":7}', body=b'{"usage":{"n":3}}') == Priced("1.5", "config")
     assert cost(made, 1, 1, raw=b'{"cost":7}', body=b"{}") == UNKNOWN
     less = pricer(cost=(CostRule(("n",), ("n",), Decimal(-1)),))

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from calibrant.base.errors import NotFound
+from calibrant.engine.batches.native import stop
 from calibrant.engine.engine import Engine
 from calibrant.store.batches import BatchReading
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.batch import Batch, BatchElement, BatchOwner
 from calibrant.wire.batch import encode_recorded
 
-__all__ = ["all_elements", "cancelled", "find_batch", "find_element", "list_batches", "with_answers"]
+__all__ = ["all_elements", "cancel", "find_batch", "find_element", "list_batches", "with_answers"]
 
 _PAGE = 1000
 _GONE = (
@@ -89,15 +92,28 @@ def list_batches(
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-def cancelled(catalogue: Catalogue, batch_id: str, owner: BatchOwner, now_ms: int) -> tuple[Batch, bool]:
-    """Cancel a batch, unless it has ended; return it as it is now, and whether this was what ended it.
+async def cancel(engine: Engine, catalogue: Catalogue, batch_id: str, owner: BatchOwner) -> Batch:
+    """Cancel a batch, unless it has ended, and return it as it is now.
+
+    One that a provider makes goes on until the provider has stopped it: what it made until then is paid for.
 
     Raises:
         NotFound: there is none, or it is another's.
+        ProvidersExhausted: its provider cannot be told now.
+        StoreUnavailable: the catalogue cannot be written now.
     """
+    batch, ended = await asyncio.to_thread(partial(_cancelled, catalogue, batch_id, owner, engine.clock.wall_ms()))
+    if ended:
+        engine.metrics.count("batches", ("cancelled",))
+    elif batch.status in ("pending", "running"):
+        await stop(engine, batch)
+    return batch
+
+
+def _cancelled(catalogue: Catalogue, batch_id: str, owner: BatchOwner, now_ms: int) -> tuple[Batch, bool]:
     with catalogue.transaction() as tx:
         batch = find_batch(tx, batch_id, owner)
-        if batch.status not in ("pending", "running"):
+        if batch.kind == "native" or batch.status not in ("pending", "running"):
             return batch, False
         tx.cancel_batch(batch_id, now_ms)
         return find_batch(tx, batch_id, owner), True

@@ -16,24 +16,25 @@ from time import monotonic
 from msgspec import Struct
 
 from calibrant.base.errors import CalibrantError, Forbidden, InternalError, SpoolFull, StoreUnavailable
+from calibrant.engine.batches.done import ENDPOINT, already_recorded, failed
+from calibrant.engine.batches.native import check
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
-from calibrant.engine.recall import recorded
 from calibrant.engine.resolve import Lot
 from calibrant.store.catalogue import Catalogue, Tx
 from calibrant.types.batch import Batch, BatchElement, Finished
 from calibrant.types.key import Grants
 from calibrant.wire import native
-from calibrant.wire.batch import encode_recorded
 
-__all__ = ["ENDPOINT", "BatchRunner", "failed", "grants_of"]
+__all__ = ["BatchRunner"]
 
-ENDPOINT = "batch_inference"
 _log = logging.getLogger(__name__)
 _IDLE_S = 1.0
 _MOST_BATCHES = 8
 """Batches of which a worker makes elements in turn, so that a long one does not hold up the others."""
 _SWEEP_S = 300.0
+_ASK_S = 60.0
+"""How often providers are asked how their own batches go, where nobody asks us."""
 
 
 class _Job(Struct, frozen=True):
@@ -67,7 +68,8 @@ class BatchRunner:
         self._jobs: dict[asyncio.Task[None], _Job] = {}
         self._loop: asyncio.Task[None] | None = None
         self._leased: tuple[Batch, ...] = ()
-        self._renewed = self._swept = float("-inf")
+        self._asking: asyncio.Task[None] | None = None
+        self._renewed = self._swept = self._asked = float("-inf")
         self._turn = 0
         self._troubled = self._said = False
 
@@ -81,9 +83,10 @@ class BatchRunner:
 
     async def close(self, patience_s: float) -> None:
         """Begin nothing more, wait for what runs, and leave the rest to others."""
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.wait((self._loop,))
+        for task in (self._loop, self._asking):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
         if self._jobs:
             await asyncio.wait(tuple(self._jobs), timeout=patience_s)
         for task in tuple(self._jobs):
@@ -128,6 +131,9 @@ class BatchRunner:
         if now - self._swept >= _SWEEP_S:
             self._swept = now
             await asyncio.to_thread(self._sweep)
+        if now - self._asked >= _ASK_S and (self._asking is None or self._asking.done()):
+            self._asked = now
+            self._asking = asyncio.get_running_loop().create_task(self._ask())
         free = self._settings.concurrency - len(self._jobs)
         due = now - self._renewed >= self._settings.lease_s / 3
         if not due and free <= 0:
@@ -164,7 +170,7 @@ class BatchRunner:
             for left, batch in zip(range(len(order), 0, -1), order, strict=True):
                 share = -(-(free - len(jobs)) // left)
                 if share > 0:
-                    grants, barred = grants_of(tx, batch)
+                    grants, barred = _grants_of(tx, batch)
                     elements = tx.claim_elements(batch.id, share)
                     jobs += [_Job(batch, element, grants, barred) for element in elements]
         return leased, jobs
@@ -172,6 +178,24 @@ class BatchRunner:
     def _release(self) -> None:
         with self._catalogue.transaction() as tx:
             tx.release_batches(self._worker)
+
+    async def _ask(self) -> None:
+        """See how batches go that providers make; one that cannot be asked does not keep us from the next."""
+        try:
+            for batch in await asyncio.to_thread(self._open_native):
+                try:
+                    await check(self._engine, self._catalogue, batch)
+                except CalibrantError as error:
+                    _log.warning("batch %s: %s", batch.id, error.message)
+        except CalibrantError as error:
+            _log.warning("batches of providers cannot be looked at now: %s", error.message)
+        except Exception:  # noqa: BLE001 - a named edge: nobody waits for this task
+            _log.exception("a fault of the gateway while asking for a batch")
+            self._engine.metrics.count("internal_errors", ("batches",))
+
+    def _open_native(self) -> tuple[Batch, ...]:
+        with self._catalogue.reading() as view:
+            return view.open_batches("native")
 
     def _sweep(self) -> None:
         before = self._engine.clock.wall_ms() - self._settings.keep_answers_s * 1000
@@ -198,13 +222,8 @@ class BatchRunner:
         element, batch = job.element, job.batch
         if job.barred is not None:
             return failed(element, Forbidden(job.barred, reason="key"))
-        if element.status == "orphaned" and self._engine.targets is not None:
-            row = await recorded(self._engine, element.inference_id)
-            answer = None if row is None else encode_recorded(row)
-            if answer is not None:
-                return Finished(element.inference_id, "completed", answer)
-            if row is not None and row.status == "error":
-                return Finished(element.inference_id, "failed", None, row.error_code, row.error_message)
+        if element.status == "orphaned" and (known := await already_recorded(self._engine, element)) is not None:
+            return known
         caller = Caller(ENDPOINT, key_id=batch.key_id, grants=job.grants)
         lot = Lot(element.inference_id, batch.id, batch.variant_name, batch.probability)
         try:
@@ -229,14 +248,7 @@ class BatchRunner:
             tx.put_back(job.element.inference_id, orphaned=orphaned)
 
 
-def failed(element: BatchElement, error: CalibrantError) -> Finished:
-    """Return that an element failed."""
-    # A message may quote what a client sent, and half a surrogate pair cannot be stored.
-    message = error.message.encode("utf-8", "replace").decode()
-    return Finished(element.inference_id, "failed", None, error.code, message)
-
-
-def grants_of(tx: Tx, batch: Batch) -> tuple[Grants | None, str | None]:
+def _grants_of(tx: Tx, batch: Batch) -> tuple[Grants | None, str | None]:
     """Return what the key of a batch may use now, and why it may use nothing."""
     if batch.key_id is None:
         return None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, Forbidden, InvalidRequest, MissingCredential
 from calibrant.base.ids import uuid7
-from calibrant.engine.compiled import CompiledModel, CompiledVariant
+from calibrant.engine.batches.native import hand_over, native_of
+from calibrant.engine.compiled import CompiledProvider, CompiledVariant
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_variant
-from calibrant.engine.resolve import Lot, resolve
+from calibrant.engine.resolve import Lot, Plan, resolve
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.batch import Batch, BatchElement, BatchRequest
 from calibrant.types.request import InferenceRequest
@@ -42,11 +43,12 @@ async def submit(
 
     Raises:
         RequestError: an element could not be served as it stands, or the batch as a whole; nothing is accepted.
+        ProvidersExhausted: the provider whose batch it would be does not take it.
         StoreUnavailable: it cannot be stored now.
         SpoolFull: there is no room to record it.
     """
     engine.reserve()
-    # By this name, or the answer to an unknown function would speak of an element.
+    # First, or the answer to an unknown function would speak of an element.
     engine.compiler.function(asked.function_name)
     batch_id = uuid7()
     chosen = _choose(engine, asked, batch_id, caller)
@@ -56,11 +58,15 @@ async def submit(
         raise InvalidRequest(
             f"the variant {chosen.variant.variant.name!r} names the model {name!r}, which is not there"
         )
-    _check_credentials(engine, model)
+    native = native_of(engine, chosen.variant, model)
+    _check_credentials(engine, model.providers if native is None else (native,))
+    plans: list[Plan] = []
     elements: list[BatchElement] = []
     for position, (body, episode_id) in enumerate(zip(asked.bodies, asked.episode_ids, strict=True)):
         lot = Lot(uuid7(), batch_id, chosen.variant.variant.name, chosen.probability)
-        _check(engine, body, caller, lot, position)
+        plan = _planned(engine, body, caller, lot, position)
+        if native is not None:
+            plans.append(plan)
         elements.append(BatchElement(lot.inference_id, batch_id, position, episode_id, body=body))
         if position % _AT_ONCE == _AT_ONCE - 1:
             await asyncio.sleep(0)
@@ -69,17 +75,25 @@ async def submit(
         id=batch_id,
         key_id=caller.key_id,
         status="pending",
-        kind="gateway",
+        kind="gateway" if native is None else "native",
         function_name=asked.function_name,
         variant_name=chosen.variant.variant.name,
         probability=chosen.probability,
         model_name=name,
+        provider_name="" if native is None else native.provider.name,
         total=len(elements),
         created_at=now,
         updated_at=now,
     )
     kept = tuple(elements)
     await asyncio.to_thread(partial(_add, catalogue, batch, kept))
+    if native is not None:
+        try:
+            theirs = await hand_over(engine, chosen.variant, native, plans)
+        except CalibrantError as error:
+            await asyncio.to_thread(partial(_refused, catalogue, batch_id, error, now))
+            raise
+        await asyncio.to_thread(partial(_taken, catalogue, batch_id, theirs, engine.clock.wall_ms()))
     engine.metrics.count("batches", ("accepted",))
     return batch, kept
 
@@ -87,6 +101,18 @@ async def submit(
 def _add(catalogue: Catalogue, batch: Batch, elements: tuple[BatchElement, ...]) -> None:
     with catalogue.transaction() as tx:
         tx.add_batch(batch, elements)
+
+
+def _taken(catalogue: Catalogue, batch_id: str, provider_batch_id: str, now_ms: int) -> None:
+    with catalogue.transaction() as tx:
+        tx.submitted(batch_id, provider_batch_id, now_ms)
+
+
+def _refused(catalogue: Catalogue, batch_id: str, error: CalibrantError, now_ms: int) -> None:
+    message = error.message.encode("utf-8", "replace").decode()
+    with catalogue.transaction() as tx:
+        tx.end_batch(batch_id, "failed", message, now_ms)
+        tx.fail_open_elements(batch_id, error.code, message, now_ms)
 
 
 def _choose(engine: Engine, asked: BatchRequest, batch_id: str, caller: Caller) -> _Chosen:
@@ -123,10 +149,10 @@ def _choose(engine: Engine, asked: BatchRequest, batch_id: str, caller: Caller) 
     )
 
 
-def _check(engine: Engine, body: bytes, caller: Caller, lot: Lot, position: int) -> None:
+def _planned(engine: Engine, body: bytes, caller: Caller, lot: Lot, position: int) -> Plan:
     request = _decoded(engine, body, position)
     with _about(position):
-        resolve(engine, request, caller, monotonic(), lot)
+        return resolve(engine, request, caller, monotonic(), lot)
 
 
 def _decoded(engine: Engine, body: bytes, position: int) -> InferenceRequest:
@@ -141,17 +167,18 @@ def _about(position: int) -> Generator[None]:
         yield
     except CalibrantError as error:
         error.message = f"element {position}: {error.message}"
+        error.args = (error.message,)
         raise
 
 
-def _check_credentials(engine: Engine, model: CompiledModel) -> None:
+def _check_credentials(engine: Engine, providers: Sequence[CompiledProvider]) -> None:
     """Refuse a batch whose every provider wants credentials that come with a request.
 
     Raises:
         MissingCredential: it is one.
     """
     missing: MissingCredential | None = None
-    for provider in model.providers:
+    for provider in providers:
         try:
             provider.speaking({})
             engine.secrets.get(provider.provider.credential, {})
