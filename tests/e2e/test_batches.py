@@ -7,6 +7,7 @@ import pytest
 from tests.support.faults import INPUT, function, model
 from tests.support.gateway import gateway, until
 
+from calibrant.testing.batches import BatchHouse, run_batch_house
 from calibrant.testing.faults import Answer, Latency, Script
 from calibrant.testing.upstream import run_upstream
 
@@ -90,3 +91,48 @@ def test_a_stopped_gateway_goes_on_where_it_was(tmp_path, upstream):
         assert len(ended(running, started["batch_id"])["inferences"]) == 30
         running.settled()
         assert running.rows("SELECT count(*) AS n FROM model_inferences") == [{"n": 30}]
+
+
+NATIVE = """
+[models.{name}]
+routing = ["p"]
+[models.{name}.providers.p]
+type = "{name}"
+model_name = "{model}"
+api_base = "{url}"
+api_key_location = "env::VENDOR_KEY"
+batch_cost = [{{ pointer = "{pointer}", cost_per_million = 1.0 }}]
+[functions.{name}]
+type = "chat"
+variants.only = {{ type = "chat_completion", model = "{name}" }}
+"""
+
+
+def test_batches_that_vendors_make(tmp_path):
+    house = BatchHouse()
+    with run_batch_house(house) as url:
+        head = HEAD.replace("concurrency = 4", 'native = "always"')
+        head += NATIVE.format(name="openai", model="gpt-5", url=url, pointer="/usage/prompt_tokens")
+        head += NATIVE.format(name="anthropic", model="claude-sonnet-4-6", url=url, pointer="/usage/input_tokens")
+        with gateway(tmp_path, head, env={"VENDOR_KEY": "sk-secret"}) as running:
+            started = [
+                running.post("/batch_inference", of(12, function_name=name)).json() for name in ("openai", "anthropic")
+            ]
+            assert [listed(running, each["batch_id"])["kind"] for each in started] == ["native", "native"]
+            for each in started:
+                assert running.get(f"/batch_inference/{each['batch_id']}").json() == {"status": "pending"}
+            for pid in running.children()["worker"]:
+                os.kill(pid, signal.SIGKILL)
+            house.finish()
+            for each in started:
+                told = ended(running, each["batch_id"])
+                assert [one["inference_id"] for one in told["inferences"]] == each["inference_ids"]
+                assert {one["usage"]["cost"] for one in told["inferences"]} == {0.000012}
+            assert running.settled()["missing"] == 0
+            calls = running.rows("SELECT cost, price_version, count(*) AS n FROM model_inferences GROUP BY 1, 2")
+            assert [(row["cost"], row["price_version"], row["n"]) for row in calls] == [
+                ("0.000012", "config+processing=batch", 24)
+            ]
+            assert {"x-api-key", "authorization"} <= {name for headers in house.headers for name in headers}
+            for path in tmp_path.rglob("*"):
+                assert path.is_dir() or b"sk-secret" not in path.read_bytes(), path

@@ -8,10 +8,14 @@ __all__ = [
     "AnthropicBatch",
     "AnthropicBatchLine",
     "AnthropicError",
+    "AnthropicProblem",
+    "AnthropicResult",
     "OpenAIBatch",
     "OpenAIBatchLine",
     "OpenAIFile",
     "OpenAIProblem",
+    "OpenAIProblems",
+    "OpenAIResponse",
 ]
 
 
