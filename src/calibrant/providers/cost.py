@@ -242,7 +242,7 @@ class _Model:
 
     def batch_rates(self, at_ms: int) -> tuple[Rates, str] | None:
         """Return the rates of a call in a batch, and their version; null where the table has none."""
-        if not any(set(each.when) == {_BATCH_SPECIAL} and each.prices for each in self._prices.variants):
+        if not any(set(each.when) == {_BATCH_SPECIAL} for each in self._prices.variants):
             return None
         return self._varied(_BATCH_SPECIAL, at_ms), self._version + _BATCH
 

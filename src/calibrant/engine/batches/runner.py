@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from time import monotonic
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -27,6 +30,8 @@ from calibrant.types.key import Grants
 from calibrant.wire import native
 
 __all__ = ["BatchRunner"]
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _IDLE_S = 1.0
@@ -65,6 +70,8 @@ class BatchRunner:
         self._idle_s = idle_s
         self._settings = engine.config.gateway.batch
         self._wake = asyncio.Event()
+        # One thread: what it does to the catalogue comes one after the other, and waits for nobody else's.
+        self._thread = ThreadPoolExecutor(1, "batches")
         self._jobs: dict[asyncio.Task[None], _Job] = {}
         self._loop: asyncio.Task[None] | None = None
         self._leased: tuple[Batch, ...] = ()
@@ -95,10 +102,14 @@ class BatchRunner:
             await asyncio.wait(tuple(self._jobs))
         if self._catalogue.exists():
             try:
-                await asyncio.to_thread(self._release)
+                await self._do(self._release)
             except StoreUnavailable as error:
                 # The leases end by themselves.
                 _log.warning("batches were not released: %s", error.message)
+        self._thread.shutdown(wait=True)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _work(self) -> None:
         while True:
@@ -130,7 +141,7 @@ class BatchRunner:
         now = monotonic()
         if now - self._swept >= _SWEEP_S:
             self._swept = now
-            await asyncio.to_thread(self._sweep)
+            await self._do(self._sweep)
         if now - self._asked >= _ASK_S and (self._asking is None or self._asking.done()):
             self._asked = now
             self._asking = asyncio.get_running_loop().create_task(self._ask())
@@ -138,10 +149,10 @@ class BatchRunner:
         due = now - self._renewed >= self._settings.lease_s / 3
         if not due and free <= 0:
             return
-        if not (self._leased or self._jobs) and not await asyncio.to_thread(self._waits):
+        if not (self._leased or self._jobs) and not await self._do(self._waits):
             return
         self._turn += 1
-        self._leased, jobs = await asyncio.to_thread(self._claim, free)
+        self._leased, jobs = await self._do(partial(self._claim, free))
         self._renewed = now
         for job in jobs:
             task = asyncio.get_running_loop().create_task(self._make(job))
@@ -182,7 +193,7 @@ class BatchRunner:
     async def _ask(self) -> None:
         """See how batches go that providers make; one that cannot be asked does not keep us from the next."""
         try:
-            for batch in await asyncio.to_thread(self._open_native):
+            for batch in await self._do(self._open_native):
                 try:
                     await check(self._engine, self._catalogue, batch)
                 except CalibrantError as error:
@@ -210,11 +221,11 @@ class BatchRunner:
             # Of one that was broken off nobody knows how far it came.
             orphaned = job.element.status == "orphaned" or isinstance(error, asyncio.CancelledError)
             self._troubled = True
-            await asyncio.to_thread(partial(self._put_back, job, orphaned=orphaned))
+            await self._do(partial(self._put_back, job, orphaned=orphaned))
             if isinstance(error, asyncio.CancelledError):
                 raise
             return
-        batch = await asyncio.to_thread(self._finish, done)
+        batch = await self._do(partial(self._finish, done))
         if batch is not None and batch.status in ("completed", "failed"):
             self._engine.metrics.count("batches", (batch.status,))
 
