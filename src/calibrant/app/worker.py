@@ -46,6 +46,7 @@ from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
+from calibrant.store.cache import ResponseCache
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader

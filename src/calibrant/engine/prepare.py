@@ -47,7 +47,9 @@ def prepared(
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 
 
-def encoded(plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall) -> tuple[Adapter, HttpCall]:
+def encoded(
+    plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> tuple[Adapter, HttpCall]:
     """Return the request that the provider gets, not signed yet, and who signs it.
 
     Raises:

@@ -55,7 +55,9 @@ _LOST_MS = 900_000
 T = TypeVar("T")
 
 
-def native_of(engine: Engine, variant: CompiledVariant, model: CompiledModel) -> CompiledProvider | None:
+def native_of(
+    engine: Engine, variant: CompiledVariant, model: CompiledModel[CompiledProvider]
+) -> CompiledProvider | None:
     """Return the provider that makes batches of this variant itself; null where the gateway has to.
 
     It is the first of the model's providers. One at an address of its own may lack the interface, so there it is only
@@ -78,11 +80,10 @@ async def hand_over(engine: Engine, variant: CompiledVariant, provider: Compiled
         ProvidersExhausted: the provider does not take it.
     """
     calls: list[BatchCall] = []
+    limit = outermost(engine.config.gateway, monotonic())
     for position, plan in enumerate(plans):
         try:
-            step, _ = _encoded(
-                plan, variant, provider, Journal(plan.inference_id), outermost(engine.config.gateway, 0.0)
-            )
+            step, _ = await _encoded(plan, variant, provider, Journal(plan.inference_id), limit)
         except CalibrantError as error:
             raise InvalidRequest(f"element {position}: {error.message}") from None
         calls.append(BatchCall(plan.inference_id, step.raw_request))
@@ -136,12 +137,13 @@ async def stop(engine: Engine, batch: Batch) -> None:
         await _converse(engine, provider, _batcher(provider).cancel(batch.provider_batch_id))
 
 
-def _encoded(
+async def _encoded(
     plan: Plan, variant: CompiledVariant, provider: CompiledProvider, journal: Journal, limit: Limit
-) -> tuple[ProviderCall, ModelCall]:
+) -> tuple[ProviderCall[CompiledProvider], ModelCall]:
     call = model_call(plan, variant, journal)
     step = ProviderCall(variant.variant.name, variant.variant.model, provider, limit, monotonic(), batched=True)
-    encoded(plan, variant.variant, call, step)
+    ready = call if plan.files is None else await plan.files.ready(call, provider.provider, limit)
+    encoded(plan, variant.variant, ready, step)
     return step, call
 
 
@@ -221,7 +223,7 @@ async def _outcome(
     variant = next(plan.draw.order)
     if not isinstance(variant, CompiledVariant):
         return failed(element, InvalidRequest(f"the variant {batch.variant_name!r} makes no batches any more"))
-    step, call = _encoded(plan, variant, provider, journal, outermost(engine.config.gateway, started))
+    step, call = await _encoded(plan, variant, provider, journal, outermost(engine.config.gateway, started))
     try:
         said = line.answer
         if said is None:
@@ -246,6 +248,8 @@ async def _spool(
     answered: Answered | None = None,
     error: CalibrantError | None = None,
 ) -> None:
+    if plan.files is not None:
+        await plan.files.settle()
     now = monotonic()
     count(engine, plan, journal, now, error)
     if engine.spool is None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import CalibrantError, Forbidden, InvalidRequest, MissingCredential
 from calibrant.base.ids import uuid7
 from calibrant.engine.batches.native import hand_over, native_of
-from calibrant.engine.compiled import CompiledProvider, CompiledVariant
+from calibrant.engine.compiled import CompiledModel, CompiledProvider, CompiledVariant
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.grants import check_variant
 from calibrant.engine.resolve import Lot, Plan, resolve
@@ -59,7 +59,7 @@ async def submit(
             f"the variant {chosen.variant.variant.name!r} names the model {name!r}, which is not there"
         )
     native = native_of(engine, chosen.variant, model)
-    _check_credentials(engine, model.providers if native is None else (native,))
+    _check_credentials(engine, _callable(engine, model) if native is None else (native,))
     plans: list[Plan] = []
     elements: list[BatchElement] = []
     for position, (body, episode_id) in enumerate(zip(asked.bodies, asked.episode_ids, strict=True)):
@@ -169,6 +169,12 @@ def _about(position: int) -> Generator[None]:
         error.message = f"element {position}: {error.message}"
         error.args = (error.message,)
         raise
+
+
+def _callable(engine: Engine, model: CompiledModel[CompiledProvider]) -> tuple[CompiledProvider, ...]:
+    """Return the providers of a model, and of those that take over from it."""
+    models = (model, *(engine.compiler.model(name) for name in model.fallbacks))
+    return tuple(provider for each in models if each is not None for provider in each.providers)
 
 
 def _check_credentials(engine: Engine, providers: Sequence[CompiledProvider]) -> None:
