@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TypeVar
@@ -47,10 +48,10 @@ _AT_ONCE = 20
 """So many elements are prepared, or recorded, before other requests get their turn."""
 _PAUSE_MS = 5_000
 """A provider is not asked more often how a batch goes."""
-_LEASE_MS = 60_000
-"""How long a check may take beyond the time that the provider has for its answers."""
-_LOST_MS = 900_000
-"""After this a batch that was never said to be handed over is given up: its worker died in the middle."""
+_LOST_MS = 600_000
+"""So long after the provider's time is over, a batch is given up that was never said to be handed over: its worker died
+in the middle.
+"""
 
 T = TypeVar("T")
 
@@ -83,7 +84,8 @@ async def hand_over(engine: Engine, variant: CompiledVariant, provider: Compiled
     limit = outermost(engine.config.gateway, monotonic())
     for position, plan in enumerate(plans):
         try:
-            step, _ = await _encoded(plan, variant, provider, Journal(plan.inference_id), limit)
+            step, call = _prepared(plan, variant, provider, Journal(plan.inference_id), limit)
+            await _encode(plan, variant, call, step)
         except CalibrantError as error:
             raise InvalidRequest(f"element {position}: {error.message}") from None
         calls.append(BatchCall(plan.inference_id, step.raw_request))
@@ -106,20 +108,20 @@ async def check(engine: Engine, catalogue: Catalogue, batch: Batch) -> Batch:
     if batch.kind != "native" or batch.status not in ("pending", "running") or now - batch.checked_at < _PAUSE_MS:
         return batch
     if batch.provider_batch_id is None:
-        return (
-            await asyncio.to_thread(partial(_give_up, catalogue, batch, now))
-            if now - batch.created_at > _LOST_MS
-            else batch
-        )
+        lost = now - batch.created_at > engine.config.gateway.global_outbound_http_timeout_ms + _LOST_MS
+        return await asyncio.to_thread(partial(_give_up, catalogue, batch, now)) if lost else batch
     provider = _provider(engine, batch)
     worker = uuid7()
     if provider is None or not await asyncio.to_thread(partial(_lease, engine, catalogue, batch, worker)):
         return batch
+    keeper = asyncio.get_running_loop().create_task(_keep(engine, catalogue, batch, worker))
     try:
         end = await _converse(engine, provider, _batcher(provider).poll(batch.provider_batch_id))
         if end is not None:
             await _record_all(engine, catalogue, batch, provider, end)
     finally:
+        keeper.cancel()
+        await asyncio.wait((keeper,))
         found = await asyncio.to_thread(partial(_released, catalogue, batch, worker))
     if found.status in ("completed", "failed", "cancelled"):
         engine.metrics.count("batches", (found.status,))
@@ -137,14 +139,18 @@ async def stop(engine: Engine, batch: Batch) -> None:
         await _converse(engine, provider, _batcher(provider).cancel(batch.provider_batch_id))
 
 
-async def _encoded(
+def _prepared(
     plan: Plan, variant: CompiledVariant, provider: CompiledProvider, journal: Journal, limit: Limit
 ) -> tuple[ProviderCall[CompiledProvider], ModelCall]:
     call = model_call(plan, variant, journal)
     step = ProviderCall(variant.variant.name, variant.variant.model, provider, limit, monotonic(), batched=True)
-    ready = call if plan.files is None else await plan.files.ready(call, provider.provider, limit)
-    encoded(plan, variant.variant, ready, step)
     return step, call
+
+
+async def _encode(plan: Plan, variant: CompiledVariant, call: ModelCall, step: ProviderCall[CompiledProvider]) -> None:
+    """Put what the provider is sent into the step."""
+    ready = call if plan.files is None else await plan.files.ready(call, step.provider.provider, step.limit)
+    encoded(plan, variant.variant, ready, step)
 
 
 def _batcher(provider: CompiledProvider) -> Batcher:
@@ -223,7 +229,10 @@ async def _outcome(
     variant = next(plan.draw.order)
     if not isinstance(variant, CompiledVariant):
         return failed(element, InvalidRequest(f"the variant {batch.variant_name!r} makes no batches any more"))
-    step, call = await _encoded(plan, variant, provider, journal, outermost(engine.config.gateway, started))
+    step, call = _prepared(plan, variant, provider, journal, outermost(engine.config.gateway, started))
+    # What was sent is worked out again for the record; an answer that has come is not given up for want of that.
+    with suppress(CalibrantError):
+        await _encode(plan, variant, call, step)
     try:
         said = line.answer
         if said is None:
@@ -263,12 +272,20 @@ async def _spool(
 
 def _lease(engine: Engine, catalogue: Catalogue, batch: Batch, worker: str) -> bool:
     now_ms = engine.clock.wall_ms()
-    lease_ms = engine.config.gateway.global_outbound_http_timeout_ms + _LEASE_MS
+    lease_ms = round(engine.config.gateway.batch.lease_s * 1e3)
     with catalogue.transaction() as tx:
         leased = tx.lease_batch(batch.id, worker, now_ms=now_ms, until_ms=now_ms + lease_ms)
         if leased:
             tx.checked(batch.id, now_ms)
         return leased
+
+
+async def _keep(engine: Engine, catalogue: Catalogue, batch: Batch, worker: str) -> None:
+    """Renew the lease for as long as the provider and the record take."""
+    while True:
+        await asyncio.sleep(engine.config.gateway.batch.lease_s / 3)
+        with suppress(StoreUnavailable):
+            await asyncio.to_thread(partial(_lease, engine, catalogue, batch, worker))
 
 
 def _released(catalogue: Catalogue, batch: Batch, worker: str) -> Batch:

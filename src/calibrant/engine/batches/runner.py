@@ -67,8 +67,9 @@ class BatchRunner:
         self._engine = engine
         self._catalogue = catalogue
         self._worker = worker
-        self._idle_s = idle_s
         self._settings = engine.config.gateway.batch
+        # A lease is renewed between two looks, too.
+        self._idle_s = min(idle_s, self._settings.lease_s / 4)
         self._wake = asyncio.Event()
         # One thread: what it does to the catalogue comes one after the other, and waits for nobody else's.
         self._thread = ThreadPoolExecutor(1, "batches")

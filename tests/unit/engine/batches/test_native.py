@@ -2,16 +2,20 @@
 
 import asyncio
 import dataclasses
+from base64 import b64encode
 
 import pytest
 from msgspec.structs import replace
 from tests.support.batches import ALL, Batches, body, house_steps
 from tests.support.engine import Stored, function, model, variant
 
-from calibrant.base.errors import InvalidRequest, ProvidersExhausted, SpoolFull
+from calibrant.base.errors import FileUnavailable, InvalidRequest, ProvidersExhausted, SpoolFull
+from calibrant.config.schema import FilePolicy
 from calibrant.engine.batches.look import cancel
 from calibrant.engine.batches.native import check
+from calibrant.engine.files import Attached, Files
 from calibrant.testing.batches import BatchHouse
+from calibrant.types.storage import DisabledStorage
 
 ALWAYS = '[gateway]\nbatch = { native = "always" }\n'
 KEY = {"KEY": "sk-very-secret"}
@@ -202,6 +206,90 @@ def test_what_was_recorded_before_the_worker_died_is_not_recorded_again(line):
     assert len(line.records) == 1
 
 
+def test_a_check_that_takes_long_keeps_its_lease_and_one_that_died_loses_it(tmp_path):
+    head = '[gateway]\nbatch = { native = "always", lease_s = 1.0 }\n'
+    line = Native(tmp_path, head + DIALECTS["openai"] + function())
+
+    async def main():
+        batch, _ = await line.send(body("one"))
+        line.house.finish()
+        asked, go_on = asyncio.Event(), asyncio.Event()
+        send = line.sender.send
+
+        async def slow(call, deadline):
+            asked.set()
+            await go_on.wait()
+            return await send(call, deadline)
+
+        line.sender.send = slow
+        line.clock.ahead += 6_000
+        first = asyncio.get_running_loop().create_task(check(line.engine, line.catalogue, line.batch(batch.id)))
+        await asked.wait()
+        until = lease_of(line)
+        await line.until(lambda: lease_of(line) > until)  # it is renewed
+        assert (await line.check(batch.id, after_ms=0)).status == "running"
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        line.sender.send = send
+        assert lease_of(line) == 0
+        # A worker that was killed could not say so.
+        with line.catalogue.transaction() as tx:
+            now = line.clock.wall_ms()
+            tx.lease_batch(batch.id, "dead", now_ms=now, until_ms=now + 1_000)
+            tx.claim_elements(batch.id, 1)
+        assert (await line.check(batch.id)).status == "completed"
+
+    run(main())
+    assert len(line.records) == 1
+
+
+def lease_of(line):
+    with line.catalogue.reading() as view:
+        return view._connection.execute("SELECT lease_until FROM batches").fetchone()[0]
+
+
+def test_an_answer_is_recorded_though_a_file_of_the_question_is_gone(line):
+    files = Files(FilePolicy(always=True), DisabledStorage(), sender=line.sender, metrics=line.engine.metrics)
+    line.engine = dataclasses.replace(line.engine, files=files)
+    image = b64encode(b"pixels" * 20).decode()
+    content = [{"type": "text", "text": "what is this"}, {"type": "file", "data": image, "mime_type": "image/png"}]
+
+    async def main():
+        batch, elements = await line.send(body(inputs=[{"messages": [{"role": "user", "content": content}]}]))
+        (calls,) = line.house.calls.values()
+        assert image in str(calls)
+        line.house.finish()
+        ready, Attached.ready = Attached.ready, gone
+        try:
+            assert (await line.check(batch.id)).completed == 1
+        finally:
+            Attached.ready = ready
+
+    async def gone(*_):
+        raise FileUnavailable("gone")
+
+    run(main())
+    assert line.row.status == "ok" and line.attempts[0].raw_request is None
+    assert image.encode() not in line.row.input
+
+
+def test_files_are_named_in_the_record_of_what_was_sent(line):
+    files = Files(FilePolicy(), DisabledStorage(), sender=line.sender, metrics=line.engine.metrics)
+    line.engine = dataclasses.replace(line.engine, files=files)
+    image = b64encode(b"pixels" * 20).decode()
+    content = [{"type": "text", "text": "what is this"}, {"type": "file", "data": image, "mime_type": "image/png"}]
+
+    async def main():
+        batch, _ = await line.send(body(inputs=[{"messages": [{"role": "user", "content": content}]}]))
+        line.house.finish()
+        assert (await line.check(batch.id)).completed == 1
+
+    run(main())
+    request = line.attempts[0].raw_request
+    assert b"what is this" in request and image.encode() not in request and b"<file " in request
+
+
 def test_a_cancelled_batch_keeps_what_was_made(line):
     async def main():
         batch, _ = await line.send(body("one", "two", "three"))
@@ -233,7 +321,7 @@ def test_a_batch_that_was_never_said_to_be_handed_over_is_given_up(line):
         with line.catalogue.transaction() as tx:
             tx._connection.execute("UPDATE batches SET provider_batch_id = NULL, status = 'pending'")
         assert (await line.check(batch.id)).status == "pending"
-        assert (await line.check(batch.id, after_ms=900_000)).status == "failed"
+        assert (await line.check(batch.id, after_ms=1_500_001)).status == "failed"
         told = await line.told(batch.id)
         assert "not known" in told["error"] and told["failures"][0]["code"] == "not_handed_over"
 
