@@ -16,6 +16,13 @@ __all__ = [
     "OpenAIProblem",
     "OpenAIProblems",
     "OpenAIResponse",
+    "StorageList",
+    "StorageObject",
+    "VertexBatchLine",
+    "VertexJob",
+    "VertexLabelled",
+    "VertexOutput",
+    "VertexProblem",
 ]
 
 
@@ -99,3 +106,52 @@ class AnthropicError(Struct, frozen=True):
     """The outer part of an error."""
 
     error: AnthropicProblem = AnthropicProblem()
+
+
+class VertexOutput(Struct, frozen=True, rename="camel"):
+    """Where a job's answers are."""
+
+    gcs_output_directory: str | None = None
+
+
+class VertexProblem(Struct, frozen=True):
+    """Why a job failed."""
+
+    message: str = ""
+
+
+class VertexJob(Struct, frozen=True, rename="camel"):
+    """A batch prediction job."""
+
+    name: str
+    state: str = ""
+    output_info: VertexOutput | None = None
+    error: VertexProblem | None = None
+
+
+class VertexLabelled(Struct, frozen=True):
+    """The request of a line, as far as it tells whose it is."""
+
+    labels: dict[str, str] = {}
+
+
+class VertexBatchLine(Struct, frozen=True):
+    """A line of the answers, which has the request again."""
+
+    request: VertexLabelled = VertexLabelled()
+    response: Raw = Raw()
+    """Empty, null or without a field where there is none."""
+    status: str = ""
+
+
+class StorageObject(Struct, frozen=True):
+    """An object of a bucket."""
+
+    name: str
+
+
+class StorageList(Struct, frozen=True, rename="camel"):
+    """A page of a bucket's objects."""
+
+    items: list[StorageObject] = []
+    next_page_token: str | None = None

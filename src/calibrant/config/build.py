@@ -40,7 +40,7 @@ from calibrant.config.document_gateway import (
     ObjectStorageTable,
 )
 from calibrant.config.document_gateway import S3Storage as S3Table
-from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable
+from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable, VertexBatch
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.relay import relay_of, relay_provider
@@ -97,7 +97,11 @@ def build(
     tools = {key: _tool(key, table) for key, table in document.tools.items()}
     breaker = document.gateway.breaker
     relay = relay_of(document.gateway.relay)
-    models = {name: _model(name, table, defaults, breaker, relay) for name, table in document.models.items()}
+    storage = document.provider_types.gcp_vertex_gemini.batch
+    models = {
+        name: _with_storage(_model(name, table, defaults, breaker, relay), storage)
+        for name, table in document.models.items()
+    }
     payloads = document.record.payloads
     return Config(
         gateway=_gateway(document.gateway),
@@ -241,6 +245,20 @@ def _model(
 def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
     values = {name: getattr(own, name) for name in BreakerPolicy.__struct_fields__}
     return BreakerPolicy(**{name: getattr(general, name) if v is None else v for name, v in values.items()})
+
+
+def _with_storage(model: Model, storage: VertexBatch | None) -> Model:
+    """Return the model with the places where Vertex AI's batches come from and go to."""
+    if storage is None or storage.storage_type == "none":
+        return model
+    places = {"batch_input": storage.input_uri_prefix, "batch_output": storage.output_uri_prefix}
+    return replace(
+        model,
+        providers=tuple(
+            replace(each, options=each.options | places) if each.type == "gcp_vertex_gemini" else each
+            for each in model.providers
+        ),
+    )
 
 
 def _embedding_model(

@@ -71,7 +71,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("functions.*.evaluators", "evaluators", "nothing is evaluated"),
     _inert("optimizers", "optimizers", "nothing is optimized"),
     _inert("provider_types.*.sft", "fine-tuning", "nothing is tuned"),
-    _inert("provider_types.*.batch", "Vertex AI's own batches", "the gateway makes them itself, call by call"),
     _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
     _inert(f"{_PROVIDER}.timeout_ms", "one timeout of a chat model", "`timeouts` has its timeouts"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),

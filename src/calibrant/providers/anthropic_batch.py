@@ -78,7 +78,7 @@ class AnthropicBatches:
             return None
         answer = yield HttpCall("GET", f"{url}/results", _HEADERS, b"")
         lines = tuple(_to_batch_line(line) for line in read_lines(self._name, answer, _line))
-        return BatchEnd(lines, "the provider's batch has ended", batch.cancel_initiated_at is not None)
+        return BatchEnd(lines, "the batch has ended, without an answer to this", batch.cancel_initiated_at is not None)
 
     def cancel(self, batch_id: str) -> Steps[None]:
         """Have a batch end early.

@@ -22,6 +22,7 @@ from calibrant.providers.openai_responses import OpenAIResponses
 from calibrant.providers.relay import Relay
 from calibrant.providers.relay_embeddings import RelayEmbeddings
 from calibrant.providers.sagemaker import SageMaker
+from calibrant.providers.vertex_batch import vertex_batches
 
 __all__ = ["BUILT", "adapter", "batcher", "embedder"]
 
@@ -45,9 +46,10 @@ _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
 }
 """Dialects of embeddings, by provider type."""
 
-_BATCHERS: Mapping[str, Callable[[Provider], Batcher]] = {
+_BATCHERS: Mapping[str, Callable[[Provider], Batcher | None]] = {
     "anthropic": AnthropicBatches,
     "openai": OpenAIBatches,
+    "gcp_vertex_gemini": vertex_batches,
 }
 """Dialects of batches, by provider type."""
 
@@ -86,7 +88,7 @@ def embedder(provider: Provider) -> Embedder:
 
 
 def batcher(provider: Provider) -> Batcher | None:
-    """Return the codec of a provider's own batches, or null where its type has none."""
+    """Return the codec of a provider's own batches, or null where its type has none, or it lacks what they need."""
     make = _BATCHERS.get(provider.type)
     return None if make is None else make(provider)
 

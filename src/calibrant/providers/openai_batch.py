@@ -72,7 +72,7 @@ class OpenAIBatches:
                 answer = yield self._get(f"files/{quote(file_id, safe='')}/content")
                 lines += [_to_batch_line(line) for line in read_lines(self._name, answer, _line)]
         told = batch.errors.data if batch.errors is not None else []
-        problem = "; ".join(_text(each) for each in told) or f"the provider's batch is {batch.status}"
+        problem = "; ".join(_text(each) for each in told) or f"the batch is {batch.status}, without an answer to this"
         return BatchEnd(tuple(lines), problem, batch.status == "cancelled")
 
     def cancel(self, batch_id: str) -> Steps[None]:

@@ -6,9 +6,11 @@ import anthropic
 import msgspec
 import openai
 import pytest
+from google.genai.types import JobState
 from tests.contract.providers.calls import user
 
 from calibrant.config.schema import Provider
+from calibrant.providers import vertex_batch
 from calibrant.providers.catalog import adapter, batcher
 from calibrant.testing.batches import BatchHouse, run_batch_house
 from calibrant.types.call import BatchCall, Exchange, ModelCall
@@ -109,3 +111,9 @@ def test_what_our_codec_sends_anthropic_is_what_its_sdk_sends(house, address):
     assert (mine.anthropic, mine.calls) == (theirs.anthropic, theirs.calls)
     # The version of ours is the one that the adapter speaks; see its docstring.
     assert mine.headers[-1]["anthropic-version"] == "2023-06-01"
+
+
+def test_googles_sdk_knows_the_states_in_which_a_job_is_over():
+    known = {state.value for state in JobState}
+    going = {"UNSPECIFIED", "QUEUED", "PENDING", "RUNNING", "CANCELLING", "PAUSED", "UPDATING"}
+    assert {f"JOB_STATE_{name}" for name in going} | vertex_batch._OVER == known

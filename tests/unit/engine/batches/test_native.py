@@ -15,6 +15,7 @@ from calibrant.engine.batches.look import cancel
 from calibrant.engine.batches.native import check
 from calibrant.engine.files import Attached, Files
 from calibrant.testing.batches import BatchHouse
+from calibrant.testing.vertex_batches import VertexHouse
 from calibrant.types.storage import DisabledStorage
 
 ALWAYS = '[gateway]\nbatch = { native = "always" }\n'
@@ -29,7 +30,23 @@ def anthropic(name="m", extra=""):
     )
 
 
-DIALECTS = {"openai": model(key="env::KEY"), "anthropic": anthropic()}
+PLACES = """
+[provider_types.gcp_vertex_gemini.batch]
+storage_type = "cloud_storage"
+input_uri_prefix = "gs://in/some where"
+output_uri_prefix = "gs://out/"
+"""
+VERTEX = """
+[models.m]
+routing = ["p"]
+[models.m.providers.p]
+type = "gcp_vertex_gemini"
+model_id = "gemini-2.5-flash"
+location = "l"
+project_id = "p"
+credential_location = "none"
+"""
+DIALECTS = {"openai": model(key="env::KEY"), "anthropic": anthropic(), "gcp_vertex_gemini": VERTEX + PLACES}
 
 
 class Clock:
@@ -49,7 +66,7 @@ class Native(Batches):
     """A line whose provider is a house of batches."""
 
     def __init__(self, folder, toml, **settings):
-        self.house = BatchHouse()
+        self.house = VertexHouse() if "vertex" in toml else BatchHouse()
         super().__init__(folder, toml, house_steps(self.house), environ=KEY, **settings)
         self.clock = Clock(self)
         self.engine = dataclasses.replace(self.engine, clock=self.clock)
@@ -96,7 +113,7 @@ def test_a_batch_is_handed_over_and_recorded_once_it_is_over(line):
     assert (call.cost, call.price_version) == (None, "unknown+processing=batch")
     assert line.counted("batches") == {("accepted",): 1, ("completed",): 1}
     sent = [headers for headers in line.house.headers if "sk-very-secret" in str(headers)]
-    assert len(sent) == len(line.house.headers)
+    assert len(sent) == len(line.house.headers) or "vertex" in line.dialect
     assert "sk-very-secret" not in str(line.records) and b"sk-very-secret" not in line.catalogue.path.read_bytes()
 
 
@@ -110,11 +127,15 @@ def test_what_the_provider_refuses_or_forgets_fails_alone(line):
             elements[0].inference_id
         ]
         assert [each["inference_id"] for each in told["failures"]] == [each.inference_id for each in elements[1:]]
-        assert "answered 400" in told["failures"][0]["error"] and "time" in told["failures"][1]["error"]
+        assert "answered 400" in told["failures"][0]["error"]
+        assert ("without an answer" if "vertex" in line.dialect else "time") in told["failures"][1]["error"]
 
     run(main())
     failed = [record for record in line.records if record.inference.status == "error"]
-    assert [record.model_inferences[0].http_status for record in failed] == [400, None]
+    assert [record.model_inferences[0].http_status for record in failed] == [
+        None if "vertex" in line.dialect else 400,
+        None,
+    ]
 
 
 def test_a_provider_is_not_asked_too_often_nor_by_two_at_a_time(line):
@@ -294,7 +315,7 @@ def test_a_cancelled_batch_keeps_what_was_made(line):
     async def main():
         batch, _ = await line.send(body("one", "two", "three"))
         assert (await cancel(line.engine, line.catalogue, batch.id, ALL)).status == "running"
-        assert line.house.asked[-1][1].endswith("/cancel")
+        assert line.house.asked[-1][1].endswith("cancel")
         line.house.finish(made=1, cancelled=True)
         ended = await line.check(batch.id)
         assert (ended.status, ended.completed, ended.cancelled) == ("cancelled", 1, 2)
@@ -379,3 +400,36 @@ def test_json_functions_and_the_responses_interface(tmp_path):
     (asked,) = line.house.openai.values()
     (call,) = line.house.calls[asked["id"]]
     assert asked["endpoint"] == "/v1/responses" and "input" in call["body"]
+
+
+def test_vertex_finds_its_files_and_its_answers_by_label(tmp_path):
+    line = Native(tmp_path, DIALECTS["gcp_vertex_gemini"] + function())
+
+    async def main():
+        batch, elements = await line.send(body("one", "two"))
+        ((bucket, name),) = line.house.objects
+        (job,) = line.house.jobs.values()
+        assert bucket == "in" and name.startswith("some where/")
+        assert job["inputConfig"]["gcsSource"]["uris"] == [f"gs://in/{name}"]
+        assert job["model"] == "publishers/google/models/gemini-2.5-flash"
+        (calls,) = line.house.calls.values()
+        assert [each["labels"]["calibrant-inference-id"] for each in calls] == [e.inference_id for e in elements]
+        job["outputConfig"]["gcsDestination"]["outputUriPrefix"] = "gs://elsewhere"
+        line.house.finish()
+        with pytest.raises(ProvidersExhausted, match="not where it should be"):
+            await line.check(batch.id)
+
+    run(main())
+    hosts = {call.url.split("/")[2] for call in line.sender.calls}
+    assert hosts == {"storage.googleapis.com", "l-aiplatform.googleapis.com"}
+
+
+@pytest.mark.parametrize("gone", ["storage_type", "endpoint"])
+def test_without_places_or_for_an_endpoint_the_gateway_makes_batches_of_gemini(tmp_path, gone):
+    toml = DIALECTS["gcp_vertex_gemini"]
+    if gone == "storage_type":
+        toml = toml.replace("cloud_storage", "none")
+    else:
+        toml = toml.replace('model_id = "gemini-2.5-flash"', 'endpoint_id = "7"')
+    line = Native(tmp_path, ALWAYS + toml + function())
+    assert run(line.send(body("one")))[0].kind == "gateway"
