@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct
+from typing import Annotated
+
+from msgspec import Meta, Raw, Struct
 
 __all__ = [
     "AnthropicBatch",
@@ -59,7 +61,7 @@ class OpenAIBatch(Struct, frozen=True):
 class OpenAIResponse(Struct, frozen=True):
     """The answer of one call."""
 
-    status_code: int
+    status_code: Annotated[int, Meta(ge=100, le=599)]
     body: Raw
     request_id: str | None = None
 
