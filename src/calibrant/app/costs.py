@@ -12,7 +12,7 @@ from calibrant.base.errors import ConfigError
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Config, Provider
 from calibrant.config.snapshot import restore
-from calibrant.providers.cost import Priced, Pricer, recalled
+from calibrant.providers.cost import Priced, Pricer, recalled, was_batched
 from calibrant.providers.price_table import PriceTable
 from calibrant.store.costs import CostReader, CostWriter, Repriced, Spending, first_id
 from calibrant.types.money import total
@@ -127,13 +127,14 @@ class _Pricers:
     def price(self, call: Spending) -> Priced | None:
         """Return what a call costs; null where that depends on an answer that is not kept."""
         pricer = self._pricer(call)
-        body = b""
-        if pricer.reads_answer(call.usage, call.provider_model):
+        body, batch = b"", was_batched(call.price_version)
+        if pricer.reads_answer(call.usage, call.provider_model, batch=batch):
             kept = self._reader.answer(call.seq)
-            if kept is None and pricer.has_rules:
+            if kept is None and pricer.has_rules(batch=batch):
                 return None
             body = recalled(call.price_version) if kept is None else kept
-        return pricer.price(call.usage, body, call.provider_model, id_millis(call.id), stream=call.stream)
+        at_ms = id_millis(call.id)
+        return pricer.price(call.usage, body, call.provider_model, at_ms, stream=call.stream, batch=batch)
 
     def _pricer(self, call: Spending) -> Pricer:
         provider = _provider(self._config, call)

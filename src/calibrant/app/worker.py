@@ -26,14 +26,17 @@ from calibrant.app.process import claim_stdout, read_options, say_ready, stop_si
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
+from calibrant.base.ids import uuid7
 from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
 from calibrant.credentials.opening import open_credentials
+from calibrant.engine.batches.runner import BatchRunner
 from calibrant.engine.compiled import Compiler
-from calibrant.engine.engine import Engine, Redact
+from calibrant.engine.engine import Engine, Redact, Spooling
 from calibrant.net.client import Client
 from calibrant.server.api import routes
+from calibrant.server.batches import BatchDesk
 from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
@@ -43,6 +46,7 @@ from calibrant.server.routes import Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
+from calibrant.store.cache import ResponseCache
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
@@ -63,6 +67,7 @@ _OBSERVED = {
     "/v1/messages": "anthropic_messages",
     "/openai/v1/embeddings": "openai_embeddings",
     "/v1/embeddings": "openai_embeddings",
+    "/batch_inference": "batch_inference",
     "/feedback": "feedback",
 }
 
@@ -122,8 +127,9 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         engine = replace(engine, examples=examples)
         examples.start(engine)
     closing.push_async_callback(credentials.refresher.close)
-    noted = await _note(spool, config)
-    gate, desk = _access(options, engine, closing)
+    catalogue = closing.enter_context(contextlib.closing(SqliteCatalogue(options.catalogue_path)))
+    gate, desk = _access(catalogue, engine, closing)
+    runner = BatchRunner(engine, catalogue, uuid7())
     host = Host(
         engine=engine,
         run_dir=options.run_dir,
@@ -133,21 +139,17 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         catalogue=desk.catalogue,
         waiting_files=files.waiting,
     )
-    server = _server(engine, host, config, gate, desk)
+    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake))
     stop = stop_signal()
+    noted = await _note(spool, config)
     await server.start(socket.socket(fileno=options.listen_fd))
     _spare_the_collector()
     say_ready(ready)
-    while not stop.is_set():
-        try:
-            async with asyncio.timeout(_PUBLISH_S):
-                await stop.wait()
-        except TimeoutError:
-            _publish(engine, published)
-            if cache is not None:
-                await cache.refresh()
-            noted = noted or await _note(spool, config)
-    abandoned = await server.drain(config.gateway.drain_timeout_s)
+    runner.start()
+    await _tend(stop, engine, published, cache, noted=noted)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runner.close(config.gateway.drain_timeout_s))
+        abandoned = await server.drain(config.gateway.drain_timeout_s)
     if abandoned:
         _log.warning("%d requests were still running after %g s", abandoned, config.gateway.drain_timeout_s)
     if spool is not None:
@@ -162,7 +164,22 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-async def _note(spool: Spool | None, config: Config) -> bool:
+async def _tend(
+    stop: asyncio.Event, engine: Engine, published: Path, cache: ResponseCache | None, *, noted: bool
+) -> None:
+    """Do what is done now and then, until the worker is told to stop."""
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await stop.wait()
+        except TimeoutError:
+            _publish(engine, published)
+            if cache is not None:
+                await cache.refresh()
+            noted = noted or await _note(engine.spool, engine.config)
+
+
+async def _note(spool: Spooling | None, config: Config) -> bool:
     """Record the configuration that rows will refer to; return whether that is done with."""
     if spool is None:
         return True
@@ -182,20 +199,19 @@ def _publish(engine: Engine, path: Path) -> None:
         engine.metrics.publish(path)
 
 
-def _access(options: Options, engine: Engine, closing: AsyncExitStack) -> tuple[Gate | None, KeyDesk]:
+def _access(catalogue: SqliteCatalogue, engine: Engine, closing: AsyncExitStack) -> tuple[Gate | None, KeyDesk]:
     """Return what asks for API keys, where the configuration wants them asked for."""
     auth, clock = engine.config.gateway.auth, engine.clock
     if not auth.enabled:
         return None, KeyDesk(None, clock)
-    catalogue = SqliteCatalogue(options.catalogue_path)
     keyring = closing.enter_context(
         contextlib.closing(Keyring(catalogue, ttl_s=auth.cache_ttl_ms / 1e3, monotonic=clock.monotonic))
     )
     return Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
 
 
-def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk: KeyDesk) -> Server:
-    gateway = config.gateway
+def _server(engine: Engine, host: Host, gate: Gate | None, desk: KeyDesk, batches: BatchDesk) -> Server:
+    gateway = engine.config.gateway
 
     def failed(error: BaseException, request: HttpRequest | None) -> None:
         where = request.path if request is not None else "connection"
@@ -208,7 +224,7 @@ def _server(engine: Engine, host: Host, config: Config, gate: Gate | None, desk:
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host, desk), gateway.base_path),
+        Router(routes(engine, host, desk, batches), gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,

@@ -12,6 +12,7 @@ import msgspec
 
 from calibrant.config.build import build
 from calibrant.config.check import Report, check
+from calibrant.config.check_batches import check_batches
 from calibrant.config.check_costs import check_costs
 from calibrant.config.check_credentials import check_credentials
 from calibrant.config.check_extras import check_extras
@@ -60,6 +61,7 @@ def assemble(
     check_extras(document, report)
     check_credentials(document, report)
     check_costs(document, report)
+    check_batches(document, report)
     refused, warnings = _unbuilt(embedded.tree, origins)
     complain([*problems, *report.problems, *refused])
     return build(document, embedded.includes, canonical, digest(canonical), warnings)

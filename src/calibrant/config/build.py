@@ -31,15 +31,23 @@ from calibrant.config.document_functions import (
     StaticWeights,
     Uniform,
 )
-from calibrant.config.document_gateway import Cache, GatewayBreaker, GatewayTable, NoStorage, ObjectStorageTable
+from calibrant.config.document_gateway import (
+    BatchTable,
+    Cache,
+    GatewayBreaker,
+    GatewayTable,
+    NoStorage,
+    ObjectStorageTable,
+)
 from calibrant.config.document_gateway import S3Storage as S3Table
-from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable
+from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable, VertexBatch
 from calibrant.config.document_parts import TimeoutsTable
 from calibrant.config.marks import parse_address, parse_bytes
 from calibrant.config.relay import relay_of, relay_provider
 from calibrant.config.schema import (
     AnyVariant,
     Auth,
+    BatchSettings,
     BreakerPolicy,
     CacheSettings,
     Config,
@@ -89,7 +97,11 @@ def build(
     tools = {key: _tool(key, table) for key, table in document.tools.items()}
     breaker = document.gateway.breaker
     relay = relay_of(document.gateway.relay)
-    models = {name: _model(name, table, defaults, breaker, relay) for name, table in document.models.items()}
+    storage = document.provider_types.gcp_vertex_gemini.batch
+    models = {
+        name: _with_storage(_model(name, table, defaults, breaker, relay), storage)
+        for name, table in document.models.items()
+    }
     payloads = document.record.payloads
     return Config(
         gateway=_gateway(document.gateway),
@@ -179,7 +191,12 @@ def _gateway(table: GatewayTable) -> Gateway:
         auth=Auth(table.auth.enabled, table.auth.cache.ttl_ms if table.auth.cache.enabled else 0),
         relay=relay_of(table.relay),
         files=_files(table),
+        batch=_batch(table.batch),
     )
+
+
+def _batch(table: BatchTable) -> BatchSettings:
+    return BatchSettings(table.concurrency, table.native, table.lease_s, table.keep_answers_s)
 
 
 def _cache(table: Cache) -> CacheSettings:
@@ -230,6 +247,20 @@ def _breaker(own: ModelBreaker, general: GatewayBreaker) -> BreakerPolicy:
     return BreakerPolicy(**{name: getattr(general, name) if v is None else v for name, v in values.items()})
 
 
+def _with_storage(model: Model, storage: VertexBatch | None) -> Model:
+    """Return the model with the places where Vertex AI's batches come from and go to."""
+    if storage is None or storage.storage_type == "none":
+        return model
+    places = {"batch_input": storage.input_uri_prefix, "batch_output": storage.output_uri_prefix}
+    return replace(
+        model,
+        providers=tuple(
+            replace(each, options=each.options | places) if each.type == "gcp_vertex_gemini" else each
+            for each in model.providers
+        ),
+    )
+
+
 def _embedding_model(
     name: str,
     table: EmbeddingModelTable,
@@ -274,6 +305,7 @@ def _provider(name: str, table: AnyProvider, defaults: Mapping[str, Credential])
         provider_tools=getattr(table, "provider_tools", ()),
         options={key: value for key, value in options.items() if value and value != plain[key]},
         cost=tuple(_cost_rule(rule) for rule in table.cost),
+        batch_cost=tuple(_cost_rule(rule) for rule in table.batch_cost),
     )
 
 

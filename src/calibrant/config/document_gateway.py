@@ -8,13 +8,21 @@ from msgspec import Meta
 
 from calibrant.config.document_parts import CredentialLocation, Millis, Span, Table, Whole
 from calibrant.config.marks import Address, ByteSize, Directory, KeptPath, Private
-from calibrant.config.schema import CacheScope, Durability, FilePolicy, OnClientDisconnect, PayloadPolicy
+from calibrant.config.schema import (
+    CacheScope,
+    Durability,
+    FilePolicy,
+    NativeBatches,
+    OnClientDisconnect,
+    PayloadPolicy,
+)
 
 __all__ = [
     "Amount",
     "Auth",
     "AuthCache",
     "AutopilotTable",
+    "BatchTable",
     "BatchWrites",
     "Bucket",
     "Cache",
@@ -128,6 +136,15 @@ class Cache(Table, frozen=True, kw_only=True):
     memory_bytes: ByteSize = "32MiB"
 
 
+class BatchTable(Table, frozen=True, kw_only=True):
+    """`gateway.batch`: ours."""
+
+    concurrency: Annotated[int, Meta(ge=1, le=1000)] = 8
+    native: NativeBatches = "auto"
+    lease_s: Annotated[float, Meta(ge=1, le=3600)] = 15.0
+    keep_answers_s: Annotated[int, Meta(ge=0)] = 86_400
+
+
 class GatewayMetrics(Table, frozen=True, kw_only=True):
     """`gateway.metrics`."""
 
@@ -196,6 +213,7 @@ class GatewayTable(Table, frozen=True, kw_only=True):
     files: FilesTable = FilesTable()
     on_client_disconnect: OnClientDisconnect = "drain"
     breaker: GatewayBreaker = GatewayBreaker()
+    batch: BatchTable = BatchTable()
 
 
 class ClickHouseTable(Table, frozen=True, kw_only=True):

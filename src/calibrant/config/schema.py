@@ -21,6 +21,7 @@ __all__ = [
     "AnyVariant",
     "Auth",
     "AwsLocations",
+    "BatchSettings",
     "BestOfN",
     "BreakerPolicy",
     "CacheScope",
@@ -38,6 +39,7 @@ __all__ = [
     "Metric",
     "MixtureOfN",
     "Model",
+    "NativeBatches",
     "OnClientDisconnect",
     "PayloadPolicy",
     "Provider",
@@ -54,6 +56,7 @@ __all__ = [
 
 Durability = Literal["memory", "kernel", "disk"]
 CacheScope = Literal["api_key", "shared"]
+NativeBatches = Literal["auto", "always", "never"]
 PayloadPolicy = Literal["full", "metadata", "none"]
 OnClientDisconnect = Literal["drain", "cancel"]
 """What becomes of an inference whose client has left: it goes on, or it ends."""
@@ -139,6 +142,8 @@ class Provider(Struct, frozen=True):
     """Keys that only this provider type knows, such as `reasoning_format`."""
     cost: tuple[CostRule, ...] = ()
     """What a call costs; empty to look its price up."""
+    batch_cost: tuple[CostRule, ...] = ()
+    """The same, for calls of the provider's own batches."""
 
 
 class BreakerPolicy(Struct, frozen=True):
@@ -373,6 +378,19 @@ class FilePolicy(Struct, frozen=True):
     """What a file may be; `*` at the end of one stands for anything."""
 
 
+class BatchSettings(Struct, frozen=True):
+    """Batch inference."""
+
+    concurrency: int = 8
+    """How many elements of the gateway's own batches each worker makes at the same time."""
+    native: NativeBatches = "auto"
+    """Whether batches go to batch interfaces of providers: `auto` at the vendors' own addresses, `always`, `never`."""
+    lease_s: float = 15.0
+    """How long a worker that says nothing keeps a batch."""
+    keep_answers_s: int = 86_400
+    """How long answers are kept beside the record, once a batch has ended."""
+
+
 class Gateway(Struct, frozen=True):
     """The HTTP server."""
 
@@ -400,6 +418,7 @@ class Gateway(Struct, frozen=True):
     auth: Auth = Auth()
     relay: Relay | None = None
     files: FilePolicy = FilePolicy()
+    batch: BatchSettings = BatchSettings()
 
 
 class Config(Struct, frozen=True):

@@ -71,8 +71,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("functions.*.evaluators", "evaluators", "nothing is evaluated"),
     _inert("optimizers", "optimizers", "nothing is optimized"),
     _inert("provider_types.*.sft", "fine-tuning", "nothing is tuned"),
-    _inert("provider_types.*.batch", "batch inference", "there is no route for it"),
-    _inert(f"{_PROVIDER}.batch_cost", "batch inference", "there is no route for it"),
     _inert(f"{_PROVIDER}.beta_structured_outputs", "this beta", "structured outputs are asked for without it"),
     _inert(f"{_PROVIDER}.timeout_ms", "one timeout of a chat model", "`timeouts` has its timeouts"),
     _refused(f"{_PROVIDER}.content_type_overrides", "content_type_overrides"),

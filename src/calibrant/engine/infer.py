@@ -28,13 +28,13 @@ from calibrant.engine.journal import Journal
 from calibrant.engine.output import answer, head
 from calibrant.engine.presence import LEFT
 from calibrant.engine.record import inferred
-from calibrant.engine.resolve import Plan, resolve
+from calibrant.engine.resolve import Lot, Plan, resolve
 from calibrant.engine.variants.run import reply_of
 from calibrant.types.answer import Answered
 from calibrant.types.request import InferenceRequest
 from calibrant.wire.raw import raw_responses
 
-__all__ = ["Make", "begin", "infer", "record", "serve", "wants_raw"]
+__all__ = ["Make", "begin", "count", "infer", "record", "serve", "wants_raw"]
 
 _LIMITED = 429
 """The limit of a gateway is reached: the caller is to slow down, whatever else has failed."""
@@ -44,7 +44,9 @@ Make = Callable[[Engine, Plan, Servable, Journal], Awaitable[T]]
 """Has a variant answer: whole, or as a stream that has begun."""
 
 
-async def infer(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Answered:
+async def infer(
+    engine: Engine, request: InferenceRequest, caller: Caller, started: float, lot: Lot | None = None
+) -> Answered:
     """Make one inference and return its answer, once its record is as durable as configured.
 
     Args:
@@ -52,13 +54,14 @@ async def infer(engine: Engine, request: InferenceRequest, caller: Caller, start
         request: What was asked.
         caller: Where it came from.
         started: Monotonic seconds at which the request had arrived.
+        lot: What is settled, where the inference is part of a batch.
 
     Raises:
         RequestError: the request cannot be served as it stands.
         InferenceError: no variant could serve it; recorded all the same.
         SpoolFull: there is no room to record it.
     """
-    plan, journal = begin(engine, request, caller, started)
+    plan, journal = begin(engine, request, caller, started, lot)
     answered = await serve(engine, plan, journal, _answered)
     if wants_raw(request):
         answered = replace(answered, calls=tuple(journal.rows))
@@ -75,14 +78,16 @@ async def _answered(engine: Engine, plan: Plan, variant: Servable, journal: Jour
     return answer(head(engine, plan, variant.variant.name, verbatim=journal.verbatim), plan, reply, journal)
 
 
-def begin(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> tuple[Plan, Journal]:
+def begin(
+    engine: Engine, request: InferenceRequest, caller: Caller, started: float, lot: Lot | None = None
+) -> tuple[Plan, Journal]:
     """Decide what can be decided before a provider is called, and make sure that it can be recorded.
 
     Raises:
         RequestError: the request cannot be served as it stands.
         SpoolFull: there is no room to record it.
     """
-    plan = resolve(engine, request, caller, started)
+    plan = resolve(engine, request, caller, started, lot)
     if not request.dryrun:
         engine.reserve()
     if plan.files is not None:
@@ -166,7 +171,7 @@ def record(
     """
     now = monotonic()
     journal.durations["upstream"] = journal.upstream_s * 1e3
-    _count(engine, plan, journal, now, error)
+    count(engine, plan, journal, now, error)
     if engine.spool is None or plan.request.dryrun:
         return None
     made = inferred(engine, plan, journal, now, answered=answered, error=error, first_chunk=first_chunk)
@@ -176,7 +181,8 @@ def record(
     return engine.spool.append(made)
 
 
-def _count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+def count(engine: Engine, plan: Plan, journal: Journal, now: float, error: CalibrantError | None) -> None:
+    """Add an inference that is over to the metrics."""
     model_name = journal.rows[-1].model_name if journal.rows else ""
     status = "ok" if error is None else error.code
     engine.metrics.count_inference(

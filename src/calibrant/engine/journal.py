@@ -53,6 +53,8 @@ class ProviderCall(Struct, Generic[P]):
     """Which of the provider's interfaces is called; null for the one that it is configured with."""
     trial: Trial | None = None
     """What is to be told how it ends; null where nobody keeps the provider's health."""
+    batched: bool = False
+    """Whether it is part of one of the provider's own batches."""
 
     def discreet(self, error: CalibrantError) -> CalibrantError:
         """Return the error without the credential, which some providers quote when they refuse it."""
@@ -154,7 +156,9 @@ class Journal(Struct):
         priced = UNKNOWN
         if reply is not None and source != "none" and call.provider.pricer is not None:
             at_ms = id_millis(identity)
-            priced = call.provider.pricer.price(usage, reply.raw, reply.model, at_ms, stream=first is not None)
+            priced = call.provider.pricer.price(
+                usage, reply.raw, reply.model, at_ms, stream=first is not None, batch=call.batched
+            )
             if priced.negative is not None:
                 name = f"{call.model_name}.providers.{provider.name}"
                 _log.error("models.%s.cost: the rules make %s dollars, which is no cost", name, priced.negative)

@@ -17,14 +17,14 @@ from calibrant.engine.journal import ProviderCall
 from calibrant.engine.relaying import relayed
 from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import passes
-from calibrant.providers.base import Counter
+from calibrant.providers.base import Adapter, Counter
 from calibrant.providers.extra import changed
 from calibrant.types.call import HttpCall, ModelCall
 from calibrant.types.content import Unknown
 from calibrant.types.extra import Scope
 from calibrant.types.message import Message
 
-__all__ = ["counting", "prepared"]
+__all__ = ["counting", "encoded", "prepared"]
 
 
 def prepared(
@@ -40,16 +40,41 @@ def prepared(
         MissingCredential: its credential, address or region is in no place where it should be.
         Forbidden: the caller's API key may not have this model called.
     """
+    _check(plan, call, step)
+    provider = step.provider.provider
+    if step.provider.relay is not None:
+        return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
+    adapter, http = _encoded(plan, variant, call, step)
+    step.cache_key = key_of(engine, plan.request.cache, plan.caller, step, http)
+    step.secret = engine.secrets.get(provider.credential, plan.request.credentials)
+    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+
+
+def encoded(
+    plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> tuple[Adapter, HttpCall]:
+    """Return the request that the provider gets, not signed yet, and who signs it.
+
+    Raises:
+        ProviderError, Inexpressible, MissingCredential, Forbidden: as for `prepared`.
+    """
+    _check(plan, call, step)
+    return _encoded(plan, variant, call, step)
+
+
+def _check(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> None:
     if plan.caller.grants is not None:
         check_model(step.model_name, plan.caller.grants)
-    provider = step.provider.provider
-    request = plan.request
     if call.verbatim is not None and call.verbatim.only_here:
         _check_dialect(call.verbatim.only_here, step)
     if call.sent is not None:
-        step.verbatim = passes(call, call.sent, provider, chat=plan.function.function.type == "chat")
-    if step.provider.relay is not None:
-        return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
+        step.verbatim = passes(call, call.sent, step.provider.provider, chat=plan.function.function.type == "chat")
+
+
+def _encoded(
+    plan: Plan, variant: Variant, call: ModelCall, step: ProviderCall[CompiledProvider]
+) -> tuple[Adapter, HttpCall]:
+    provider, request = step.provider.provider, plan.request
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
     body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
@@ -57,9 +82,7 @@ def prepared(
     if body or headers:
         http = changed(http, body, headers)
     step.raw_request = http.body
-    step.cache_key = key_of(engine, request.cache, plan.caller, step, http)
-    step.secret = engine.secrets.get(provider.credential, request.credentials)
-    return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
+    return adapter, http
 
 
 def _check_dialect(only_here: Sequence[str], step: ProviderCall[CompiledProvider]) -> None:

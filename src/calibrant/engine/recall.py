@@ -20,7 +20,7 @@ from calibrant.types.request import InferenceRequest, Recall
 from calibrant.types.rows import InferenceRow
 from calibrant.wire.responses_ids import owner_of
 
-__all__ = ["continued", "find_response", "output_of"]
+__all__ = ["continued", "find_response", "output_of", "recorded"]
 
 _POLL_S = 0.02
 _PATIENCE_S = 3.0
@@ -91,13 +91,18 @@ async def find_response(engine: Engine, inference_id: str, caller: Caller) -> In
             "going on from an earlier response needs the record, which the configuration turns off "
             "(observability.enabled); send the whole conversation in `input`"
         )
-    row = engine.recent.find(inference_id) or await _stored(engine, inference_id)
+    row = engine.recent.find(inference_id) or await recorded(engine, inference_id)
     if row is None or row.key_id != caller.key_id or row.tags.get("tensorzero::store") == "false":
         raise ResponseNotFound(f"Previous response with id 'resp_{inference_id}' not found.")
     return row
 
 
-async def _stored(engine: Engine, inference_id: str) -> InferenceRow | None:
+async def recorded(engine: Engine, inference_id: str) -> InferenceRow | None:
+    """Return an inference of the record, or null once it is certain that there is none.
+
+    Raises:
+        StoreUnavailable: it may be on its way to the store, which does not have it in time.
+    """
     targets = engine.targets
     if targets is None:
         return None

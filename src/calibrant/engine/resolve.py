@@ -25,7 +25,17 @@ from calibrant.render.schema import Schema
 from calibrant.types.request import InferenceRequest
 from calibrant.types.tool import ToolConfig
 
-__all__ = ["Plan", "resolve"]
+__all__ = ["Lot", "Plan", "resolve"]
+
+
+class Lot(Struct, frozen=True):
+    """What was settled of an inference when the batch was accepted that it is part of."""
+
+    inference_id: str
+    batch_id: str
+    variant_name: str
+    probability: float | None
+    """The chance that the draw for the whole batch had of choosing the variant; null where the caller did."""
 
 
 class Plan(Struct, frozen=True):
@@ -49,8 +59,15 @@ class Plan(Struct, frozen=True):
     """The files of the input; null where there are none."""
 
 
-def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: float) -> Plan:
+def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: float, lot: Lot | None = None) -> Plan:
     """Decide everything about an inference that does not need a provider.
+
+    Args:
+        engine: The engine.
+        request: What was asked.
+        caller: Where it came from.
+        started: Monotonic seconds at which the request had arrived.
+        lot: What is settled, where the inference is part of a batch.
 
     Raises:
         NotFound: the function or the pinned variant is unknown.
@@ -66,20 +83,20 @@ def resolve(engine: Engine, request: InferenceRequest, caller: Caller, started: 
     tools, tool_schemas = resolve_tools(engine.compiler, function, request)
     if request.output_schema is not None or request.params.json_mode is not None:
         check_json_tool(function, request, tools)
-    inference_id = uuid7()
+    inference_id = uuid7() if lot is None else lot.inference_id
     episode_id = request.episode_id or uuid7()
-    tags = dict(request.tags)
-    if request.namespace is not None:
-        tags["tensorzero::namespace"] = request.namespace
-    if request.internal:
-        tags["tensorzero::internal"] = "true"
-    if caller.key_id is not None:
-        tags["tensorzero::api_key_public_id"] = caller.key_id
+    tags = _tags(request, caller)
+    if lot is not None:
+        tags["tensorzero::batch_id"] = lot.batch_id
     if request.dynamic_variant is not None:
         draw = _pin(episode_id, DYNAMIC_VARIANT, _dynamic(engine, request, request.dynamic_variant))
     elif request.variant_name is not None:
         tags["tensorzero::variant_pinned"] = request.variant_name
         draw = _pin(episode_id, request.variant_name, _pinned(function, request))
+    elif lot is not None:
+        # The draw was for the batch, so it is the batch that the chance is a chance of.
+        order = iter((_variant(function, lot.variant_name),))
+        draw = Draw(lot.batch_id, lot.variant_name, lot.probability, order)
     else:
         draw = drawn(function, request, episode_id)
     if caller.grants is not None:
@@ -108,6 +125,17 @@ def _attached(engine: Engine, function: CompiledFunction, request: InferenceRequ
     return Attached(engine.files, request.input, noted=noted, kept=noted and engine.redact is None)
 
 
+def _tags(request: InferenceRequest, caller: Caller) -> dict[str, str]:
+    tags = dict(request.tags)
+    if request.namespace is not None:
+        tags["tensorzero::namespace"] = request.namespace
+    if request.internal:
+        tags["tensorzero::internal"] = "true"
+    if caller.key_id is not None:
+        tags["tensorzero::api_key_public_id"] = caller.key_id
+    return tags
+
+
 def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:
     if request.function_name is not None:
         return engine.compiler.function(request.function_name)
@@ -122,14 +150,18 @@ def _function(engine: Engine, request: InferenceRequest) -> CompiledFunction:
 
 
 def _pinned(function: CompiledFunction, request: InferenceRequest) -> Servable:
-    name = request.variant_name or ""
+    found = _variant(function, request.variant_name or "")
+    check_namespace(found, request.namespace)
+    return found
+
+
+def _variant(function: CompiledFunction, name: str) -> Servable:
     found = function.variants.get(name)
     if found is None:
         raise NotFound(
             f"Unknown variant: {name!r}; "
             f"the function {function.function.name!r} has {', '.join(sorted(function.variants))}"
         )
-    check_namespace(found, request.namespace)
     return found
 
 

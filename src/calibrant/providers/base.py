@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Generator, Sequence
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from calibrant.base.errors import ProviderError
 from calibrant.config.secret import Credentials
-from calibrant.types.call import EmbeddingCall, EmbeddingReply, Headers, HttpCall, ModelCall
+from calibrant.types.call import (
+    BatchCall,
+    BatchEnd,
+    EmbeddingCall,
+    EmbeddingReply,
+    Exchange,
+    Headers,
+    HttpCall,
+    ModelCall,
+)
 from calibrant.types.reply import Chunk, Reply
 
-__all__ = ["JSON_TOOL", "Adapter", "Counter", "Embedder", "StreamDecoder"]
+__all__ = ["JSON_TOOL", "Adapter", "Batcher", "Counter", "Embedder", "Steps", "StreamDecoder"]
+
+T = TypeVar("T")
+Steps: TypeAlias = Generator[HttpCall, Exchange, T]
+"""Several HTTP calls that follow from one another: yields each, not signed, is sent its answer, and returns what came
+of all. It is as pure as the codecs."""
 
 JSON_TOOL = "respond"
 """The tool that carries the output where `json_mode` is `tool`."""
@@ -137,4 +152,33 @@ class Embedder(Protocol):
 
     def error(self, status: int, headers: Headers, body: bytes) -> ProviderError:
         """Return what an error status means."""
+        ...
+
+
+class Batcher(Protocol):
+    """One provider's dialect of batches. What its calls are, and what their answers mean, `Adapter` knows."""
+
+    def submit(self, calls: Sequence[BatchCall]) -> Steps[str]:
+        """Hand over a batch; returns the provider's id of it.
+
+        Raises:
+            Refused: the provider sent an error.
+            BadAnswer: an answer is not what the protocol promises.
+        """
+        ...
+
+    def poll(self, batch_id: str) -> Steps[BatchEnd | None]:
+        """Ask how it goes; returns what came of it, or null while it goes on.
+
+        Raises:
+            Refused, BadAnswer: as for `submit`.
+        """
+        ...
+
+    def cancel(self, batch_id: str) -> Steps[None]:
+        """Have it end early. That it has ended, and what came of it, `poll` tells.
+
+        Raises:
+            Refused: the provider sent an error.
+        """
         ...

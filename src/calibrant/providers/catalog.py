@@ -8,20 +8,23 @@ from calibrant.base.errors import ConfigError
 from calibrant.config.schema import Provider
 from calibrant.config.vendors import RELAY
 from calibrant.providers.anthropic import Anthropic, VertexAnthropic
+from calibrant.providers.anthropic_batch import AnthropicBatches
 from calibrant.providers.azure import Azure, AzureEmbeddings
-from calibrant.providers.base import Adapter, Embedder
+from calibrant.providers.base import Adapter, Batcher, Embedder
 from calibrant.providers.bedrock import Bedrock
 from calibrant.providers.bedrock_embeddings import BedrockEmbeddings
 from calibrant.providers.compatible import COMPATIBLE, Vendor
 from calibrant.providers.gemini import AiStudioGemini, VertexGemini
+from calibrant.providers.openai_batch import OpenAIBatches
 from calibrant.providers.openai_chat import OpenAIChat
 from calibrant.providers.openai_embeddings import OpenAIEmbeddings
 from calibrant.providers.openai_responses import OpenAIResponses
 from calibrant.providers.relay import Relay
 from calibrant.providers.relay_embeddings import RelayEmbeddings
 from calibrant.providers.sagemaker import SageMaker
+from calibrant.providers.vertex_batch import vertex_batches
 
-__all__ = ["BUILT", "adapter", "embedder"]
+__all__ = ["BUILT", "adapter", "batcher", "embedder"]
 
 _ADAPTERS: Mapping[str, Callable[[Provider], Adapter]] = {
     "anthropic": Anthropic,
@@ -42,6 +45,13 @@ _EMBEDDERS: Mapping[str, Callable[[Provider], Embedder]] = {
     RELAY: RelayEmbeddings,
 }
 """Dialects of embeddings, by provider type."""
+
+_BATCHERS: Mapping[str, Callable[[Provider], Batcher | None]] = {
+    "anthropic": AnthropicBatches,
+    "openai": OpenAIBatches,
+    "gcp_vertex_gemini": vertex_batches,
+}
+"""Dialects of batches, by provider type."""
 
 BUILT = frozenset({*_ADAPTERS, *COMPATIBLE})
 """The provider types that can be called."""
@@ -75,6 +85,12 @@ def embedder(provider: Provider) -> Embedder:
     raise ConfigError(
         f"provider {provider.name!r}: the type {provider.type!r} has no embeddings; there are {', '.join(known)}"
     )
+
+
+def batcher(provider: Provider) -> Batcher | None:
+    """Return the codec of a provider's own batches, or null where its type has none, or it lacks what they need."""
+    make = _BATCHERS.get(provider.type)
+    return None if make is None else make(provider)
 
 
 def _compatible(provider: Provider) -> Adapter:

@@ -23,7 +23,7 @@ from calibrant.providers.usage_detail import details
 from calibrant.types.money import text_of
 from calibrant.types.reply import Usage
 
-__all__ = ["BY_PROVIDER", "BY_RULES", "UNKNOWN", "Priced", "Pricer", "recalled"]
+__all__ = ["BY_PROVIDER", "BY_RULES", "UNKNOWN", "Priced", "Pricer", "recalled", "was_batched"]
 
 BY_RULES = "config"
 """The price version of a cost that the configuration's rules gave."""
@@ -59,6 +59,9 @@ _SPECIAL: Mapping[str, tuple[str, bytes, bool]] = {
     "openai": ("service_tier", b'"service_tier"', True),
 }
 """By vendor, what changes the price of a call; the key under which it says so; whether beside the usage or in it."""
+_BATCH_SPECIAL = ("processing", "batch")
+_BATCH = "+processing=batch"
+"""What a price version says of a call in a batch, whether or not the price is known: it is priced as one again."""
 _WORD = re.compile(rb'\s*:\s*"([A-Za-z_]{1,32})"')
 _NAMES_KEPT = 256
 _USUAL_TOKENS = (3_000, 1_000)
@@ -88,7 +91,7 @@ UNKNOWN = Priced()
 class Pricer:
     """Prices the calls of one provider."""
 
-    __slots__ = ("_found", "_name", "_rules", "_served_first", "_table", "_vendor")
+    __slots__ = ("_batch_rules", "_found", "_name", "_rules", "_served_first", "_table", "_vendor")
 
     def __init__(self, provider: Provider, table: PriceTable | None) -> None:
         """Take what the configuration says of the provider.
@@ -98,6 +101,7 @@ class Pricer:
             table: Null where there is none.
         """
         self._rules = CostRules(provider.cost) if provider.cost else None
+        self._batch_rules = CostRules(provider.batch_cost) if provider.batch_cost else None
         self._table = table
         self._name = provider.model_name
         vendor = _VENDORS.get(provider.type)
@@ -107,7 +111,9 @@ class Pricer:
         self._served_first = vendor in _SERVED_FIRST
         self._found: dict[str | None, _Model | None] = {}
 
-    def price(self, usage: Usage, body: bytes, served: str | None, at_ms: int, *, stream: bool) -> Priced:
+    def price(
+        self, usage: Usage, body: bytes, served: str | None, at_ms: int, *, stream: bool, batch: bool = False
+    ) -> Priced:
         """Return what a call costs. Nothing is raised, whatever the bytes.
 
         Args:
@@ -116,7 +122,10 @@ class Pricer:
             served: The model that the provider says answered.
             at_ms: When, in Unix milliseconds.
             stream: Whether it was a stream.
+            batch: Whether it was part of one of the provider's own batches, which have prices of their own.
         """
+        if batch:
+            return self._batched(usage, body, served, at_ms)
         if self._rules is not None:
             cost, negative = self._rules.cost(body, stream=stream)
             return Priced(cost, None if cost is None else BY_RULES, negative)
@@ -142,17 +151,27 @@ class Pricer:
         cost = self.price(Usage(*_USUAL_TOKENS), b"", None, at_ms, stream=False).cost
         return None if cost is None else Decimal(cost)
 
-    def reads_answer(self, usage: Usage, served: str | None) -> bool:
+    def _batched(self, usage: Usage, body: bytes, served: str | None, at_ms: int) -> Priced:
+        if self._batch_rules is not None:
+            cost, negative = self._batch_rules.cost(body, stream=False)
+            return Priced(cost, BY_RULES + _BATCH, negative)
+        if self._rules is None and usage.input_tokens is not None:
+            model = self._found[served] if served in self._found else self._find(served)
+            found = None if model is None else model.batch_rates(at_ms)
+            if found is not None:
+                return Priced(_cost(found[0], usage, body), found[1])
+        return Priced(None, "unknown" + _BATCH)
+
+    def reads_answer(self, usage: Usage, served: str | None, *, batch: bool = False) -> bool:
         """Return whether the price may depend on more of the answer than its usage."""
-        if self._rules is not None:
+        if self.has_rules(batch=batch):
             return True
         model = self._found[served] if served in self._found else self._find(served)
         return model is not None and (model.has_variants or bool(usage.cache_write_tokens))
 
-    @property
-    def has_rules(self) -> bool:
-        """Whether the configuration says what calls cost."""
-        return self._rules is not None
+    def has_rules(self, *, batch: bool = False) -> bool:
+        """Return whether the configuration says what calls cost, or those of batches."""
+        return (self._batch_rules if batch else self._rules) is not None
 
     def _find(self, served: str | None) -> _Model | None:
         names = (served, self._name) if self._served_first else (self._name, served)
@@ -221,6 +240,12 @@ class _Model:
         self._today = rates
         return rates, self._version
 
+    def batch_rates(self, at_ms: int) -> tuple[Rates, str] | None:
+        """Return the rates of a call in a batch, and their version; null where the table has none."""
+        if not any(set(each.when) == {_BATCH_SPECIAL} for each in self._prices.variants):
+            return None
+        return self._varied(_BATCH_SPECIAL, at_ms), self._version + _BATCH
+
     def _standard(self, at_ms: int) -> int:
         """Return which prices hold, where nothing is special."""
         dated = self._prices.prices
@@ -238,6 +263,11 @@ class _Model:
         if rates is None:
             rates = self._special_rates[key] = Rates(key)
         return rates
+
+
+def was_batched(version: str | None) -> bool:
+    """Return whether a price version is that of a call in one of its provider's own batches."""
+    return version is not None and _BATCH in version
 
 
 def recalled(version: str | None) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from calibrant.engine.engine import Engine
+from calibrant.server.batches import BatchDesk
 from calibrant.server.cache import purge_handler
 from calibrant.server.embeddings import embeddings_handler
 from calibrant.server.feedback import feedback_handler
@@ -27,14 +28,20 @@ ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 """`admin` opens every route; these are opened by nothing else."""
 
 
-def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Route]:
+def routes(engine: Engine, host: Host, desk: KeyDesk | None = None, batches: BatchDesk | None = None) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
+    batches = batches or BatchDesk(engine, None, lambda: None)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
     return [
         Route("POST", "/inference", infer, "Make one inference.", roles=INFERENCE),
+        Route("POST", "/batch_inference", batches.submit, "Have many inferences made later.", roles=INFERENCE),
+        Route("GET", "/batch_inference", batches.list, "List batches.", roles=INFERENCE),
+        Route("GET", "/batch_inference/{batch_id}", batches.show, "Show what came of a batch.", roles=INFERENCE),
+        Route("GET", _ELEMENT, batches.show_one, "Show what came of one inference of a batch.", roles=INFERENCE),
+        Route("POST", "/batch_inference/{batch_id}/cancel", batches.cancel, "Cancel a batch.", roles=INFERENCE),
         *_openai("POST", "/chat/completions", chat, "Make one inference.", INFERENCE),
         *_openai("POST", "/responses", responses, "Make one inference (Responses).", INFERENCE),
         *_openai("GET", "/responses/{id}", response_handler(engine), "Show a recorded response.", INFERENCE | READ),
@@ -58,6 +65,7 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None) -> list[Rout
     ]
 
 
+_ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"
 _MESSAGES = "Make one inference, in Anthropic's dialect."
 _COUNT = "Count a request's tokens, in Anthropic's dialect."
 

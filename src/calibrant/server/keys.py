@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
-from urllib.parse import parse_qsl
 
 from calibrant.base.clock import Clock
-from calibrant.base.errors import Forbidden, InvalidRequest
+from calibrant.base.errors import Forbidden
 from calibrant.engine.keys import change_key, create_key, set_disabled
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.keyring import Keyring
+from calibrant.server.query import number_in, read_query
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.key import ApiKey
 from calibrant.wire.keys import decode_change, decode_new, encode_audit, encode_created, encode_key, encode_keys
@@ -42,8 +42,8 @@ class KeyDesk:
 
     async def list(self, http: HttpRequest) -> Answer:
         """`GET /v1/keys`."""
-        query = _query(http, "after", "limit")
-        limit = _number(query, "limit", _PAGE, _MAX_PAGE)
+        query = read_query(http, "after", "limit")
+        limit = number_in(query, "limit", _PAGE, _MAX_PAGE)
         keys = await asyncio.to_thread(self._keys, query.get("after"), limit + 1)
         page, more = _page(keys, limit)
         return Answer(200, encode_keys(page, page[-1].public_id if more else None))
@@ -69,9 +69,9 @@ class KeyDesk:
 
     async def audit(self, http: HttpRequest) -> Answer:
         """`GET /v1/audit`."""
-        query = _query(http, "before", "limit")
-        limit = _number(query, "limit", _PAGE, _MAX_PAGE)
-        before = _number(query, "before", None, 2**63 - 1)
+        query = read_query(http, "before", "limit")
+        limit = number_in(query, "limit", _PAGE, _MAX_PAGE)
+        before = number_in(query, "before", None, 2**63 - 1)
         catalogue = self._open()
 
         def read() -> bytes:
@@ -108,20 +108,3 @@ class KeyDesk:
 def _page(found: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
     """Return so many of what was found, and whether there is more."""
     return found[:limit], len(found) > limit
-
-
-def _query(http: HttpRequest, *known: str) -> dict[str, str]:
-    pairs = parse_qsl(http.query, keep_blank_values=True)
-    for name, _ in pairs:
-        if name not in known:
-            raise InvalidRequest(f"query: {name[:80]!r} is unknown; there are {', '.join(known)}")
-    return dict(pairs)
-
-
-def _number(query: dict[str, str], name: str, default: T, largest: int) -> int | T:
-    text = query.get(name)
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= largest:
-        raise InvalidRequest(f"query: {name} is {text[:40]!r}; write a whole number from 1 to {largest}")
-    return int(text)

@@ -1,4 +1,4 @@
-"""The catalogue: what is small, changes, and must change in one piece. Keys and the log of what was done to them.
+"""The catalogue: what is small, changes, and must change in one piece. Keys, what was done to them, and batches.
 
 Every method raises `StoreUnavailable` when the catalogue cannot be asked or written now; nothing is changed then.
 A catalogue may be used from any thread.
@@ -9,12 +9,13 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from calibrant.store.batches import BatchReading, BatchWriting
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(Protocol):
+class Reading(BatchReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -30,7 +31,7 @@ class Reading(Protocol):
         ...
 
 
-class Tx(Reading, Protocol):
+class Tx(Reading, BatchWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:
@@ -55,6 +56,10 @@ class Catalogue(Protocol):
 
     def transaction(self) -> AbstractContextManager[Tx]:
         """Lend a transaction: committed at the end of the block, undone where that raises."""
+        ...
+
+    def exists(self) -> bool:
+        """Return whether anything was ever put into it."""
         ...
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from calibrant.base.errors import StoreUnavailable
+from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
 __all__ = ["CATALOGUE_VERSION", "SqliteCatalogue", "SqliteTx"]
@@ -49,6 +50,7 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
             detail TEXT NOT NULL
         ) STRICT""",
     ),
+    BATCH_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
 CATALOGUE_VERSION: Final = len(_STEPS)
@@ -90,6 +92,10 @@ class SqliteCatalogue:
         """See `Catalogue.transaction`."""
         with self._lent("BEGIN IMMEDIATE") as connection:
             yield SqliteTx(connection)
+
+    def exists(self) -> bool:
+        """See `Catalogue.exists`."""
+        return self.path.exists()
 
     def close(self) -> None:
         """See `Catalogue.close`."""
@@ -179,13 +185,10 @@ class SqliteCatalogue:
                 return
 
 
-class SqliteTx:
+class SqliteTx(SqliteBatches):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    __slots__ = ()
 
     def key(self, public_id: str) -> StoredKey | None:
         """See `Reading.key`."""

@@ -58,6 +58,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("function_name", "variant_name"),
     ),
     "file_failures": ("Files that could not be fetched, kept or uploaded.", ("step",)),
+    "batches": ("Batches, by what became of them: accepted, completed, failed, cancelled.", ("status",)),
     "feedback": ("Feedback accepted.", ("metric_name",)),
     "auth_refused": ("Requests refused for want of a good API key, or of what it opens.", ("reason",)),
     "rejected": ("Requests refused because the spool had no room.", ()),

@@ -14,9 +14,13 @@ from calibrant.types.sent import Sent
 from calibrant.types.tool import ToolConfig
 
 __all__ = [
+    "BatchCall",
+    "BatchEnd",
+    "BatchLine",
     "Deadline",
     "EmbeddingCall",
     "EmbeddingReply",
+    "Exchange",
     "Headers",
     "HttpCall",
     "ModelCall",
@@ -81,6 +85,42 @@ class HttpCall(Struct, frozen=True):
     body: bytes
     stream: bool = False
     """Whether the caller reads the body piece by piece as it comes."""
+
+
+class Exchange(Struct, frozen=True):
+    """An HTTP answer that has been read."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class BatchCall(Struct, frozen=True):
+    """One call of one of a provider's own batches."""
+
+    id: str
+    """By which its answer is found again: the inference's."""
+    body: bytes
+    """What the call would have as its body if it were made on its own."""
+
+
+class BatchLine(Struct, frozen=True):
+    """What came of one call of a batch."""
+
+    id: str
+    answer: Exchange | None
+    """What it would have been answered on its own; null where it was never made."""
+    problem: str = ""
+    """Why it was not."""
+
+
+class BatchEnd(Struct, frozen=True):
+    """A provider's batch that is over."""
+
+    lines: tuple[BatchLine, ...]
+    problem: str = ""
+    """Why it has no lines, or not all."""
+    cancelled: bool = False
 
 
 class Deadline(Struct, frozen=True):

@@ -260,3 +260,17 @@ def test_tiers_and_speeds(provider_id, context, raw, body):
 def test_names_mean_the_same(provider_id, name):
     counts = {"input_tokens": 1000, "output_tokens": 30}
     assert ours(provider_id, name, DAYS[-1], Usage(1000, 30)) == theirs(provider_id, name, DAYS[-1], **counts)
+
+
+@pytest.mark.parametrize("provider_id", ["openai", "anthropic"])
+def test_batches_cost_what_theirs_do(provider_id):
+    at, seen = DAYS[-1], 0
+    for model in BY_ID[provider_id].models:
+        if not any(each.when == {"processing": "batch"} for each in model.price_variants or ()):
+            continue
+        theirs_ = theirs(provider_id, model.id, at, {"processing": "batch"}, input_tokens=1_000_000, output_tokens=1000)
+        made = pricer(provider_id, model.id)
+        mine = made.price(Usage(1_000_000, 1000), b"", None, int(at.timestamp() * 1000), stream=False, batch=True)
+        assert theirs_ is None or Decimal(mine.cost) == theirs_, model.id
+        seen += theirs_ is not None
+    assert seen >= 10

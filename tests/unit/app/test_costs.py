@@ -240,3 +240,20 @@ def test_sums_by_model(host):
     first, second = read_costs(host.options, Span())
     assert (first.provider_name, first.calls, first.estimated, first.unknown, first.cost) == ("p", 3, 1, 1, "0.3")
     assert (second.provider_name, second.calls, Decimal(second.cost)) == ("q", 1, 1)
+
+
+def test_a_batch_is_priced_as_a_batch_again(host):
+    """Whether its price was known or not; the price of single calls is not its price."""
+    batch = {
+        "cost": None,
+        "price_version": "unknown+processing=batch",
+        "raw_response": b'{"usage":{"prompt_tokens":9}}',
+    }
+    record = called({**batch})
+    host.store(record)
+    host.again()
+    assert host.rows(record) == [(None, [(None, "unknown+processing=batch")])]
+    host.again(MODEL + RULE.replace("cost", "batch_cost", 1))
+    assert host.rows(record) == [("0.000063", [("0.000063", "config+processing=batch")])]
+    host.again(MODEL + RULE.replace("7", "8"))
+    assert host.rows(record) == [("0.000063", [("0.000063", "config+processing=batch")])]

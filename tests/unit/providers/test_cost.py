@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from calibrant.config.schema import CostRule, Provider
 from calibrant.config.vendors import RELAY, VENDORS
-from calibrant.providers.cost import UNKNOWN, Priced, Pricer, recalled
+from calibrant.providers.cost import UNKNOWN, Priced, Pricer, recalled, was_batched
 from calibrant.providers.price_table import (
     FORMAT,
     Dated,
@@ -48,6 +48,11 @@ MODELS = (
     model("embedder", PLAIN[0]),
     model("whisper", Price("audio_seconds", 3600, frozenset({"family=durations"}), "0.1")),
     model("flexible", *PLAIN, variants=(PriceVariant((("service_tier", "flex"),), FLEX),)),
+    model(
+        "batched",
+        *PLAIN,
+        variants=(PriceVariant((("processing", "batch"),), (price("input_tokens", "1", INPUT), *FLEX)),),
+    ),
     model("dated", dated=(Dated(PLAIN), Dated(FLEX, Window(first_day=20_000)))),
 )
 TABLE = PriceTable(
@@ -183,11 +188,38 @@ RULE = CostRule(("usage", "n"), ("usage", "n"), Decimal("0.5"), True)
 
 def test_rules_come_before_everything():
     made = pricer("openrouter", cost=(RULE,))
-    assert made.has_rules and made.reads_answer(Usage(), None)
+    assert made.has_rules() and made.reads_answer(Usage(), None)
     assert cost(made, 1, 1, raw=b'{"cost":7}', body=b'{"usage":{"n":3}}') == Priced("1.5", "config")
     assert cost(made, 1, 1, raw=b'{"cost":7}', body=b"{}") == UNKNOWN
     less = pricer(cost=(CostRule(("n",), ("n",), Decimal(-1)),))
     assert cost(less, 1, 1, body=b'{"n":2}') == Priced(negative=Decimal(-2))
+
+
+def batched(made, body=b"{}"):
+    return made.price(Usage(1000, 100), body, None, 0, stream=False, batch=True)
+
+
+def test_a_batch_has_prices_of_its_own():
+    found = batched(pricer(name="batched"))
+    assert found == Priced("0.0015", "prices/1+processing=batch") and was_batched(found.version)
+    assert cost(pricer(name="batched"), 1000, 100) == Priced("0.0035", "prices/1")
+
+
+def test_the_price_of_single_calls_is_no_price_of_a_batch():
+    unknown = Priced(None, "unknown+processing=batch")
+    assert batched(pricer(name="plain")) == batched(pricer(name="nothing")) == batched(pricer(table=None)) == unknown
+    # Whose single calls have prices of their own has batches at no list price either.
+    assert batched(pricer(name="batched", cost=(RULE,)), b'{"usage":{"n":3}}') == unknown
+    assert was_batched(unknown.version) and not was_batched(None) and not was_batched("prices/1")
+
+
+def test_rules_of_batches_hold_for_batches_alone():
+    made = pricer(name="batched", batch_cost=(RULE,))
+    assert batched(made, b'{"usage":{"n":3}}') == Priced("1.5", "config+processing=batch")
+    assert batched(made) == Priced(None, "config+processing=batch")
+    assert cost(made, 1000, 100, body=b'{"usage":{"n":3}}') == Priced("0.0035", "prices/1")
+    assert made.has_rules(batch=True) and not made.has_rules()
+    assert made.reads_answer(Usage(1, 1), None, batch=True)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ ANYBODY = "anybody"
 READ = {"read", "optimizer", "confirmer"}
 TABLE = {
     "POST /inference": {"inference"},
+    "POST /batch_inference": {"inference"},
+    "GET /batch_inference": {"inference"},
+    "GET /batch_inference/{batch_id}": {"inference"},
+    "GET /batch_inference/{batch_id}/inference/{inference_id}": {"inference"},
+    "POST /batch_inference/{batch_id}/cancel": {"inference"},
     "POST /openai/v1/chat/completions": {"inference"},
     "POST /v1/chat/completions": {"inference"},
     "POST /openai/v1/responses": {"inference"},
