@@ -32,10 +32,10 @@ run: $(VENV)/run.stamp
 	$(BIN)/calibrant up
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m "not slow and not live"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not live"
 
 test-all: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -m "not live"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not live"
 
 live: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -m live --timeout 300

@@ -10,6 +10,9 @@ from tests.support.canned import Reply, canned
 from tests.support.gateway import gateway, until
 
 CONFIG = """
+[gateway.breaker]
+enabled = false
+
 [embedding_models.openai]
 routing = ["broken", "p"]
 [embedding_models.openai.providers.broken]
