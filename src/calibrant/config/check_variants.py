@@ -19,6 +19,7 @@ from calibrant.config.document_functions import (
     Prompted,
     calls_of,
 )
+from calibrant.config.document_models import ModelTable
 from calibrant.config.problem import Path
 from calibrant.config.shape import did_you_mean
 from calibrant.config.sources import Source, schema_sources, template_sources
@@ -58,6 +59,7 @@ def check_variant(
             report((*path, "embedding_model"), *fault)
     if isinstance(variant, (BestOfN, MixtureOfN)):
         _check_candidates(path, variant, function.variants, names(tree, *map(str, path[:-1])), report)
+        _check_homes(path, variant, function.variants, document, report)
     if isinstance(variant, ChainOfThought) and isinstance(function, ChatFunction):
         report((*path, "type"), "is for JSON functions only", 'make the function `type = "json"`')
 
@@ -131,6 +133,34 @@ def _check_candidates(
             )
         elif path[-1] in _reached(name, variants):
             report((*path, "candidates", i), f"leads through {name!r} back to this variant", "name another")
+
+
+def _check_homes(
+    path: Path, variant: AnyVariant, variants: Mapping[str, AnyVariant], document: Document, report: Report
+) -> None:
+    for within, call in calls_of(variant):
+        model = document.models.get(call.model)
+        _check_home((*path, *within, "model"), f"the model {call.model!r}", model, variant, report)
+    for i, name in enumerate(variant.candidates if isinstance(variant, (BestOfN, MixtureOfN)) else ()):
+        for home in (variants.get(name), *_models(variants.get(name), document)):
+            _check_home((*path, "candidates", i), f"the variant {name!r}", home, variant, report)
+
+
+def _models(variant: AnyVariant | None, document: Document) -> list[ModelTable | None]:
+    calls = () if variant is None else calls_of(variant)
+    return [document.models.get(call.model) for _, call in calls]
+
+
+def _check_home(
+    path: Path, what: str, inner: AnyVariant | ModelTable | None, variant: AnyVariant, report: Report
+) -> None:
+    """Report what belongs to a namespace where the variant around it does not."""
+    if inner is not None and inner.namespace not in (None, variant.namespace):
+        report(
+            path,
+            f"names {what}, which belongs to the namespace {inner.namespace!r}",
+            f"write `namespace = {inner.namespace!r}` for this variant, or name another",
+        )
 
 
 def _reached(start: str, variants: Mapping[str, AnyVariant]) -> set[str]:

@@ -106,6 +106,8 @@ async def serve(engine: Engine, plan: Plan, journal: Journal, make: Make[T]) -> 
     faults: list[CalibrantError] = []
     try:
         for variant in plan.draw.order:
+            if journal.failures:
+                journal.start_over()
             try:
                 if plan.caller.grants is not None:
                     check_variant(variant, plan.caller.grants)

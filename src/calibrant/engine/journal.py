@@ -106,6 +106,11 @@ class Journal(Struct):
         """
         return total([row.cost for row in self.rows if row.usage_source != "none" or row.cached])
 
+    def start_over(self) -> None:
+        """Forget what belongs to a variant that was given up; the calls that were made for it stay."""
+        self.limit = self.strategy = None
+        self.others = []
+
     def absorb(self, parts: Sequence[Journal], seconds: float) -> None:
         """Take over what was noted apart, of calls that ran at the same time.
 

@@ -52,6 +52,12 @@ class Limit:
             return Deadline(total=self.total)
         return Deadline(total=self.total, first_byte=self.first, idle_s=self.idle_s)
 
+    def until_first(self) -> Limit:
+        """Return the limit of what comes before a stream's first chunk."""
+        if self.first is None or self.first >= self.total:
+            return self
+        return Limit(self.first, self.first_whose)
+
     def check(self, now: float) -> None:
         """Go on only while there is time.
 

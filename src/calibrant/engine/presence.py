@@ -71,4 +71,6 @@ class Presence:
                 finally:
                     self.forget(stop)
         except TimeoutError:
+            if not self.gone:
+                raise
             raise ClientDisconnected(LEFT) from None

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import InvalidRequest, ProviderError
+from calibrant.base.errors import Inexpressible, InvalidRequest, ProviderError
 from calibrant.config.schema import Provider
 from calibrant.engine.compiled import (
     CompiledBestOfN,
@@ -25,9 +25,10 @@ from calibrant.engine.compiled import (
 from calibrant.engine.engine import Engine
 from calibrant.types.call import ModelCall
 from calibrant.types.message import Input, Message
+from calibrant.types.request import InferenceRequest
 from calibrant.types.sent import Sent
 
-__all__ = ["check_speakers", "passes", "plain_variants", "still_sent", "without_parameters"]
+__all__ = ["check_speakers", "check_words", "passes", "plain_variants", "still_sent", "without_parameters"]
 
 _PARAMETERS = frozenset(
     {
@@ -86,6 +87,22 @@ def plain_variants(variant: Servable) -> Iterator[CompiledVariant]:
                 yield from plain_variants(candidate)
         case _:
             assert_never(variant)
+
+
+def check_words(request: InferenceRequest, variant_name: str) -> None:
+    """Refuse a request that says what no other dialect can, for a variant whose call is in our own words.
+
+    Raises:
+        Inexpressible: it does; the message names the fields.
+    """
+    only = request.verbatim.only_here if request.verbatim is not None else ()
+    if request.sent is not None:
+        only = (*only, *request.sent.only)
+    if only:
+        raise Inexpressible(
+            f"the variant {variant_name!r} cannot be told {', '.join(f'`{each}`' for each in only[:5])}; leave this "
+            "out, or name a variant of the type 'chat_completion'"
+        )
 
 
 def without_parameters(sent: Sent) -> Sent:

@@ -101,6 +101,24 @@ MIX = '[functions.f.variants.mix]\ntype="experimental_mixture_of_n"\n'
             "JSON Pointer",
         ),
         (
+            FUNCTION.replace('"m"', '"m"\nnamespace="n"', 1) + f'{BEST}candidates=["v"]\nevaluator={{model="m"}}',
+            "functions.f.variants.best.candidates[0]",
+            "belongs to the namespace 'n'",
+        ),
+        (
+            FUNCTION.replace("[models.m]", '[models.m]\nnamespace="n"')
+            + f'{BEST}candidates=["v"]\nevaluator={{model="openai::x"}}',
+            "functions.f.variants.best.candidates[0]",
+            "belongs to the namespace 'n'",
+        ),
+        (
+            FUNCTION
+            + MODEL.replace("models.m", "models.n").replace("]\nrouting", ']\nnamespace="n"\nrouting', 1)
+            + f'{MIX}candidates=["v"]\nfuser={{model="n"}}',
+            "functions.f.variants.mix.fuser.model",
+            "belongs to the namespace 'n'",
+        ),
+        (
             FUNCTION.replace("chat_completion", "experimental_chain_of_thought"),
             "functions.f.variants.v.type",
             "JSON functions only",

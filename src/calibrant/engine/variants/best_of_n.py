@@ -19,6 +19,7 @@ from calibrant.engine.attempt import call_model
 from calibrant.engine.compiled import CompiledBestOfN
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
+from calibrant.engine.json_text import json_text
 from calibrant.engine.output import parse_json
 from calibrant.engine.resolve import Plan
 from calibrant.engine.variants.candidates import Candidate, ReplyOf, Round, answers, listed, side_plan
@@ -73,10 +74,12 @@ async def reply_of(
         InferenceTimeout: the variant's time is over.
     """
     record = Round("best_of_n", variant.variant.candidates)
-    found = await answers(engine, plan, variant, journal, reply_of_any, record)
-    chosen = await _pick(engine, plan, variant, journal, found, record)
-    record.chosen = chosen.place
-    record.note(journal)
+    try:
+        found = await answers(engine, plan, variant, journal, reply_of_any, record)
+        chosen = await _pick(engine, plan, variant, journal, found, record)
+        record.chosen = chosen.place
+    finally:
+        record.note(journal)
     journal.others += [candidate.reply.usage for candidate in found if candidate is not chosen]
     return chosen.reply
 
@@ -114,7 +117,8 @@ async def _judged(
         CalibrantError: the judge cannot be asked, or its answer names none of them.
     """
     judge = variant.judge
-    part = Journal(journal.inference_id, limit=journal.limit, salt=journal.salt)
+    limit = None if journal.limit is None else journal.limit.until_first()
+    part = Journal(journal.inference_id, limit=limit, salt=journal.salt)
     began = monotonic()
     try:
         call = _judge_call(plan, variant, shown)
@@ -123,7 +127,7 @@ async def _judged(
         journal.absorb([part], monotonic() - began)
         journal.variant_name = variant.variant.name
     journal.others.append(reply.usage)
-    text = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), "")
+    text = json_text(reply.content) or ""
     try:
         choice = _choice.decode(text).answer_choice
     except (msgspec.DecodeError, RecursionError):
@@ -156,5 +160,5 @@ def _presentable(plan: Plan, reply: Reply) -> bool:
     """Return whether an answer may be picked by the judge: JSON that breaks its schema may not."""
     if plan.function.function.type != "json":
         return True
-    text = next((block.text for block in reversed(reply.content) if isinstance(block, Text)), None)
+    text = json_text(reply.content)
     return text is not None and parse_json(text, plan.output_schema) is not None

@@ -7,6 +7,7 @@ out; each call of theirs is in the record, whatever became of it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
@@ -14,19 +15,21 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.base.errors import AllCandidatesFailed, CalibrantError, InvalidRequest
+from calibrant.base.errors import AllCandidatesFailed, CalibrantError, ClientDisconnected, InternalError, InvalidRequest
 from calibrant.engine.compiled import CompiledBestOfN, CompiledMixtureOfN, Servable
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
+from calibrant.engine.json_text import json_text
 from calibrant.engine.limits import Limit, outermost, tighter
 from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import without_parameters
-from calibrant.types.content import Text
+from calibrant.types.content import Text, Thought
 from calibrant.types.reply import Reply
 from calibrant.types.request import PARAMS_WRITTEN, Params
 
 __all__ = ["Candidate", "ReplyOf", "Round", "answers", "listed", "side_plan"]
 
+_log = logging.getLogger(__name__)
 _json = msgspec.json.Encoder().encode
 
 ReplyOf = Callable[[Engine, Plan, Servable, Journal], Awaitable[Reply]]
@@ -74,6 +77,7 @@ async def answers(
     Raises:
         AllCandidatesFailed: there is none.
         InferenceTimeout: the variant's time is over.
+        ClientDisconnected: nobody waits for an answer any more.
     """
     began = monotonic()
     limit = _limit(engine, plan, variant, journal, began)
@@ -92,6 +96,9 @@ async def answers(
     found: list[Candidate] = []
     reasons: list[str] = []
     for place, result in enumerate(results):
+        if isinstance(result, ClientDisconnected):
+            # Nobody waits for the others' answers either.
+            raise result
         if isinstance(result, CalibrantError):
             record.failed[place] = result.code
             reasons.append(f"{record.candidates[place]}: {result.message}")
@@ -135,6 +142,10 @@ async def _reply(
         return await reply_of(engine, plan, candidate, journal)
     except CalibrantError as error:
         return error
+    except Exception as fault:  # noqa: BLE001 - a named edge: a fault in one candidate must not end the others
+        _log.exception("a candidate failed on a fault of the gateway")
+        engine.metrics.count("internal_errors", ("candidate",))
+        return InternalError(f"a fault of the gateway: {type(fault).__name__}")
 
 
 def _limit(
@@ -145,9 +156,7 @@ def _limit(
     outer = journal.limit or outermost(engine.config.gateway, now)
     limit = tighter(outer, config.timeouts, now, "variant", config.name, stream=plan.request.stream)
     journal.limit = limit
-    if limit.first is not None and limit.first < limit.total:
-        return Limit(limit.first, limit.first_whose)
-    return limit
+    return limit.until_first()
 
 
 def _part(
@@ -161,9 +170,9 @@ def _part(
 
 
 def _text(plan: Plan, reply: Reply) -> str:
-    texts = [block.text for block in reply.content if isinstance(block, Text)]
     if plan.function.function.type == "json":
-        return texts[-1] if texts else ""
-    if len(texts) == len(reply.content):
-        return "\n".join(texts)
-    return _json(reply.content).decode()
+        return json_text(reply.content) or ""
+    # What was thought is no answer, and its signature says nothing to anybody else.
+    blocks = [block for block in reply.content if not isinstance(block, Thought)]
+    texts = [block.text for block in blocks if isinstance(block, Text)]
+    return "\n".join(texts) if len(texts) == len(blocks) else _json(blocks).decode()

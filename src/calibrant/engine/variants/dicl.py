@@ -21,6 +21,7 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import outermost, tighter
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import check_words
 from calibrant.types.call import EmbeddingCall, ModelCall
 from calibrant.types.content import File, InputBlock, RawText, Template, Text
 from calibrant.types.embedding import EmbeddingRequest
@@ -81,6 +82,7 @@ async def open_stream_of(engine: Engine, plan: Plan, variant: CompiledDicl, jour
 async def _call(engine: Engine, plan: Plan, variant: CompiledDicl, journal: Journal) -> ModelCall:
     config = variant.variant
     journal.variant_name = config.name
+    check_words(plan.request, config.name)
     now = monotonic()
     outer = journal.limit or outermost(engine.config.gateway, now)
     journal.limit = tighter(outer, config.timeouts, now, "variant", config.name, stream=plan.request.stream)
@@ -127,8 +129,10 @@ async def _neighbours(
             cache=plan.request.cache,
             namespace=plan.request.namespace,
         )
-        reply = await embed(engine, request, plan.caller, journal, variant_name=config.name)
-        journal.others.append(reply.usage)
+        limit = None if journal.limit is None else journal.limit.until_first()
+        reply = await embed(engine, request, plan.caller, journal, variant_name=config.name, limit=limit)
+        # Vectors are no tokens.
+        journal.others.append(replace(reply.usage, output_tokens=0))
         found = reply.embeddings[0]
         if isinstance(found, str):
             raise InternalError("an embedding came as base64 where numbers were asked for")

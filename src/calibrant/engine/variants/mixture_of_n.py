@@ -13,6 +13,7 @@ from calibrant.engine.compiled import CompiledMixtureOfN
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import check_words
 from calibrant.engine.variants.candidates import Candidate, ReplyOf, Round, answers, listed
 from calibrant.engine.variants.settled import settled
 from calibrant.render.prompt import render_input
@@ -41,6 +42,7 @@ async def reply_of(
         AllCandidatesFailed: there was nothing to fuse.
         InferenceTimeout: the variant's time is over.
     """
+    check_words(plan.request, variant.variant.name)
     record = Round("mixture_of_n", variant.variant.candidates)
     found = await answers(engine, plan, variant, journal, reply_of_any, record)
     if len(found) == 1:
@@ -65,6 +67,7 @@ async def open_stream_of(
         AllCandidatesFailed: there was nothing to fuse.
         InferenceTimeout: the variant's time is over.
     """
+    check_words(plan.request, variant.variant.name)
     record = Round("mixture_of_n", variant.variant.candidates)
     found = await answers(engine, plan, variant, journal, reply_of_any, record)
     if len(found) == 1:

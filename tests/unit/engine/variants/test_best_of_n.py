@@ -5,6 +5,7 @@ import pytest
 from tests.support.engine import content, function, model, refusal, said, variant
 
 from calibrant.base.errors import AllCandidatesFailed, AllVariantsFailed, InferenceTimeout, MissingCredential
+from calibrant.engine.limits import Limit
 from calibrant.types.extra import ExtraBody, ProviderTool, Scope
 from calibrant.types.request import Params
 
@@ -270,3 +271,83 @@ def test_a_credential_that_nobody_sent_is_the_callers_fault(line):
     it = line(text, said())
     with pytest.raises(MissingCredential):
         it.infer(variant_name="best")
+
+
+FALLBACK = 'experimentation = { type = "static", candidate_variants = ["best"], fallback_variants = ["c"] }'
+PLAIN = 'variants.c = { type = "chat_completion", model = "c" }\n'
+
+
+def test_its_time_and_its_round_end_with_it(line):
+    """What serves after it has its own time, and no word of its round."""
+    text = toml(
+        "a", "b", functions=FALLBACK, models=model("c"), extra="timeouts = { non_streaming = { total_ms = 1 } }"
+    )
+
+    def step(call):
+        if call.url.split("/")[2] == "p.c":
+            return said("C.")
+        import time
+
+        time.sleep(0.002)
+        return InferenceTimeout("the network's")
+
+    it = line(text + PLAIN, step)
+    answered = it.infer()
+    assert content(answered) == [{"type": "text", "text": "C."}]
+    assert it.row.variant_name == "c" and it.row.strategy is None
+    assert answered.usage.input_tokens == 7
+
+
+def test_a_fault_in_one_candidate_does_not_end_the_others(line, caplog):
+    it = line(toml("a", "b", "c"), script({**ANSWERS, "a": ValueError("a bug")}, picks("C.")))
+    assert content(it.infer(variant_name="best")) == [{"type": "text", "text": "C."}]
+    assert strategy(it)["failed"] == {"0": "internal_error"} and "a bug" in caplog.text
+    assert it.counted("internal_errors") == {("candidate",): 1}
+
+
+def test_the_judge_has_the_time_of_the_first_chunk_alone(line):
+    it = line(
+        toml("a", "b", extra="timeouts = { streaming = { ttft_ms = 60000, total_ms = 90000 } }"),
+        script(ANSWERS, picks("A.")),
+    )
+    it.stream(variant_name="best")
+    (judged,) = [d for d, host in zip(it.sender.deadlines, it.sender.asked, strict=True) if host == "p.judge"]
+    others = [d for d, host in zip(it.sender.deadlines, it.sender.asked, strict=True) if host != "p.judge"]
+    assert judged.total == others[0].total
+    assert Limit(9.0, "x", 3.0, "y").until_first().total == 3.0
+
+
+def test_the_judge_judges_what_is_served(line, tmp_path):
+    (tmp_path / "out.json").write_text('{"type": "object", "required": ["x"]}')
+    talks = said('{"x": 1}')
+    text = toml("a", "b", kind="json", functions='output_schema = "out.json"', mode='json_mode = "on"')
+    it = line(text, script({"a": talks, "b": said('{"x": 2}')}, picks('{"x": 1}')))
+    assert it.infer(variant_name="best").raw == '{"x": 1}'
+
+
+def test_thoughts_are_not_shown_to_the_judge(line):
+    thinks = said("A.")
+    thinks["choices"][0]["message"]["reasoning_content"] = "secret reasoning"
+    text = toml("a", "b").replace('type = "openai"', 'type = "openai"', 1)
+    it = line(text, script({"a": thinks, "b": said("B.")}, picks("A.")))
+    it.infer(variant_name="best")
+    assert "secret reasoning" not in it.sender.bodies[-1]["messages"][-1]["content"]
+
+
+def test_who_left_has_no_answer(line):
+    from calibrant.base.errors import ClientDisconnected
+    from calibrant.engine.engine import Caller
+    from calibrant.engine.presence import Presence
+
+    presence = Presence()
+
+    def leaves(call):
+        if call.url.split("/")[2] == "p.b":
+            presence.leave()
+            return ClientDisconnected("left")
+        return said("A.")
+
+    it = line(toml("a", "b"), leaves)
+    with pytest.raises(ClientDisconnected):
+        it.infer(Caller(presence=presence), variant_name="best")
+    assert it.row.error_code == "client_disconnected" and strategy(it)["chosen"] is None

@@ -129,7 +129,7 @@ def test_the_embedding_call_is_recorded_under_the_inference(near):
         (2, "chat_completions", "v"),
     ]
     assert {row.inference_id for row in it.attempts} == {it.row.id}
-    assert answered.usage.input_tokens == 12
+    assert (answered.usage.input_tokens, answered.usage.output_tokens) == (12, 3)
 
 
 def test_without_the_embedding_model_the_variant_fails(near):
@@ -137,6 +137,16 @@ def test_without_the_embedding_model_the_variant_fails(near):
     with pytest.raises(ProvidersExhausted, match="'e'"):
         it.infer(variant_name="v")
     assert it.row.status == "error" and it.near.asked == []
+
+
+def test_words_of_one_dialect_alone_are_refused(near):
+    from calibrant.base.errors import Inexpressible
+    from calibrant.types.request import Verbatim
+
+    it = near(toml(), said(), found=(neighbour("x"),))
+    with pytest.raises(Inexpressible, match=r"\$.max_tool_calls"):
+        it.infer(variant_name="v", verbatim=Verbatim({}, (), only_here=("$.max_tool_calls",)))
+    assert it.sender.calls == []
 
 
 def test_a_file_goes_to_the_model_and_not_into_the_comparison(near):
