@@ -23,7 +23,7 @@ SPOOL = "[spool]\nmin_free_bytes = 0\n"
 
 @pytest.fixture(scope="module")
 def upstream():
-    with run_upstream(models={"slow": Script(latency=Latency(0.6))}, keep=0) as running:
+    with run_upstream(models={"slow": Script(latency=Latency(0.6))}) as running:
         yield running
 
 
@@ -228,10 +228,11 @@ def test_sigterm_while_the_recorder_waits_for_its_next_attempt(tmp_path, config)
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)])
-def test_one_signal_after_the_other_changes_nothing(tmp_path, config, numbers):
+def test_one_signal_after_the_other_changes_nothing(tmp_path, config, upstream, numbers):
     with gateway(tmp_path, config) as running, ThreadPoolExecutor(4) as pool:
+        before = len(upstream.captured)
         asked = [pool.submit(running.infer, {"model_name": "slow", "input": INPUT}) for _ in range(4)]
-        time.sleep(0.2)
+        until(lambda: len(upstream.captured) == before + 4, "all to be asked")
         for number in numbers:
             running.process.send_signal(number)
             time.sleep(0.05)
