@@ -53,9 +53,15 @@ LANES = (
     Lane("2 MiB image, 8", "image", 8),
     Lane("100 paced streams", "stream", 100, "streams"),
     Lane("500 paced streams", "stream", 500, "streams", _SLOW),
+    Lane("100 paced streams, /inference", "stream_native", 100, "streams", _SLOW),
+    Lane("100 paced streams, Messages", "stream_messages", 100, "streams", _SLOW),
+    Lane("100 paced streams, Responses", "stream_responses", 100, "streams", _SLOW),
+    Lane("500 paced streams, Messages", "stream_messages", 500, "streams", _SLOW),
+    Lane("500 paced streams, Responses", "stream_responses", 500, "streams", _SLOW),
 )
 """`contract`: a JSON function with two variants, templates, an input schema and an output schema. `best of 3`: three
-candidates and a judge, so four calls an answer. `Anthropic inbound`: `/v1/messages` before an upstream of OpenAI's."""
+candidates and a judge, so four calls an answer. `Anthropic inbound`: `/v1/messages` before an upstream of OpenAI's.
+Streams of a dialect that only Calibrant speaks stand beside the others' streams of OpenAI's."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ from msgspec import Struct
 __all__ = ["VARIED", "Load", "Measured", "Summary", "main", "summary"]
 
 _STAMP = re.compile(rb"@(\d+);")
+_REPEATED = re.compile(rb'^data: \{"type":"response\.[a-z_.]*(?:done|completed)".*$', re.MULTILINE)
+"""Events of the Responses dialect that say again what the deltas said."""
 _MAX_SECONDS = 900.0
 _MAX_ERRORS = 2_000
 _TICK_S = 0.001
@@ -224,7 +226,7 @@ class _Paced(_Connection):
         if not newline:
             return
         now = time.monotonic_ns()
-        for stamp in _STAMP.findall(whole):
+        for stamp in _STAMP.findall(_REPEATED.sub(b"", whole)):
             self.seen += 1
             if self.tally.counting:
                 self.tally.chunks += 1

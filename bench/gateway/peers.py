@@ -58,6 +58,8 @@ _REVIEW = {
     "tags": ["kitchen", "travel"],
 }
 _VERDICT = {"sentiment": "positive", "confidence": 0.86, "topics": ["speed", "size", "lid", "cable"]}
+_STREAMS = ("stream", "stream_native", "stream_messages", "stream_responses")
+"""The same stream, asked for in each dialect."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ def direct(place: Place) -> Target:
         place.upstream_port,
         {
             "plain": _chat("/v1/chat/completions", "bench"),
-            "stream": _chat("/v1/chat/completions", "bench_stream", stream=True),
+            **dict.fromkeys(_STREAMS, _chat("/v1/chat/completions", "bench_stream", stream=True)),
             "contract": _chat("/v1/chat/completions", "bench_json"),
             "native": _chat("/v1/chat/completions", "bench_json"),
             "tools": _with_tools("/v1/chat/completions", "bench_tools"),
@@ -207,9 +209,13 @@ def gateway_shots() -> dict[str, Shot]:
     }
     message = {"role": "user", "content": [{"type": "text", "arguments": _REVIEW}]}
     native = {"function_name": "review", "input": {"messages": [message]}}
+    asked = {"messages": [{"role": "user", "content": _QUESTION}]}
     return {
         "plain": _chat(path, "tensorzero::model_name::bench"),
         "stream": _chat(path, "tensorzero::model_name::bench_stream", stream=True),
+        "stream_native": Shot("/inference", _json({"model_name": "bench_stream", "input": asked, "stream": True})),
+        "stream_messages": _messages("bench_stream", stream=True),
+        "stream_responses": Shot("/v1/responses", _json({"model": "bench_stream", "input": _QUESTION, "stream": True})),
         "contract": Shot(path, _json(contract)),
         "native": Shot("/inference", _json(native)),
         "tools": _with_tools(path, "tensorzero::model_name::bench_tools"),
@@ -279,6 +285,7 @@ def _tensorzero(place: Place) -> Target:
     # What it embeds has no /inference: the same function goes by its OpenAI route.
     shots = gateway_shots()
     shots["native"] = shots["contract"]
+    shots |= dict.fromkeys(_STREAMS, shots["stream"])
     # It has no dialect of Anthropic's; its cache wants a database.
     del shots["messages"], shots["cached"]
     return Target("tensorzero", port, shots, _version("tensorzero"), child=child)
@@ -382,8 +389,8 @@ def _picture(path: str, model: str) -> Shot:
     return _chat(path, model, parts)
 
 
-def _messages(model: str) -> Shot:
-    body = {"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": _QUESTION}]}
+def _messages(model: str, **fields: Any) -> Shot:
+    body = {"model": model, "max_tokens": 256, "messages": [{"role": "user", "content": _QUESTION}], **fields}
     return Shot("/v1/messages", _json(body))
 
 
