@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import chain
+from typing import Protocol
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -28,18 +32,30 @@ class Keeping(Struct, frozen=True):
     pieces: list[bytes]
 
 
-def key_of(engine: Engine, policy: CachePolicy, caller: Caller, step: ProviderCall[P], http: HttpCall) -> bytes | None:
+class _Asking(Protocol):
+    """A request, as far as the cache's key depends on it."""
+
+    @property
+    def cache(self) -> CachePolicy: ...
+    @property
+    def credentials(self) -> Mapping[str, str]: ...
+
+
+def key_of(engine: Engine, request: _Asking, caller: Caller, step: ProviderCall[P], http: HttpCall) -> bytes | None:
     """Return the key of a request as the provider would get it, before it is signed; null where nothing is cached.
 
     A provider's address, its model and every change of the request are in it, so no edit of the configuration can
-    bring back what was answered before.
+    bring back what was answered before. Unless everyone shares answers, so are the caller's API key and the credentials
+    that came with the request: they may see other things, or nothing.
     """
-    if engine.cache is None or policy.mode == "off":
+    if engine.cache is None or request.cache.mode == "off":
         return None
-    owner = "" if engine.config.gateway.cache.scope == "shared" else caller.key_id or ""
+    shared = engine.config.gateway.cache.scope == "shared"
+    owner = "" if shared else caller.key_id or ""
+    brought = () if shared else chain.from_iterable(sorted(request.credentials.items()))
     headers = "\n".join(f"{name}: {value}" for name, value in http.headers)
     named = (step.model_name, step.provider.provider.name, step.salt)
-    return cache_key(owner, *named, http.method, http.url, headers, http.body)
+    return cache_key(owner, *named, http.method, http.url, headers, http.body, *brought)
 
 
 async def recall(engine: Engine, policy: CachePolicy, step: ProviderCall[P]) -> Cached | None:

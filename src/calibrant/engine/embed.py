@@ -129,7 +129,7 @@ def _prepared(
     if provider.type == RELAY:
         http = changed(http, tuple(_onward(request)), ())
     step.raw_request = http.body
-    step.cache_key = key_of(engine, request.cache, caller, step, http)
+    step.cache_key = key_of(engine, request, caller, step, http)
     if provider.type == RELAY:
         step.secret = passed_on(engine, provider, request.credentials)
     else:

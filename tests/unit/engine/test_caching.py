@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.support.engine import Answer, content, event, function, model, refusal, said, streamed, variant
 
-from calibrant.base.errors import ProviderError
+from calibrant.base.errors import AllVariantsFailed, ProviderError
 from calibrant.engine.engine import Caller
 from calibrant.types.cached import CachePolicy
 from calibrant.types.request import Params
@@ -121,6 +121,20 @@ def test_keys_of_callers_are_apart_unless_they_share(cached):
     shared = cached('[gateway.cache]\nscope = "shared"\n' + model() + function(), said("One."), said("Two."))
     for key in "ab":
         assert content(shared.infer(Caller(key_id=key), cache=ON))[0]["text"] == "One."
+
+
+def test_credentials_of_requests_are_apart_unless_they_share(cached):
+    toml = model(key="dynamic::k") + function()
+    it = cached(toml, said("Alice's."), refusal(401), said("Alice's."))
+    alice = {"k": "sk-alice"}
+    assert content(it.infer(cache=ON, credentials=alice))[0]["text"] == "Alice's."
+    with pytest.raises(AllVariantsFailed, match="401"):
+        it.infer(cache=ON, credentials={"k": "sk-wrong"})
+    assert content(it.infer(cache=ON, credentials=alice))[0]["text"] == "Alice's."
+    assert len(it.sender.calls) == 2 and b"sk-alice" not in b"".join(it.cache.entries)
+    shared = cached('[gateway.cache]\nscope = "shared"\n' + toml, said("One."), said("Two."))
+    for key in ("sk-alice", "sk-bob"):
+        assert content(shared.infer(cache=ON, credentials={"k": key}))[0]["text"] == "One."
 
 
 def test_failures_are_not_kept(cached):
