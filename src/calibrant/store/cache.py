@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -110,7 +110,7 @@ class ResponseCache:
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: Future[None] | None = None
-        self._late: asyncio.Future[object] | None = None
+        self._late: asyncio.Future[Any] | None = None
         self._reads = ThreadPoolExecutor(1, "response-cache-reads")
         self._writes = ThreadPoolExecutor(1, "response-cache-writes")
         self._reader: sqlite3.Connection | None = None
@@ -225,7 +225,7 @@ class ResponseCache:
                 if not self._path.exists():
                     return None
                 self._reader = self._connect()
-                if self._reader.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchone() is None:
+                if not _is_set_up(self._reader):
                     # Nobody has written yet.
                     self._close_reader()
                     return None
@@ -259,9 +259,10 @@ class ResponseCache:
         if self._writer is None:
             self._path.touch(mode=0o600)
             self._writer = self._connect()
-            self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = OFF")
-            self._writer.executescript(_SCHEMA)
+            if not _is_set_up(self._writer):
+                self._writer.execute("PRAGMA journal_mode = WAL")
+                self._writer.executescript(_SCHEMA)
         return self._writer
 
     def _drop(self, key: bytes) -> None:
@@ -350,6 +351,10 @@ def _weight(entry: Cached) -> int:
     """Return about how much memory an entry takes."""
     headers = sum(len(name) + len(value) + _HEADER_BYTES for name, value in entry.headers)
     return _ENTRY_BYTES + headers + len(entry.body)
+
+
+def _is_set_up(database: sqlite3.Connection) -> bool:
+    return database.execute("SELECT 1 FROM sqlite_master WHERE name = 'state'").fetchone() is not None
 
 
 def _count_purges(database: sqlite3.Connection) -> int:

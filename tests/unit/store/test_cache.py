@@ -207,6 +207,24 @@ def test_nobody_waits_for_a_process_that_writes(open_cache, clock, tmp_path, cap
     assert caplog.text.count("cannot be written: database is locked") == 1
 
 
+def test_a_purge_waits_longer_for_a_process_that_writes(open_cache, clock, tmp_path):
+    async def work():
+        cache, other = open_cache(), open_cache()
+        cache.put(b"k", "m", entry(clock))
+        await cache.close()
+        lock = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        purging = asyncio.ensure_future(other.purge())
+        await asyncio.sleep(0.4)
+        assert not purging.done()
+        lock.execute("ROLLBACK")
+        lock.close()
+        assert await purging == 1
+        await other.close()
+
+    run(work)
+
+
 def test_one_batch_is_written_at_a_time_and_what_waits_is_bounded(open_cache, clock, monkeypatch):
     monkeypatch.setattr(module, "_PENDING_BYTES", 20_000)
     go, batches = threading.Event(), []
