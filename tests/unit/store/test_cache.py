@@ -40,6 +40,11 @@ def entry(clock, body=b"{}"):
     return Cached(clock(), (("content-type", "application/json"),), body)
 
 
+async def written(cache):
+    cache._flush()
+    await asyncio.wrap_future(cache._writing)
+
+
 def run(work):
     return asyncio.run(work())
 
@@ -187,11 +192,11 @@ def test_nobody_waits_for_a_process_that_writes(open_cache, clock, tmp_path, cap
     async def work():
         cache, other = open_cache(), open_cache()
         cache.put(b"k", "m", entry(clock))
-        await asyncio.sleep(0.1)
+        await written(cache)
         lock = sqlite3.connect(tmp_path / "cache.db", isolation_level=None)
         lock.execute("BEGIN IMMEDIATE")
         cache.put(b"l", "m", entry(clock))
-        await asyncio.sleep(0.1)
+        cache._flush()
         # The write is still waiting, and a reader sees what was there before.
         assert await other.get(b"k", None) is not None
         await other.refresh()
@@ -250,7 +255,7 @@ def test_a_look_that_takes_long_is_a_miss_and_so_are_those_after_it(open_cache, 
     async def work():
         cache, other = open_cache(), open_cache()
         cache.put(b"k", "m", entry(clock))
-        await asyncio.sleep(0.1)
+        await written(cache)
         other._reads.submit(go.wait, 30)
         monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
         assert await other.get(b"k", None) is None
@@ -309,7 +314,7 @@ def test_a_failure_is_said_again_when_it_has_worked_in_between(open_cache, clock
             await cache.get(b"k", None)
             (tmp_path / "cache.db").rmdir()
             cache.put(b"l", "m", entry(clock))
-            await asyncio.sleep(0.1)
+            await written(cache)
             await cache.get(b"k", None)
             cache._close_reader()
             cache._close_writer()
