@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from calibrant.base.errors import (
 )
 from calibrant.config.schema import Variant
 from calibrant.config.vendors import RELAY
-from calibrant.engine.caching import Keeping, keep, recall, uncharged
+from calibrant.engine.caching import Keeping, keep, keeping, recall, uncharged
 from calibrant.engine.compiled import CompiledModel, CompiledProvider, P
 from calibrant.engine.ended import Ended, Over, nothing
 from calibrant.engine.engine import Engine
@@ -41,7 +42,8 @@ from calibrant.engine.limits import TIMER_S, Limit, outermost, tighter
 from calibrant.engine.prepare import prepared
 from calibrant.engine.resolve import Plan
 from calibrant.net.retry import delay
-from calibrant.providers.base import StreamDecoder
+from calibrant.providers.base import Adapter, StreamDecoder
+from calibrant.types.cached import Cached
 from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
@@ -292,9 +294,10 @@ async def _asked(
     http = prepared(engine, plan, variant, ready, step)
     adapter, json_tool = step.provider.adapter, call.json_mode == "tool"
     if step.cache_key is not None:
-        held = await recall(engine, plan.request.cache, step)
+        decode = partial(_held, adapter, json_tool=json_tool)
+        held = await recall(engine, plan.request.cache, step, decode)
         if held is not None:
-            return uncharged(adapter.decode(200, held.headers, held.body, json_tool=json_tool), step)
+            return uncharged(held, step)
     response = await engine.sender.send(http, step.limit.deadline(stream=False))
     body = await response.read()
     reply = adapter.decode(response.status, response.headers, body, json_tool=json_tool)
@@ -329,9 +332,10 @@ async def _open(
 ) -> OpenStream:
     adapter = step.provider.adapter
     if step.cache_key is not None:
-        held = await recall(engine, plan.request.cache, step)
+        decode = partial(_held_chunks, adapter, json_tool=call.json_mode == "tool")
+        held = await recall(engine, plan.request.cache, step, decode)
         if held is not None:
-            return _replayed(adapter.decoder(json_tool=call.json_mode == "tool"), held.body, step)
+            return _replayed(held, step)
     response = await engine.sender.send(http, step.limit.deadline(stream=True))
     try:
         if response.status >= 300:
@@ -342,10 +346,10 @@ async def _open(
             return OpenStream([as_chunk(reply)], Over(), response, nothing(), step, at)
         decoder = adapter.decoder(json_tool=call.json_mode == "tool")
         rest = response.chunks()
-        keeping = None if step.cache_key is None else Keeping(response.headers, [])
+        kept = None if step.cache_key is None else keeping(engine, plan, response.headers)
         async for data in rest:
-            if keeping is not None:
-                keeping.pieces.append(data)
+            if kept is not None:
+                kept.add(data)
             first = decoder.feed(data)
             if first:
                 break
@@ -357,14 +361,20 @@ async def _open(
         response.close()
         raise
     at = step.first_chunk = monotonic()
-    return OpenStream(first, decoder, response, rest, step, at, keeping)
+    return OpenStream(first, decoder, response, rest, step, at, kept)
 
 
-def _replayed(decoder: StreamDecoder, body: bytes, step: ProviderCall[CompiledProvider]) -> OpenStream:
+def _held(adapter: Adapter, held: Cached, *, json_tool: bool) -> Reply:
+    return adapter.decode(200, held.headers, held.body, json_tool=json_tool)
+
+
+def _held_chunks(adapter: Adapter, held: Cached, *, json_tool: bool) -> list[Chunk]:
+    decoder = adapter.decoder(json_tool=json_tool)
+    return [*decoder.feed(held.body), *decoder.close()]
+
+
+def _replayed(held: list[Chunk], step: ProviderCall[CompiledProvider]) -> OpenStream:
     """Return a stream of the cache as it once came, all of it at hand."""
-    chunks = [
-        replace(chunk, raw=chunk.raw if step.verbatim else b"", usage=None)
-        for chunk in (*decoder.feed(body), *decoder.close())
-    ]
+    chunks = [replace(chunk, raw=chunk.raw if step.verbatim else b"", usage=None) for chunk in held]
     at = step.first_chunk = monotonic()
     return OpenStream(chunks, Over(), Ended(), nothing(), step, at)

@@ -30,6 +30,7 @@ from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import Limit, outermost
 from calibrant.engine.relaying import passed_on
 from calibrant.providers.extra import changed
+from calibrant.types.cached import Cached
 from calibrant.types.call import EmbeddingReply, HttpCall
 from calibrant.types.embedding import Embedded, EmbeddingRequest
 from calibrant.types.extra import ExtraBody
@@ -129,7 +130,7 @@ def _prepared(
     if provider.type == RELAY:
         http = changed(http, tuple(_onward(request)), ())
     step.raw_request = http.body
-    step.cache_key = key_of(engine, request.cache, caller, step, http)
+    step.cache_key = key_of(engine, request, caller, step, http)
     if provider.type == RELAY:
         step.secret = passed_on(engine, provider, request.credentials)
     else:
@@ -150,10 +151,15 @@ async def _ask(
 ) -> EmbeddingReply:
     embedder = step.provider.embedder
     if step.cache_key is not None:
-        held = await recall(engine, request.cache, step)
-        if held is not None:
+
+        def decode(held: Cached) -> EmbeddingReply:
             reply = embedder.decode_embedding(200, held.headers, held.body)
+            _check_count(step, reply, len(request.call.input))
             return replace(reply, usage=_NOTHING_USED, raw=b"")
+
+        held = await recall(engine, request.cache, step, decode)
+        if held is not None:
+            return held
     response = await engine.sender.send(http, step.limit.deadline(stream=False))
     body = await response.read()
     reply = embedder.decode_embedding(response.status, response.headers, body)

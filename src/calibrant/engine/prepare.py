@@ -45,7 +45,7 @@ def prepared(
     if step.provider.relay is not None:
         return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
     adapter, http = _encoded(plan, variant, call, step)
-    step.cache_key = key_of(engine, plan.request.cache, plan.caller, step, http)
+    step.cache_key = key_of(engine, plan.request, plan.caller, step, http)
     step.secret = engine.secrets.get(provider.credential, plan.request.credentials)
     return adapter.sign(http, step.secret, engine.clock.wall_ms() / 1e3)
 

@@ -41,7 +41,7 @@ def relayed(
     """
     onward = _onward(plan, variant, step, stream=call.stream)
     http = relay.changed(relay.encode(call), onward)
-    step.cache_key = key_of(engine, plan.request.cache, plan.caller, step, relay.covered(http, onward))
+    step.cache_key = key_of(engine, plan.request, plan.caller, step, relay.covered(http, onward))
     http = relay.accompanied(http, onward)
     step.raw_request = http.body
     step.secret = passed_on(engine, step.provider.provider, plan.request.credentials)

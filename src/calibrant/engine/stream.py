@@ -101,7 +101,7 @@ class Stream:
             yield upstream.first
             async for data in upstream.rest:
                 if upstream.keeping is not None:
-                    upstream.keeping.pieces.append(data)
+                    upstream.keeping.add(data)
                 chunks = decoder.feed(data)
                 if chunks:
                     self._seen += chunks
@@ -164,7 +164,7 @@ class Stream:
         if self.error is None:
             self.journal.succeeded(call, reply, monotonic())
             kept = self.upstream.keeping
-            if kept is not None:
+            if kept is not None and kept.pieces is not None:
                 keep(self.engine, self.plan, call, reply, kept.headers, b"".join(kept.pieces))
             return
         self.journal.failed(call, self.error, monotonic(), partial=reply)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdCompressor, decompress
+    from compression.zstd import ZstdCompressor, ZstdError, decompress
 else:
-    from backports.zstd import ZstdCompressor, decompress
+    from backports.zstd import ZstdCompressor, ZstdError, decompress
 
-__all__ = ["Packer", "unpack"]
+__all__ = ["Packer", "ZstdError", "unpack"]
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _PLAIN_BELOW = 200
@@ -47,7 +47,11 @@ class Packer:
 
 
 def unpack(stored: str | bytes | None) -> bytes | None:
-    """Return the payload that was packed."""
+    """Return the payload that was packed.
+
+    Raises:
+        ZstdError: it is damaged.
+    """
     if stored is None:
         return None
     if isinstance(stored, str):

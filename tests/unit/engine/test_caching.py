@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.support.engine import Answer, content, event, function, model, refusal, said, streamed, variant
 
-from calibrant.base.errors import ProviderError
+from calibrant.base.errors import AllVariantsFailed, ProviderError
 from calibrant.engine.engine import Caller
 from calibrant.types.cached import CachePolicy
 from calibrant.types.request import Params
@@ -121,6 +121,51 @@ def test_keys_of_callers_are_apart_unless_they_share(cached):
     shared = cached('[gateway.cache]\nscope = "shared"\n' + model() + function(), said("One."), said("Two."))
     for key in "ab":
         assert content(shared.infer(Caller(key_id=key), cache=ON))[0]["text"] == "One."
+
+
+def test_credentials_of_requests_are_apart_unless_they_share(cached):
+    toml = model(key="dynamic::k") + function()
+    it = cached(toml, said("Alice's."), refusal(401), said("Alice's."))
+    alice = {"k": "sk-alice"}
+    assert content(it.infer(cache=ON, credentials=alice))[0]["text"] == "Alice's."
+    with pytest.raises(AllVariantsFailed, match="401"):
+        it.infer(cache=ON, credentials={"k": "sk-wrong"})
+    assert content(it.infer(cache=ON, credentials=alice))[0]["text"] == "Alice's."
+    assert len(it.sender.calls) == 2 and b"sk-alice" not in b"".join(it.cache.entries)
+    shared = cached('[gateway.cache]\nscope = "shared"\n' + toml, said("One."), said("Two."))
+    for key in ("sk-alice", "sk-bob"):
+        assert content(shared.infer(cache=ON, credentials={"k": key}))[0]["text"] == "One."
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"data: {", b'{"choices": 1}'])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_cannot_be_decoded_is_a_miss_and_is_replaced(cached, body, stream):
+    it = cached(None, *[streamed("S.") if stream else said("S.")] * 2)
+    ask = it.stream if stream else it.infer
+    ask(cache=ON)
+    ((key, good),) = it.cache.entries.items()
+    it.cache.entries[key] = msgspec.structs.replace(good, body=body)
+    answered = ask(cache=ON)
+    assert content(answered[0].answered if stream else answered) == [{"type": "text", "text": "S."}]
+    assert len(it.sender.calls) == 2 and [row.cached for row in it.attempts] == [False]
+    assert it.cache.entries[key].body == good.body and it.counted("cache_hits") == {}
+    assert it.counted("cache_misses") == {("m",): 2}
+
+
+@pytest.mark.parametrize(
+    ("request_", "toml", "collected"),
+    [
+        ({}, "", True),
+        ({"cache": CachePolicy("read_only")}, "", False),
+        ({"dryrun": True}, "", False),
+        ({}, "[gateway.cache]\nmax_entry_bytes = 300\n", False),
+    ],
+)
+def test_a_stream_is_collected_only_while_it_can_be_kept(cached, request_, toml, collected):
+    it = cached(toml + model() + function(), streamed(*["a word "] * 10))
+    stream, _ = it.stream(**{"cache": ON, **request_})
+    kept = stream.upstream.keeping
+    assert (kept is not None and bool(kept.pieces)) == collected == bool(it.cache.entries)
 
 
 def test_failures_are_not_kept(cached):

@@ -331,6 +331,23 @@ def test_each_key_has_a_cache_of_its_own_and_a_request_says_how_it_is_used(line)
     assert len(it.engine.cache.entries) == 2
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b'{"data": []}'])
+def test_what_the_cache_has_and_nobody_can_read_is_a_miss(line, body):
+    it = line(embedding_model(), vectors([1]), vectors([2]), cache=Held())
+    ask(it, cache=CachePolicy("on"))
+    ((key, good),) = it.engine.cache.entries.items()
+    it.engine.cache.entries[key] = msgspec.structs.replace(good, body=body)
+    for _ in range(2):
+        assert ask(it, cache=CachePolicy("on")).reply.embeddings == ((2.0,),)
+    assert len(it.sender.calls) == 2 and it.counted("cache_hits") == {("e",): 1}
+
+
+def test_credentials_of_requests_are_apart(line):
+    it = line(embedding_model(key="dynamic::k"), vectors([1]), vectors([2]), cache=Held())
+    answers = [ask(it, cache=CachePolicy("on"), credentials={"k": key}).reply.embeddings for key in ("a", "b", "a")]
+    assert answers == [((1.0,),), ((2.0,),), ((1.0,),)]
+
+
 def test_what_is_no_answer_is_not_kept(line):
     it = line(embedding_model(), vectors([1], [2]), cache=Held())
     with pytest.raises(ProvidersExhausted):
