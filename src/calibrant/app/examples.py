@@ -20,7 +20,7 @@ from calibrant.config.schema import Config, Dicl
 from calibrant.engine.embed import answer_embeddings
 from calibrant.engine.engine import Caller, Engine
 from calibrant.measure.leakage import near_duplicates, shingles
-from calibrant.measure.neighbours import HashedTexts, Vectors
+from calibrant.measure.neighbours import HashedTexts, Vectors, counted
 from calibrant.store.base import Reader
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingCall
@@ -31,6 +31,8 @@ __all__ = ["DemonstrationIndex", "open_index", "wanted"]
 
 _log = logging.getLogger(__name__)
 _REFRESH_S = 2.0
+_FIRST_S = 5.0
+"""How long a request waits for the first reading after a start, before it goes without examples."""
 _PAGE = 500
 _MOST = 10_000
 """Demonstrations of one function that are held; the newest count."""
@@ -78,6 +80,9 @@ class DemonstrationIndex:
         self._pools = {name: _Pool() for name in variants}
         self._indexes: dict[tuple[str, str | None], _Index] = {}
         self._threads = ThreadPoolExecutor(1, "examples")
+        # Of its own, so that no search waits for an index that is being made.
+        self._searching = ThreadPoolExecutor(1, "example-search")
+        self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._complained = False
 
@@ -91,20 +96,31 @@ class DemonstrationIndex:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        self._threads.shutdown(wait=True)
+        self._threads.shutdown(cancel_futures=True)
+        self._searching.shutdown(cancel_futures=True)
 
     async def nearest(
         self, function_name: str, variant: Dicl, text: str, vector: Sequence[float] | None, episode_id: str
     ) -> Sequence[Neighbour]:
         """See `engine.Examples.nearest`."""
+        if not self._tried.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_S):
+                    await self._tried.wait()
         index = self._indexes.get((function_name, variant.embedding_model))
         if index is None:
             return ()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _search, index, variant, text, vector, episode_id)
+        return await loop.run_in_executor(self._searching, _search, index, variant, text, vector, episode_id)
 
     async def refresh(self, engine: Engine) -> None:
         """Take in what has arrived since the last time."""
+        try:
+            await self._refresh(engine)
+        finally:
+            self._tried.set()
+
+    async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
         for name, pool in self._pools.items():
             await loop.run_in_executor(self._threads, self._read, name, pool)
@@ -113,7 +129,8 @@ class DemonstrationIndex:
             demonstrations = tuple(pool.held.values())
             for model in self._models[name]:
                 if model is None:
-                    made = await loop.run_in_executor(self._threads, _by_text, demonstrations)
+                    before = self._indexes.get((name, None))
+                    made = await loop.run_in_executor(self._threads, _by_text, demonstrations, before)
                 else:
                     made = await self._by_vector(engine, model, demonstrations)
                 self._indexes[name, model] = made
@@ -177,8 +194,16 @@ def _identity(engine: Engine, model: str) -> str:
     return " ".join(f"{each.provider.type}/{each.provider.model_name}" for each in compiled.providers)
 
 
-def _by_text(demonstrations: tuple[Demonstration, ...]) -> _Index:
-    return _Index(demonstrations, HashedTexts([_text(each) for each in demonstrations]), None)
+def _by_text(demonstrations: tuple[Demonstration, ...], before: _Index | None) -> _Index:
+    """Count only the texts that the index before has not."""
+    texts = before.texts if before is not None else None
+    known = (
+        {}
+        if before is None or texts is None
+        else {each.input: texts.row(i) for i, each in enumerate(before.demonstrations)}
+    )
+    rows = [known.get(each.input) or counted(_text(each)) for each in demonstrations]
+    return _Index(demonstrations, HashedTexts(rows), None)
 
 
 def _text(demonstration: Demonstration) -> str:

@@ -1,6 +1,7 @@
 """Examples for in-context learning: which demonstrations are found, as they arrive, and which never are."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -8,6 +9,7 @@ from calibrant.app.examples import DemonstrationIndex
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Dicl, Variant
+from calibrant.measure.neighbours import counted
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingReply
 from calibrant.types.embedding import Embedded
@@ -126,6 +128,37 @@ def test_what_arrives_is_found(record, tmp_path):
         await index.close()
 
     asyncio.run(work())
+
+
+def test_a_search_waits_for_no_index_that_is_made_and_old_texts_are_not_counted_again(record, tmp_path, monkeypatch):
+    let_go = threading.Event()
+    asked = []
+
+    def slow(text):
+        asked.append(text)
+        assert len(asked) == 1 or let_go.wait(30)
+        return counted(text)
+
+    monkeypatch.setattr("calibrant.app.examples.counted", slow)
+
+    async def work():
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]})
+        record.add(TEXTS[0])
+        index.start(None)
+        # The first asker waits for the first reading.
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[0]]
+        record.add(TEXTS[3])
+        refreshing = asyncio.ensure_future(index.refresh(None))
+        while len(asked) < 2:
+            await asyncio.sleep(0.01)
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[0]]
+        let_go.set()
+        await refreshing
+        assert len(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == 2
+        await index.close()
+
+    asyncio.run(work())
+    assert asked == [TEXTS[0], TEXTS[3]]
 
 
 class Embedding:
