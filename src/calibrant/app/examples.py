@@ -8,12 +8,17 @@ compare are embedded once, and their vectors kept for every worker (`store/vecto
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
 
 from calibrant.base.errors import CalibrantError
 from calibrant.config.schema import Config, Dicl
@@ -78,13 +83,15 @@ class DemonstrationIndex:
         self._vectors = vectors
         self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
         self._pools = {name: _Pool() for name in variants}
-        self._indexes: dict[tuple[str, str | None], _Index] = {}
+        self._indexes: dict[tuple[str, str | None], dict[int, _Index]] = {}
+        """By function and embedding model, and by the length of the vectors: 0 where texts are compared."""
         self._threads = ThreadPoolExecutor(1, "examples")
         # Of its own, so that no search waits for an index that is being made.
         self._searching = ThreadPoolExecutor(1, "example-search")
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._complained = False
+        self._odd: set[tuple[str, int]] = set()
 
     def start(self, engine: Engine) -> None:
         """Begin to read, and go on until closed."""
@@ -94,8 +101,8 @@ class DemonstrationIndex:
         """Stop reading."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            # Unlike awaiting it, this raises nothing of the task's own.
+            await asyncio.wait([self._task])
         self._threads.shutdown(cancel_futures=True)
         self._searching.shutdown(cancel_futures=True)
 
@@ -107,8 +114,17 @@ class DemonstrationIndex:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FIRST_S):
                     await self._tried.wait()
-        index = self._indexes.get((function_name, variant.embedding_model))
+        indexes = self._indexes.get((function_name, variant.embedding_model), {})
+        length = len(vector) if vector is not None else 0
+        index = indexes.get(length)
         if index is None:
+            if indexes and (function_name, length) not in self._odd:
+                self._odd.add((function_name, length))
+                _log.warning(
+                    "function %r, variant %r: no demonstration has a vector of %d numbers as its requests have, but of "
+                    "%s: they go without examples; has the embedding model changed?",
+                    *(function_name, variant.name, length, " or ".join(map(str, indexes))),
+                )
             return ()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._searching, _search, index, variant, text, vector, episode_id)
@@ -129,8 +145,8 @@ class DemonstrationIndex:
             demonstrations = tuple(pool.held.values())
             for model in self._models[name]:
                 if model is None:
-                    before = self._indexes.get((name, None))
-                    made = await loop.run_in_executor(self._threads, _by_text, demonstrations, before)
+                    before = self._indexes.get((name, None), {}).get(0)
+                    made = {0: await loop.run_in_executor(self._threads, _by_text, demonstrations, before)}
                 else:
                     made = await self._by_vector(engine, model, demonstrations)
                 self._indexes[name, model] = made
@@ -141,10 +157,15 @@ class DemonstrationIndex:
             try:
                 await self.refresh(engine)
                 self._complained = False
-            except (CalibrantError, sqlite3.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a named edge: whatever broke, the next demonstrations may be right
                 # The database may not be there yet, or the embedding model away: what is known already serves.
                 if not self._complained:
-                    _log.warning("examples for in-context learning cannot be brought up to date: %s", error)
+                    expected = isinstance(error, CalibrantError | sqlite3.Error | OSError)
+                    _log.warning(
+                        "examples for in-context learning cannot be brought up to date: %r",
+                        error,
+                        exc_info=not expected,
+                    )
                 self._complained = True
             await asyncio.sleep(_REFRESH_S)
 
@@ -162,7 +183,9 @@ class DemonstrationIndex:
             if len(page) < _PAGE:
                 return
 
-    async def _by_vector(self, engine: Engine, model: str, demonstrations: tuple[Demonstration, ...]) -> _Index:
+    async def _by_vector(
+        self, engine: Engine, model: str, demonstrations: tuple[Demonstration, ...]
+    ) -> dict[int, _Index]:
         loop = asyncio.get_running_loop()
         texts = [_text(each) for each in demonstrations]
         kept = f"{model} {_identity(engine, model)}"
@@ -173,7 +196,7 @@ class DemonstrationIndex:
             made = await _embedded(engine, model, some)
             known |= made
             await loop.run_in_executor(self._threads, self._vectors.put, kept, made)
-        return _Index(demonstrations, None, Vectors([known[text] for text in texts]))
+        return await loop.run_in_executor(self._threads, _by_length, demonstrations, known)
 
 
 def open_index(reader: Reader, vectors: VectorStore, config: Config) -> DemonstrationIndex:
@@ -181,17 +204,35 @@ def open_index(reader: Reader, vectors: VectorStore, config: Config) -> Demonstr
     return DemonstrationIndex(reader, vectors, wanted(config))
 
 
-async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, tuple[float, ...]]:
+async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, bytes]:
     request = EmbeddingRequest(model, EmbeddingCall(tuple(texts), encoding_format="float"))
     answer = await answer_embeddings(engine, request, Caller("examples"), engine.clock.monotonic())
     pairs = zip(texts, answer.reply.embeddings, strict=True)
-    return {text: vector for text, vector in pairs if not isinstance(vector, str)}
+    return {text: array("f", vector).tobytes() for text, vector in pairs if not isinstance(vector, str)}
 
 
 def _identity(engine: Engine, model: str) -> str:
-    """Return what tells a model from another that once had its name."""
-    compiled = engine.compiler.embedding_model(model)
-    return " ".join(f"{each.provider.type}/{each.provider.model_name}" for each in compiled.providers)
+    """Return what tells a model from another that once had its name: a digest of all that shapes its vectors."""
+    providers = [each.provider for each in engine.compiler.embedding_model(model).providers]
+    shape = [(p.type, p.model_name, p.api_base, p.extra_body, p.extra_headers, p.options) for p in providers]
+    return hashlib.blake2b(msgspec.json.encode(shape, order="sorted"), digest_size=16).hexdigest()
+
+
+def _by_length(demonstrations: tuple[Demonstration, ...], vectors: dict[str, bytes]) -> dict[int, _Index]:
+    """Vectors of two lengths cannot be compared: a model behind the name has changed, or two take turns."""
+    grouped: dict[int, list[tuple[Demonstration, bytes]]] = {}
+    for each in demonstrations:
+        vector = vectors.get(_text(each))
+        if vector:
+            grouped.setdefault(len(vector) // 4, []).append((each, vector))
+    return {
+        length: _Index(
+            tuple(each for each, _ in some),
+            None,
+            Vectors(np.frombuffer(b"".join(vector for _, vector in some), dtype=np.float32).reshape(-1, length)),
+        )
+        for length, some in grouped.items()
+    }
 
 
 def _by_text(demonstrations: tuple[Demonstration, ...], before: _Index | None) -> _Index:

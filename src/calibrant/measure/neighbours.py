@@ -37,9 +37,8 @@ Counted = tuple[NDArray[np.int32], Floats]
 class Vectors:
     """Vectors of one model, and how near each is to another."""
 
-    def __init__(self, vectors: Sequence[Sequence[float]]) -> None:
-        """Take the vectors, all of one length; at least one."""
-        matrix = np.asarray(vectors, dtype=np.float32)
+    def __init__(self, matrix: Floats) -> None:
+        """Take the vectors as rows; at least one."""
         self._matrix: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
 
     def similarities(self, vector: Sequence[float]) -> Floats:

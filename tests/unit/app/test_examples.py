@@ -2,18 +2,20 @@
 
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from calibrant.app.examples import DemonstrationIndex
+from calibrant.app.examples import DemonstrationIndex, _identity
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
-from calibrant.config.schema import Dicl, Variant
+from calibrant.config.schema import Dicl, Provider, Timeouts, Variant
 from calibrant.measure.neighbours import counted
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingReply
 from calibrant.types.embedding import Embedded
 from calibrant.types.example import Demonstration
+from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.reply import Usage
 
 CALL = Variant("v", "m")
@@ -195,3 +197,58 @@ def test_vectors_of_a_model_are_made_once_and_kept(record, find, monkeypatch):
     record.add("Another one about a station far away from here")
     find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
     assert [len(texts) for texts in engine.asked] == [4, 1]
+
+
+def test_vectors_of_another_length_are_no_neighbours(record, find, monkeypatch, caplog):
+    variant = dicl(k=4, embedding_model="e")
+    engine = Embedding(monkeypatch)
+    record.add(TEXTS[1])
+    find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
+    # The model behind the name makes shorter ones from now on.
+    monkeypatch.setattr("tests.unit.app.test_examples.vector_of", lambda text: (1.0, 0.5))
+    record.add(TEXTS[0])
+    assert said(find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)) == [TEXTS[1]]
+    assert said(find("a kettle?", variant=variant, vector=(1.0, 0.5), engine=engine)) == [TEXTS[0]]
+    assert caplog.records == []
+    assert find("a kettle?", variant=variant, vector=(1.0,), engine=engine) == ()
+    assert "a vector of 1 numbers as its requests have, but of 3 or 2" in caplog.text
+
+
+def test_what_shapes_vectors_tells_models_of_one_name_apart():
+    def of(**fields):
+        provider = SimpleNamespace(provider=Provider("p", "openai", "m", **fields))
+        model = SimpleNamespace(providers=[provider])
+        return _identity(SimpleNamespace(compiler=SimpleNamespace(embedding_model=lambda name: model)), "e")
+
+    others = [
+        of(),
+        of(api_base="http://b.example/v1"),
+        of(extra_body=(ExtraBody("/dimensions", 512),)),
+        of(extra_headers=(ExtraHeader("x-model", "b"),)),
+        of(options={"dimensions": 256}),
+    ]
+    assert len(set(others)) == len(others)
+    assert of() == of(timeouts=Timeouts(total_ms=5))
+
+
+def test_whatever_breaks_is_logged_and_tried_again(record, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("calibrant.app.examples._REFRESH_S", 0.01)
+    broken = [ValueError("odd")]
+
+    def demonstrations(function_name, *, after, limit):
+        if broken:
+            raise broken.pop()
+        return Record.demonstrations(record, function_name, after=after, limit=limit)
+
+    record.demonstrations = demonstrations
+    record.add(TEXTS[0])
+
+    async def work():
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]})
+        index.start(None)
+        while not await index.nearest("f", dicl(), TEXTS[2], None, "e"):
+            await asyncio.sleep(0.01)
+        await index.close()
+
+    asyncio.run(work())
+    assert [each.levelname for each in caplog.records] == ["WARNING"] and "ValueError('odd')" in caplog.text

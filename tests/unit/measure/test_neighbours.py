@@ -69,7 +69,7 @@ def test_every_text_is_nearest_to_itself(texts, other):
 
 
 def test_cosines_of_vectors():
-    index = Vectors([(3.0, 4.0), (0.0, 2.0), (-1.0, 0.0), (0.0, 0.0)])
+    index = Vectors(np.array([(3.0, 4.0), (0.0, 2.0), (-1.0, 0.0), (0.0, 0.0)], dtype=np.float32))
     assert np.allclose(index.similarities((0.0, 5.0)), [0.8, 1.0, 0.0, 0.0], atol=1e-6)
     with pytest.raises(ValueError, match="among vectors of 2"):
         index.similarities((1.0, 2.0, 3.0))
