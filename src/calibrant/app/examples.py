@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -41,6 +43,10 @@ _FIRST_S = 5.0
 _PAGE = 500
 _MOST = 10_000
 """Demonstrations of one function that are held; the newest count."""
+_MOST_BYTES = 64 * 1024**2
+"""Bytes of inputs and outputs of one function that are held."""
+_REREAD_S = 3600.0
+"""How often everything is read again: what the record has dropped must go from memory too."""
 _EMBED_BATCH = 64
 _SEEN = 20
 """Candidates that are looked at for each example that is wanted, since near-duplicates are passed over."""
@@ -62,7 +68,28 @@ class _Pool:
     last: int = 0
     held: dict[str, Demonstration] = field(default_factory=dict[str, Demonstration])
     """The latest of each inference, by its id."""
+    size: int = 0
+    """Bytes of what is held."""
     changed: bool = False
+    whole: bool = False
+    """Everything has been read again since the vectors were last pruned."""
+    due: float = 0.0
+    """Monotonic seconds at which everything is to be read again."""
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Hold it instead of the one that its inference had; the newest are kept, as far as they fit."""
+        self.last, self.changed = demonstration.seq, True
+        # One that was demonstrated again moves to the end.
+        self._drop(demonstration.inference_id)
+        if _says_something(demonstration.output):
+            self.held[demonstration.inference_id] = demonstration
+            self.size += _size(demonstration)
+        while len(self.held) > _MOST or self.size > _MOST_BYTES:
+            self._drop(next(iter(self.held)))
+
+    def _drop(self, inference_id: str) -> None:
+        gone = self.held.pop(inference_id, None)
+        self.size -= _size(gone) if gone is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +165,38 @@ class DemonstrationIndex:
 
     async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
-        for name, pool in self._pools.items():
+        for name in self._pools:
+            if monotonic() >= self._pools[name].due:
+                self._pools[name] = _Pool(changed=True, whole=True, due=monotonic() + _REREAD_S)
+            pool = self._pools[name]
             await loop.run_in_executor(self._threads, self._read, name, pool)
             if not pool.changed:
                 continue
             demonstrations = tuple(pool.held.values())
             for model in self._models[name]:
-                if model is None:
+                if not demonstrations:
+                    made: dict[int, _Index] = {}
+                elif model is None:
                     before = self._indexes.get((name, None), {}).get(0)
                     made = {0: await loop.run_in_executor(self._threads, _by_text, demonstrations, before)}
                 else:
                     made = await self._by_vector(engine, model, demonstrations)
                 self._indexes[name, model] = made
             pool.changed = False
+        if any(pool.whole for pool in self._pools.values()):
+            await self._prune(engine)
+
+    async def _prune(self, engine: Engine) -> None:
+        """Forget the vectors of what is no longer held: whoever holds it still embeds it again."""
+        texts: dict[str, set[str]] = {}
+        for name, models in self._models.items():
+            for model in models - {None}:
+                texts.setdefault(str(model), set()).update(map(_text, self._pools[name].held.values()))
+        loop = asyncio.get_running_loop()
+        for model, some in texts.items():
+            await loop.run_in_executor(self._threads, self._vectors.prune, _kept(engine, model), some)
+        for pool in self._pools.values():
+            pool.whole = False
 
     async def _keep_up(self, engine: Engine) -> None:
         while True:
@@ -173,13 +219,7 @@ class DemonstrationIndex:
         while True:
             page = self._reader.demonstrations(name, after=pool.last, limit=_PAGE)
             for each in page:
-                # One that was demonstrated again moves to the end: the newest are kept.
-                pool.held.pop(each.inference_id, None)
-                pool.held[each.inference_id] = each
-                pool.last = each.seq
-                pool.changed = True
-            while len(pool.held) > _MOST:
-                del pool.held[next(iter(pool.held))]
+                pool.add(each)
             if len(page) < _PAGE:
                 return
 
@@ -188,7 +228,7 @@ class DemonstrationIndex:
     ) -> dict[int, _Index]:
         loop = asyncio.get_running_loop()
         texts = [_text(each) for each in demonstrations]
-        kept = f"{model} {_identity(engine, model)}"
+        kept = _kept(engine, model)
         known = await loop.run_in_executor(self._threads, self._vectors.get, kept, texts)
         missing = list(dict.fromkeys(text for text in texts if text not in known))
         for start in range(0, len(missing), _EMBED_BATCH):
@@ -211,11 +251,11 @@ async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, b
     return {text: array("f", vector).tobytes() for text, vector in pairs if not isinstance(vector, str)}
 
 
-def _identity(engine: Engine, model: str) -> str:
-    """Return what tells a model from another that once had its name: a digest of all that shapes its vectors."""
+def _kept(engine: Engine, model: str) -> str:
+    """Return the name by which a model's vectors are kept: with a digest of all that shapes them."""
     providers = [each.provider for each in engine.compiler.embedding_model(model).providers]
     shape = [(p.type, p.model_name, p.api_base, p.extra_body, p.extra_headers, p.options) for p in providers]
-    return hashlib.blake2b(msgspec.json.encode(shape, order="sorted"), digest_size=16).hexdigest()
+    return f"{model} {hashlib.blake2b(msgspec.json.encode(shape, order='sorted'), digest_size=16).hexdigest()}"
 
 
 def _by_length(demonstrations: tuple[Demonstration, ...], vectors: dict[str, bytes]) -> dict[int, _Index]:
@@ -245,6 +285,18 @@ def _by_text(demonstrations: tuple[Demonstration, ...], before: _Index | None) -
     )
     rows = [known.get(each.input) or counted(_text(each)) for each in demonstrations]
     return _Index(demonstrations, HashedTexts(rows), None)
+
+
+def _size(demonstration: Demonstration) -> int:
+    return len(demonstration.input) + len(demonstration.output)
+
+
+def _says_something(output: bytes) -> bool:
+    """Return whether an answer would be more than an empty turn."""
+    blocks: Any = msgspec.json.decode(output)
+    if isinstance(blocks, dict):
+        return bool(cast("dict[str, Any]", blocks).get("raw"))
+    return any(block.get("type") != "text" or str(block.get("text", "")).strip() for block in blocks)
 
 
 def _text(demonstration: Demonstration) -> str:

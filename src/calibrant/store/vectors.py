@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["VectorStore"]
@@ -47,6 +47,18 @@ class VectorStore:
         try:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        finally:
+            connection.close()
+
+    def prune(self, model: str, texts: Iterable[str]) -> None:
+        """Forget a model's vectors of all but these texts."""
+        held = set(map(_digest, texts))
+        connection = self._open()
+        try:
+            rows = connection.execute("SELECT digest FROM vectors WHERE model = ?", (model,)).fetchall()
+            gone = [(model, digest) for (digest,) in rows if digest not in held]
+            with connection:
+                connection.executemany("DELETE FROM vectors WHERE model = ? AND digest = ?", gone)
         finally:
             connection.close()
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from calibrant.app.examples import DemonstrationIndex, _identity
+from calibrant.app.examples import DemonstrationIndex, _kept
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Dicl, Provider, Timeouts, Variant
@@ -169,7 +169,7 @@ class Embedding:
     def __init__(self, monkeypatch):
         self.asked = []
         monkeypatch.setattr("calibrant.app.examples.answer_embeddings", self.answer)
-        monkeypatch.setattr("calibrant.app.examples._identity", lambda engine, model: "identity")
+        monkeypatch.setattr("calibrant.app.examples._kept", lambda engine, model: "kept")
 
     class clock:
         @staticmethod
@@ -218,7 +218,7 @@ def test_what_shapes_vectors_tells_models_of_one_name_apart():
     def of(**fields):
         provider = SimpleNamespace(provider=Provider("p", "openai", "m", **fields))
         model = SimpleNamespace(providers=[provider])
-        return _identity(SimpleNamespace(compiler=SimpleNamespace(embedding_model=lambda name: model)), "e")
+        return _kept(SimpleNamespace(compiler=SimpleNamespace(embedding_model=lambda name: model)), "e")
 
     others = [
         of(),
@@ -252,3 +252,68 @@ def test_whatever_breaks_is_logged_and_tried_again(record, tmp_path, monkeypatch
 
     asyncio.run(work())
     assert [each.levelname for each in caplog.records] == ["WARNING"] and "ValueError('odd')" in caplog.text
+
+
+def test_the_newest_are_held_as_far_as_they_fit(record, find, monkeypatch):
+    rows = [record.add(text) for text in TEXTS]
+    monkeypatch.setattr("calibrant.app.examples._MOST_BYTES", sum(len(row.input + row.output) for row in rows[2:]))
+    assert set(said(find("station, kettle, harbour", variant=dicl(k=4)))) == set(TEXTS[2:])
+    # Demonstrated again, it counts once.
+    record.add(TEXTS[3], inference=rows[3].inference_id)
+    assert set(said(find("station, kettle, harbour", variant=dicl(k=4)))) == set(TEXTS[2:])
+    monkeypatch.setattr("calibrant.app.examples._MOST", 1)
+    assert said(find("station, kettle, harbour", variant=dicl(k=4))) == [TEXTS[3]]
+
+
+def test_what_the_record_has_dropped_goes_when_everything_is_read_again(record, tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("calibrant.app.examples.monotonic", lambda: now[0])
+    engine = Embedding(monkeypatch)
+    by_vector = dicl(embedding_model="e")
+    store = VectorStore(tmp_path / "vectors.db")
+    store.put("kept", {"from an earlier life": b"0123"})
+
+    async def work():
+        index = DemonstrationIndex(record, store, {"f": [dicl(), by_vector]})
+
+        async def found():
+            await index.refresh(engine)
+            by_text = await index.nearest("f", dicl(), "a kettle by the harbour", None, "e")
+            near = await index.nearest("f", by_vector, "a kettle by the harbour", (1.0, 1.0, 1.0), "e")
+            assert set(said(by_text)) == set(said(near))
+            return len(by_text)
+
+        record.add(TEXTS[0])
+        record.add(TEXTS[1])
+        assert await found() == 2
+        assert set(store.get("kept", [*TEXTS, "from an earlier life"])) == {TEXTS[0], TEXTS[1]}
+        del record.rows[0]
+        assert await found() == 2
+        now[0] += 3600
+        assert await found() == 1
+        assert set(store.get("kept", TEXTS)) == {TEXTS[1]}
+        record.rows.clear()
+        now[0] += 3600
+        assert await found() == 0
+        assert store.get("kept", TEXTS) == {}
+        await index.close()
+
+    asyncio.run(work())
+    assert engine.asked == [(TEXTS[0], TEXTS[1])]
+
+
+@pytest.mark.parametrize(
+    "output", [b"[]", b'[{"type":"text","text":" "}]', b'{"raw":null,"parsed":null}', b'{"raw":"","parsed":null}']
+)
+def test_an_empty_answer_is_no_example(record, find, output):
+    record.add(TEXTS[0], output=output)
+    again = record.add(TEXTS[1])
+    assert said(find("station, kettle")) == [TEXTS[1]]
+    record.add(TEXTS[1], inference=again.inference_id, output=output)
+    assert find("station, kettle") == ()
+
+
+@pytest.mark.parametrize("output", [b'[{"type":"tool_call","name":"x"}]', b'{"raw":"{}","parsed":{}}'])
+def test_an_answer_without_text_is_an_example(record, find, output):
+    record.add(TEXTS[0], output=output)
+    assert said(find("station, kettle")) == [TEXTS[0]]
