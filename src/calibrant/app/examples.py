@@ -8,19 +8,26 @@ compare are embedded once, and their vectors kept for every worker (`store/vecto
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, cast
+
+import msgspec
+import numpy as np
 
 from calibrant.base.errors import CalibrantError
 from calibrant.config.schema import Config, Dicl
 from calibrant.engine.embed import answer_embeddings
 from calibrant.engine.engine import Caller, Engine
 from calibrant.measure.leakage import near_duplicates, shingles
-from calibrant.measure.neighbours import HashedTexts, Vectors
+from calibrant.measure.neighbours import HashedTexts, Vectors, counted
 from calibrant.store.base import Reader
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingCall
@@ -31,9 +38,15 @@ __all__ = ["DemonstrationIndex", "open_index", "wanted"]
 
 _log = logging.getLogger(__name__)
 _REFRESH_S = 2.0
+_FIRST_S = 5.0
+"""How long a request waits for the first reading after a start, before it goes without examples."""
 _PAGE = 500
 _MOST = 10_000
 """Demonstrations of one function that are held; the newest count."""
+_MOST_BYTES = 64 * 1024**2
+"""Bytes of inputs and outputs of one function that are held."""
+_REREAD_S = 3600.0
+"""How often everything is read again: what the record has dropped must go from memory too."""
 _EMBED_BATCH = 64
 _SEEN = 20
 """Candidates that are looked at for each example that is wanted, since near-duplicates are passed over."""
@@ -55,7 +68,28 @@ class _Pool:
     last: int = 0
     held: dict[str, Demonstration] = field(default_factory=dict[str, Demonstration])
     """The latest of each inference, by its id."""
+    size: int = 0
+    """Bytes of what is held."""
     changed: bool = False
+    whole: bool = False
+    """Everything has been read again since the vectors were last pruned."""
+    due: float = 0.0
+    """Monotonic seconds at which everything is to be read again."""
+
+    def add(self, demonstration: Demonstration) -> None:
+        """Hold it instead of the one that its inference had; the newest are kept, as far as they fit."""
+        self.last, self.changed = demonstration.seq, True
+        # One that was demonstrated again moves to the end.
+        self._drop(demonstration.inference_id)
+        if _says_something(demonstration.output):
+            self.held[demonstration.inference_id] = demonstration
+            self.size += _size(demonstration)
+        while len(self.held) > _MOST or self.size > _MOST_BYTES:
+            self._drop(next(iter(self.held)))
+
+    def _drop(self, inference_id: str) -> None:
+        gone = self.held.pop(inference_id, None)
+        self.size -= _size(gone) if gone is not None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +110,15 @@ class DemonstrationIndex:
         self._vectors = vectors
         self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
         self._pools = {name: _Pool() for name in variants}
-        self._indexes: dict[tuple[str, str | None], _Index] = {}
+        self._indexes: dict[tuple[str, str | None], dict[int, _Index]] = {}
+        """By function and embedding model, and by the length of the vectors: 0 where texts are compared."""
         self._threads = ThreadPoolExecutor(1, "examples")
+        # Of its own, so that no search waits for an index that is being made.
+        self._searching = ThreadPoolExecutor(1, "example-search")
+        self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._complained = False
+        self._odd: set[tuple[str, int]] = set()
 
     def start(self, engine: Engine) -> None:
         """Begin to read, and go on until closed."""
@@ -89,45 +128,90 @@ class DemonstrationIndex:
         """Stop reading."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        self._threads.shutdown(wait=True)
+            # Unlike awaiting it, this raises nothing of the task's own.
+            await asyncio.wait([self._task])
+        self._threads.shutdown(cancel_futures=True)
+        self._searching.shutdown(cancel_futures=True)
 
     async def nearest(
         self, function_name: str, variant: Dicl, text: str, vector: Sequence[float] | None, episode_id: str
     ) -> Sequence[Neighbour]:
         """See `engine.Examples.nearest`."""
-        index = self._indexes.get((function_name, variant.embedding_model))
+        if not self._tried.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIRST_S):
+                    await self._tried.wait()
+        indexes = self._indexes.get((function_name, variant.embedding_model), {})
+        length = len(vector) if vector is not None else 0
+        index = indexes.get(length)
         if index is None:
+            if indexes and (function_name, length) not in self._odd:
+                self._odd.add((function_name, length))
+                _log.warning(
+                    "function %r, variant %r: no demonstration has a vector of %d numbers as its requests have, but of "
+                    "%s: they go without examples; has the embedding model changed?",
+                    *(function_name, variant.name, length, " or ".join(map(str, indexes))),
+                )
             return ()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _search, index, variant, text, vector, episode_id)
+        return await loop.run_in_executor(self._searching, _search, index, variant, text, vector, episode_id)
 
     async def refresh(self, engine: Engine) -> None:
         """Take in what has arrived since the last time."""
+        try:
+            await self._refresh(engine)
+        finally:
+            self._tried.set()
+
+    async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
-        for name, pool in self._pools.items():
+        for name in self._pools:
+            if monotonic() >= self._pools[name].due:
+                self._pools[name] = _Pool(changed=True, whole=True, due=monotonic() + _REREAD_S)
+            pool = self._pools[name]
             await loop.run_in_executor(self._threads, self._read, name, pool)
             if not pool.changed:
                 continue
             demonstrations = tuple(pool.held.values())
             for model in self._models[name]:
-                if model is None:
-                    made = await loop.run_in_executor(self._threads, _by_text, demonstrations)
+                if not demonstrations:
+                    made: dict[int, _Index] = {}
+                elif model is None:
+                    before = self._indexes.get((name, None), {}).get(0)
+                    made = {0: await loop.run_in_executor(self._threads, _by_text, demonstrations, before)}
                 else:
                     made = await self._by_vector(engine, model, demonstrations)
                 self._indexes[name, model] = made
             pool.changed = False
+        if any(pool.whole for pool in self._pools.values()):
+            await self._prune(engine)
+
+    async def _prune(self, engine: Engine) -> None:
+        """Forget the vectors of what is no longer held: whoever holds it still embeds it again."""
+        texts: dict[str, set[str]] = {}
+        for name, models in self._models.items():
+            for model in models - {None}:
+                texts.setdefault(str(model), set()).update(map(_text, self._pools[name].held.values()))
+        loop = asyncio.get_running_loop()
+        for model, some in texts.items():
+            await loop.run_in_executor(self._threads, self._vectors.prune, _kept(engine, model), some)
+        for pool in self._pools.values():
+            pool.whole = False
 
     async def _keep_up(self, engine: Engine) -> None:
         while True:
             try:
                 await self.refresh(engine)
                 self._complained = False
-            except (CalibrantError, sqlite3.Error, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - a named edge: whatever broke, the next demonstrations may be right
                 # The database may not be there yet, or the embedding model away: what is known already serves.
                 if not self._complained:
-                    _log.warning("examples for in-context learning cannot be brought up to date: %s", error)
+                    expected = isinstance(error, CalibrantError | sqlite3.Error | OSError)
+                    _log.warning(
+                        "examples for in-context learning cannot be brought up to date: %r",
+                        error,
+                        exc_info=not expected,
+                    )
                 self._complained = True
             await asyncio.sleep(_REFRESH_S)
 
@@ -135,20 +219,16 @@ class DemonstrationIndex:
         while True:
             page = self._reader.demonstrations(name, after=pool.last, limit=_PAGE)
             for each in page:
-                # One that was demonstrated again moves to the end: the newest are kept.
-                pool.held.pop(each.inference_id, None)
-                pool.held[each.inference_id] = each
-                pool.last = each.seq
-                pool.changed = True
-            while len(pool.held) > _MOST:
-                del pool.held[next(iter(pool.held))]
+                pool.add(each)
             if len(page) < _PAGE:
                 return
 
-    async def _by_vector(self, engine: Engine, model: str, demonstrations: tuple[Demonstration, ...]) -> _Index:
+    async def _by_vector(
+        self, engine: Engine, model: str, demonstrations: tuple[Demonstration, ...]
+    ) -> dict[int, _Index]:
         loop = asyncio.get_running_loop()
         texts = [_text(each) for each in demonstrations]
-        kept = f"{model} {_identity(engine, model)}"
+        kept = _kept(engine, model)
         known = await loop.run_in_executor(self._threads, self._vectors.get, kept, texts)
         missing = list(dict.fromkeys(text for text in texts if text not in known))
         for start in range(0, len(missing), _EMBED_BATCH):
@@ -156,7 +236,7 @@ class DemonstrationIndex:
             made = await _embedded(engine, model, some)
             known |= made
             await loop.run_in_executor(self._threads, self._vectors.put, kept, made)
-        return _Index(demonstrations, None, Vectors([known[text] for text in texts]))
+        return await loop.run_in_executor(self._threads, _by_length, demonstrations, known)
 
 
 def open_index(reader: Reader, vectors: VectorStore, config: Config) -> DemonstrationIndex:
@@ -164,21 +244,59 @@ def open_index(reader: Reader, vectors: VectorStore, config: Config) -> Demonstr
     return DemonstrationIndex(reader, vectors, wanted(config))
 
 
-async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, tuple[float, ...]]:
+async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, bytes]:
     request = EmbeddingRequest(model, EmbeddingCall(tuple(texts), encoding_format="float"))
     answer = await answer_embeddings(engine, request, Caller("examples"), engine.clock.monotonic())
     pairs = zip(texts, answer.reply.embeddings, strict=True)
-    return {text: vector for text, vector in pairs if not isinstance(vector, str)}
+    return {text: array("f", vector).tobytes() for text, vector in pairs if not isinstance(vector, str)}
 
 
-def _identity(engine: Engine, model: str) -> str:
-    """Return what tells a model from another that once had its name."""
-    compiled = engine.compiler.embedding_model(model)
-    return " ".join(f"{each.provider.type}/{each.provider.model_name}" for each in compiled.providers)
+def _kept(engine: Engine, model: str) -> str:
+    """Return the name by which a model's vectors are kept: with a digest of all that shapes them."""
+    providers = [each.provider for each in engine.compiler.embedding_model(model).providers]
+    shape = [(p.type, p.model_name, p.api_base, p.extra_body, p.extra_headers, p.options) for p in providers]
+    return f"{model} {hashlib.blake2b(msgspec.json.encode(shape, order='sorted'), digest_size=16).hexdigest()}"
 
 
-def _by_text(demonstrations: tuple[Demonstration, ...]) -> _Index:
-    return _Index(demonstrations, HashedTexts([_text(each) for each in demonstrations]), None)
+def _by_length(demonstrations: tuple[Demonstration, ...], vectors: dict[str, bytes]) -> dict[int, _Index]:
+    """Vectors of two lengths cannot be compared: a model behind the name has changed, or two take turns."""
+    grouped: dict[int, list[tuple[Demonstration, bytes]]] = {}
+    for each in demonstrations:
+        vector = vectors.get(_text(each))
+        if vector:
+            grouped.setdefault(len(vector) // 4, []).append((each, vector))
+    return {
+        length: _Index(
+            tuple(each for each, _ in some),
+            None,
+            Vectors(np.frombuffer(b"".join(vector for _, vector in some), dtype=np.float32).reshape(-1, length)),
+        )
+        for length, some in grouped.items()
+    }
+
+
+def _by_text(demonstrations: tuple[Demonstration, ...], before: _Index | None) -> _Index:
+    """Count only the texts that the index before has not."""
+    texts = before.texts if before is not None else None
+    known = (
+        {}
+        if before is None or texts is None
+        else {each.input: texts.row(i) for i, each in enumerate(before.demonstrations)}
+    )
+    rows = [known.get(each.input) or counted(_text(each)) for each in demonstrations]
+    return _Index(demonstrations, HashedTexts(rows), None)
+
+
+def _size(demonstration: Demonstration) -> int:
+    return len(demonstration.input) + len(demonstration.output)
+
+
+def _says_something(output: bytes) -> bool:
+    """Return whether an answer would be more than an empty turn."""
+    blocks: Any = msgspec.json.decode(output)
+    if isinstance(blocks, dict):
+        return bool(cast("dict[str, Any]", blocks).get("raw"))
+    return any(block.get("type") != "text" or str(block.get("text", "")).strip() for block in blocks)
 
 
 def _text(demonstration: Demonstration) -> str:

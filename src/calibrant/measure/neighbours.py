@@ -8,7 +8,6 @@ kept.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -18,23 +17,28 @@ from scipy.sparse import csr_array
 
 from calibrant.measure.leakage import normalised
 
-__all__ = ["HashedTexts", "Vectors"]
+__all__ = ["Counted", "HashedTexts", "Vectors", "counted"]
 
-_PLACES = 2**18
+_BITS = 18
+_PLACES = 2**_BITS
+_PRIME = np.uint64(1_099_511_628_211)
+_GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
+"""Spreads a hash over its upper bits, which are its place."""
 _WORD = re.compile(r"\w+")
 _GRAMS = (3, 4, 5)
 _LONGEST = 20_000
 """Characters of a text that count: what comes after says little that is new, and costs as much again."""
 
 Floats = NDArray[np.float32]
+Counted = tuple[NDArray[np.int32], Floats]
+"""A text as the places that it hits, and how much each counts before it is weighed."""
 
 
 class Vectors:
     """Vectors of one model, and how near each is to another."""
 
-    def __init__(self, vectors: Sequence[Sequence[float]]) -> None:
-        """Take the vectors, all of one length; at least one."""
-        matrix = np.asarray(vectors, dtype=np.float32)
+    def __init__(self, matrix: Floats) -> None:
+        """Take the vectors as rows; at least one."""
         self._matrix: Floats = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
 
     def similarities(self, vector: Sequence[float]) -> Floats:
@@ -53,37 +57,46 @@ class Vectors:
 class HashedTexts:
     """Texts, and how near each is to another by what they are made of."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        """Count and weigh the texts; at least one."""
-        rows = [_counts(text) for text in texts]
-        indptr = np.cumsum([0, *(len(row) for row in rows)])
-        indices = np.fromiter((place for row in rows for place in row), dtype=np.int32, count=int(indptr[-1]))
-        data = np.fromiter((count for row in rows for count in row.values()), dtype=np.float32, count=int(indptr[-1]))
-        held = np.bincount(indices, minlength=_PLACES)
-        self._idf: Floats = (np.log((1 + len(rows)) / (1 + held)) + 1).astype(np.float32)
-        data = (1 + np.log(data)) * self._idf[indices]
-        lengths = np.sqrt(np.maximum(np.add.reduceat(data**2, indptr[:-1]), 1e-12))
-        data /= np.repeat(lengths, np.diff(indptr))
-        self._matrix = csr_array((data.astype(np.float32), indices, indptr), shape=(len(rows), _PLACES))
+    def __init__(self, rows: Sequence[Counted]) -> None:
+        """Weigh the texts, as `counted`; at least one. Row by row, so that no other thread waits long for the GIL."""
+        held = np.zeros(_PLACES, dtype=np.int64)
+        for places, _ in rows:
+            held[places] += 1
+        idf = np.log((1 + len(rows)) / (1 + held)) + 1
+        self._idf2: Floats = (idf**2).astype(np.float32)
+        squares = [float(np.dot(counts**2, self._idf2[places])) for places, counts in rows]
+        self._lengths: Floats = np.sqrt(np.asarray(squares, dtype=np.float32))
+        self._indptr = np.cumsum([0, *(len(places) for places, _ in rows)], dtype=np.int32)
+        self._places = np.concatenate([places for places, _ in rows])
+        self._counts = np.concatenate([counts for _, counts in rows])
+        self._matrix = csr_array((self._counts, self._places, self._indptr), shape=(len(rows), _PLACES))
+
+    def row(self, i: int) -> Counted:
+        """Return a text as it was given, without a copy: for the next index, which has most of the same texts."""
+        part = slice(int(self._indptr[i]), int(self._indptr[i + 1]))
+        return self._places[part], self._counts[part]
 
     def similarities(self, text: str) -> Floats:
         """Return the cosine between a text and each of these, shape (n,)."""
-        counts = _counts(text)
+        places, counts = counted(text)
+        weighted = counts * self._idf2[places]
         asked = np.zeros(_PLACES, dtype=np.float32)
-        places = np.fromiter(counts, dtype=np.int64, count=len(counts))
-        values = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
-        weighted = (1 + np.log(values)) * self._idf[places]
-        asked[places] = weighted / max(float(np.linalg.norm(weighted)), 1e-12)
-        return np.asarray(self._matrix @ asked, dtype=np.float32)
+        asked[places] = weighted / np.sqrt(np.dot(counts, weighted))
+        return np.asarray((self._matrix @ asked) / self._lengths, dtype=np.float32)
 
 
-def _counts(text: str) -> Counter[int]:
-    """Return how often each place is hit; never empty, so that every text has a direction."""
+def counted(text: str) -> Counted:
+    """Return the places that a text hits, and 1 + log of how often; never empty, so every text has a direction."""
     plain = normalised(text[:_LONGEST])
-    counts = Counter(crc32(b"w" + word.encode("utf-8", "replace")) % _PLACES for word in _WORD.findall(plain))
-    data = f" {plain} "
+    words = [crc32(word.encode("utf-8", "replace")) for word in _WORD.findall(plain)]
+    # Three characters at least, so that there is a gram.
+    points = np.frombuffer(f" {plain} ".ljust(3).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    hashes = [np.asarray(words, dtype=np.uint64)]
     for n in _GRAMS:
-        counts.update(
-            crc32(data[i : i + n].encode("utf-8", "replace")) % _PLACES for i in range(max(1, len(data) - n + 1))
-        )
-    return counts
+        grams = np.full(max(0, len(points) - n + 1), n, dtype=np.uint64)
+        for i in range(n):
+            grams = grams * _PRIME + points[i : i + len(grams)]
+        hashes.append(grams)
+    hits = (np.concatenate(hashes) * _GOLDEN) >> np.uint64(64 - _BITS)
+    places, counts = np.unique(hits.astype(np.int32), return_counts=True)
+    return places, (1 + np.log(counts)).astype(np.float32)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 __all__ = ["VectorStore"]
@@ -27,27 +26,39 @@ class VectorStore:
         """Open nothing yet."""
         self._path = path
 
-    def get(self, model: str, texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-        """Return the vectors that are kept, by text; those of other texts are left out."""
+    def get(self, model: str, texts: Sequence[str]) -> dict[str, bytes]:
+        """Return the vectors that are kept, by text, each as float32 of this host; other texts are left out."""
         connection = self._open()
-        found: dict[str, tuple[float, ...]] = {}
+        found: dict[str, bytes] = {}
         try:
             for text in texts:
                 query = "SELECT vector FROM vectors WHERE model = ? AND digest = ?"
                 row = connection.execute(query, (model, _digest(text))).fetchone()
                 if row is not None:
-                    found[text] = tuple(array("f", row[0]))
+                    found[text] = row[0]
         finally:
             connection.close()
         return found
 
-    def put(self, model: str, vectors: Mapping[str, Sequence[float]]) -> None:
-        """Keep vectors, by text."""
+    def put(self, model: str, vectors: Mapping[str, bytes]) -> None:
+        """Keep vectors, by text, as `get` returns them."""
         connection = self._open()
-        rows = [(model, _digest(text), array("f", vector).tobytes()) for text, vector in vectors.items()]
+        rows = [(model, _digest(text), vector) for text, vector in vectors.items()]
         try:
             with connection:
                 connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+        finally:
+            connection.close()
+
+    def prune(self, model: str, texts: Iterable[str]) -> None:
+        """Forget a model's vectors of all but these texts."""
+        held = set(map(_digest, texts))
+        connection = self._open()
+        try:
+            rows = connection.execute("SELECT digest FROM vectors WHERE model = ?", (model,)).fetchall()
+            gone = [(model, digest) for (digest,) in rows if digest not in held]
+            with connection:
+                connection.executemany("DELETE FROM vectors WHERE model = ? AND digest = ?", gone)
         finally:
             connection.close()
 

@@ -1,17 +1,21 @@
 """Examples for in-context learning: which demonstrations are found, as they arrive, and which never are."""
 
 import asyncio
+import threading
+from types import SimpleNamespace
 
 import pytest
 
-from calibrant.app.examples import DemonstrationIndex
+from calibrant.app.examples import DemonstrationIndex, _kept
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
-from calibrant.config.schema import Dicl, Variant
+from calibrant.config.schema import Dicl, Provider, Timeouts, Variant
+from calibrant.measure.neighbours import counted
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingReply
 from calibrant.types.embedding import Embedded
 from calibrant.types.example import Demonstration
+from calibrant.types.extra import ExtraBody, ExtraHeader
 from calibrant.types.reply import Usage
 
 CALL = Variant("v", "m")
@@ -128,13 +132,44 @@ def test_what_arrives_is_found(record, tmp_path):
     asyncio.run(work())
 
 
+def test_a_search_waits_for_no_index_that_is_made_and_old_texts_are_not_counted_again(record, tmp_path, monkeypatch):
+    let_go = threading.Event()
+    asked = []
+
+    def slow(text):
+        asked.append(text)
+        assert len(asked) == 1 or let_go.wait(30)
+        return counted(text)
+
+    monkeypatch.setattr("calibrant.app.examples.counted", slow)
+
+    async def work():
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]})
+        record.add(TEXTS[0])
+        index.start(None)
+        # The first asker waits for the first reading.
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[0]]
+        record.add(TEXTS[3])
+        refreshing = asyncio.ensure_future(index.refresh(None))
+        while len(asked) < 2:
+            await asyncio.sleep(0.01)
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[0]]
+        let_go.set()
+        await refreshing
+        assert len(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == 2
+        await index.close()
+
+    asyncio.run(work())
+    assert asked == [TEXTS[0], TEXTS[3]]
+
+
 class Embedding:
     """An engine that embeds, in the place of the real one."""
 
     def __init__(self, monkeypatch):
         self.asked = []
         monkeypatch.setattr("calibrant.app.examples.answer_embeddings", self.answer)
-        monkeypatch.setattr("calibrant.app.examples._identity", lambda engine, model: "identity")
+        monkeypatch.setattr("calibrant.app.examples._kept", lambda engine, model: "kept")
 
     class clock:
         @staticmethod
@@ -162,3 +197,123 @@ def test_vectors_of_a_model_are_made_once_and_kept(record, find, monkeypatch):
     record.add("Another one about a station far away from here")
     find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
     assert [len(texts) for texts in engine.asked] == [4, 1]
+
+
+def test_vectors_of_another_length_are_no_neighbours(record, find, monkeypatch, caplog):
+    variant = dicl(k=4, embedding_model="e")
+    engine = Embedding(monkeypatch)
+    record.add(TEXTS[1])
+    find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)
+    # The model behind the name makes shorter ones from now on.
+    monkeypatch.setattr("tests.unit.app.test_examples.vector_of", lambda text: (1.0, 0.5))
+    record.add(TEXTS[0])
+    assert said(find("a kettle?", variant=variant, vector=(0.0, 1.0, 1.0), engine=engine)) == [TEXTS[1]]
+    assert said(find("a kettle?", variant=variant, vector=(1.0, 0.5), engine=engine)) == [TEXTS[0]]
+    assert caplog.records == []
+    assert find("a kettle?", variant=variant, vector=(1.0,), engine=engine) == ()
+    assert "a vector of 1 numbers as its requests have, but of 3 or 2" in caplog.text
+
+
+def test_what_shapes_vectors_tells_models_of_one_name_apart():
+    def of(**fields):
+        provider = SimpleNamespace(provider=Provider("p", "openai", "m", **fields))
+        model = SimpleNamespace(providers=[provider])
+        return _kept(SimpleNamespace(compiler=SimpleNamespace(embedding_model=lambda name: model)), "e")
+
+    others = [
+        of(),
+        of(api_base="http://b.example/v1"),
+        of(extra_body=(ExtraBody("/dimensions", 512),)),
+        of(extra_headers=(ExtraHeader("x-model", "b"),)),
+        of(options={"dimensions": 256}),
+    ]
+    assert len(set(others)) == len(others)
+    assert of() == of(timeouts=Timeouts(total_ms=5))
+
+
+def test_whatever_breaks_is_logged_and_tried_again(record, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("calibrant.app.examples._REFRESH_S", 0.01)
+    broken = [ValueError("odd")]
+
+    def demonstrations(function_name, *, after, limit):
+        if broken:
+            raise broken.pop()
+        return Record.demonstrations(record, function_name, after=after, limit=limit)
+
+    record.demonstrations = demonstrations
+    record.add(TEXTS[0])
+
+    async def work():
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]})
+        index.start(None)
+        while not await index.nearest("f", dicl(), TEXTS[2], None, "e"):
+            await asyncio.sleep(0.01)
+        await index.close()
+
+    asyncio.run(work())
+    assert [each.levelname for each in caplog.records] == ["WARNING"] and "ValueError('odd')" in caplog.text
+
+
+def test_the_newest_are_held_as_far_as_they_fit(record, find, monkeypatch):
+    rows = [record.add(text) for text in TEXTS]
+    monkeypatch.setattr("calibrant.app.examples._MOST_BYTES", sum(len(row.input + row.output) for row in rows[2:]))
+    assert set(said(find("station, kettle, harbour", variant=dicl(k=4)))) == set(TEXTS[2:])
+    # Demonstrated again, it counts once.
+    record.add(TEXTS[3], inference=rows[3].inference_id)
+    assert set(said(find("station, kettle, harbour", variant=dicl(k=4)))) == set(TEXTS[2:])
+    monkeypatch.setattr("calibrant.app.examples._MOST", 1)
+    assert said(find("station, kettle, harbour", variant=dicl(k=4))) == [TEXTS[3]]
+
+
+def test_what_the_record_has_dropped_goes_when_everything_is_read_again(record, tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("calibrant.app.examples.monotonic", lambda: now[0])
+    engine = Embedding(monkeypatch)
+    by_vector = dicl(embedding_model="e")
+    store = VectorStore(tmp_path / "vectors.db")
+    store.put("kept", {"from an earlier life": b"0123"})
+
+    async def work():
+        index = DemonstrationIndex(record, store, {"f": [dicl(), by_vector]})
+
+        async def found():
+            await index.refresh(engine)
+            by_text = await index.nearest("f", dicl(), "a kettle by the harbour", None, "e")
+            near = await index.nearest("f", by_vector, "a kettle by the harbour", (1.0, 1.0, 1.0), "e")
+            assert set(said(by_text)) == set(said(near))
+            return len(by_text)
+
+        record.add(TEXTS[0])
+        record.add(TEXTS[1])
+        assert await found() == 2
+        assert set(store.get("kept", [*TEXTS, "from an earlier life"])) == {TEXTS[0], TEXTS[1]}
+        del record.rows[0]
+        assert await found() == 2
+        now[0] += 3600
+        assert await found() == 1
+        assert set(store.get("kept", TEXTS)) == {TEXTS[1]}
+        record.rows.clear()
+        now[0] += 3600
+        assert await found() == 0
+        assert store.get("kept", TEXTS) == {}
+        await index.close()
+
+    asyncio.run(work())
+    assert engine.asked == [(TEXTS[0], TEXTS[1])]
+
+
+@pytest.mark.parametrize(
+    "output", [b"[]", b'[{"type":"text","text":" "}]', b'{"raw":null,"parsed":null}', b'{"raw":"","parsed":null}']
+)
+def test_an_empty_answer_is_no_example(record, find, output):
+    record.add(TEXTS[0], output=output)
+    again = record.add(TEXTS[1])
+    assert said(find("station, kettle")) == [TEXTS[1]]
+    record.add(TEXTS[1], inference=again.inference_id, output=output)
+    assert find("station, kettle") == ()
+
+
+@pytest.mark.parametrize("output", [b'[{"type":"tool_call","name":"x"}]', b'{"raw":"{}","parsed":{}}'])
+def test_an_answer_without_text_is_an_example(record, find, output):
+    record.add(TEXTS[0], output=output)
+    assert said(find("station, kettle")) == [TEXTS[0]]

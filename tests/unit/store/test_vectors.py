@@ -1,17 +1,24 @@
 """Vectors that were paid for once."""
 
-import pytest
-
 from calibrant.store.vectors import VectorStore
 
 
 def test_what_is_put_is_found_by_model_and_text(tmp_path):
     store = VectorStore(tmp_path / "vectors.db")
     assert store.get("m", ["a"]) == {}
-    store.put("m", {"a": (0.5, -1.25), "b": (1.0, 2.0)})
+    store.put("m", {"a": b"0123", "b": b"4567"})
     again = VectorStore(tmp_path / "vectors.db")
-    assert again.get("m", ["b", "a", "c"]) == {"a": (0.5, -1.25), "b": (1.0, 2.0)}
+    assert again.get("m", ["b", "a", "c"]) == {"a": b"0123", "b": b"4567"}
     assert again.get("n", ["a"]) == {}
-    again.put("m", {"a": (3.0, 4.0)})
-    assert store.get("m", ["a"])["a"] == pytest.approx((3.0, 4.0))
+    again.put("m", {"a": b"89ab"})
+    assert store.get("m", ["a"]) == {"a": b"89ab"}
     assert (tmp_path / "vectors.db").stat().st_mode & 0o077 == 0
+
+
+def test_pruning_leaves_the_texts_that_are_held_and_other_models(tmp_path):
+    store = VectorStore(tmp_path / "vectors.db")
+    for model in ("m", "n"):
+        store.put(model, {"a": b"0123", "b": b"4567"})
+    store.prune("m", ["b", "c"])
+    assert store.get("m", ["a", "b", "c"]) == {"b": b"4567"}
+    assert set(store.get("n", ["a", "b"])) == {"a", "b"}

@@ -6,6 +6,7 @@ Without a neighbour it is a plain call.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from time import monotonic
 
@@ -13,7 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.base.errors import InternalError
+from calibrant.base.errors import InferenceTimeout, InternalError
 from calibrant.engine.attempt import OpenStream, call_model, open_model
 from calibrant.engine.compiled import CompiledDicl
 from calibrant.engine.embed import embed
@@ -137,7 +138,13 @@ async def _neighbours(
         if isinstance(found, str):
             raise InternalError("an embedding came as base64 where numbers were asked for")
         vector = found
-    return await engine.examples.nearest(plan.function.function.name, config, given, vector, plan.episode_id)
+    limit = journal.limit or outermost(engine.config.gateway, monotonic())
+    due = limit.total if limit.first is None else min(limit.total, limit.first)
+    try:
+        async with asyncio.timeout(due - monotonic()):
+            return await engine.examples.nearest(plan.function.function.name, config, given, vector, plan.episode_id)
+    except TimeoutError:
+        raise limit.over(due) or InferenceTimeout("no time is left to look for examples") from None
 
 
 def _shown(near: Sequence[Neighbour], given: str, files: tuple[File, ...]) -> tuple[Message, ...]:

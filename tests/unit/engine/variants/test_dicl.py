@@ -1,10 +1,12 @@
 """Dynamic in-context learning: what the model is shown, what is recorded, and what happens without a neighbour."""
 
+import asyncio
+
 import msgspec
 import pytest
 from tests.support.engine import content, function, model, refusal, said, streamed, variant
 
-from calibrant.base.errors import ConfigError, ProvidersExhausted
+from calibrant.base.errors import ConfigError, InferenceTimeout, ProvidersExhausted
 from calibrant.base.ids import uuid7
 from calibrant.engine.variants.dicl import DEFAULT_INSTRUCTIONS
 from calibrant.types.content import File, Template, Text
@@ -147,6 +149,20 @@ def test_words_of_one_dialect_alone_are_refused(near):
     with pytest.raises(Inexpressible, match=r"\$.max_tool_calls"):
         it.infer(variant_name="v", verbatim=Verbatim({}, (), only_here=("$.max_tool_calls",)))
     assert it.sender.calls == []
+
+
+def test_looking_for_examples_takes_no_longer_than_the_variant_has(near):
+    it = near(toml(", timeouts.non_streaming.total_ms = 20, timeouts.streaming.ttft_ms = 20"))
+
+    async def nearest(*_):
+        await asyncio.Event().wait()
+
+    it.near.nearest = nearest
+    with pytest.raises(InferenceTimeout, match="the variant 'v' ran out of time"):
+        it.infer(variant_name="v")
+    with pytest.raises(InferenceTimeout, match="the variant 'v' ran out of time for the first chunk"):
+        it.stream(variant_name="v")
+    assert it.sender.asked == []
 
 
 def test_a_file_goes_to_the_model_and_not_into_the_comparison(near):
