@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from calibrant.base.clock import Clock
 from calibrant.base.errors import SpoolFull
 from calibrant.config.schema import Config, Dicl
@@ -115,8 +117,7 @@ class Examples(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Struct, frozen=True):
     """Where a request came from, as far as the transport knows."""
 
     endpoint: str = "inference"
