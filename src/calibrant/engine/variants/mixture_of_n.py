@@ -6,8 +6,11 @@ Where the fuser cannot answer, a candidate's answer is served by chance, as in T
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from calibrant.base.errors import CalibrantError, ClientDisconnected
+from calibrant.config.schema import Variant
 from calibrant.engine.attempt import OpenStream, call_model, open_model
 from calibrant.engine.compiled import CompiledMixtureOfN
 from calibrant.engine.engine import Engine
@@ -23,6 +26,8 @@ from calibrant.types.message import Message
 from calibrant.types.reply import Reply
 
 __all__ = ["open_stream_of", "reply_of"]
+
+T = TypeVar("T")
 
 _TASK = """\
 {system}
@@ -42,20 +47,7 @@ async def reply_of(
         AllCandidatesFailed: there was nothing to fuse.
         InferenceTimeout: the variant's time is over.
     """
-    check_words(plan.request, variant.variant.name)
-    record = Round("mixture_of_n", variant.variant.candidates)
-    found = await answers(engine, plan, variant, journal, reply_of_any, record)
-    if len(found) == 1:
-        return _served(found[0], found, record, journal)
-    try:
-        call = _fuser_call(plan, variant, _shuffled(found, record))
-        reply = await call_model(engine, plan, variant.fuser.variant, call, journal)
-    except ClientDisconnected:
-        raise
-    except CalibrantError as error:
-        return _by_chance(engine, plan, variant, found, record, journal, error)
-    _fused(found, record, journal)
-    return reply
+    return await _fused(engine, plan, variant, journal, reply_of_any, call_model, _as_it_is)
 
 
 async def open_stream_of(
@@ -67,20 +59,38 @@ async def open_stream_of(
         AllCandidatesFailed: there was nothing to fuse.
         InferenceTimeout: the variant's time is over.
     """
+    return await _fused(engine, plan, variant, journal, reply_of_any, open_model, settled)
+
+
+async def _fused(
+    engine: Engine,
+    plan: Plan,
+    variant: CompiledMixtureOfN,
+    journal: Journal,
+    reply_of_any: ReplyOf,
+    ask: Callable[[Engine, Plan, Variant, ModelCall, Journal], Awaitable[T]],
+    serve: Callable[[Reply], T],
+) -> T:
+    """Return what the fuser says when asked; or a candidate's answer, served, where it is the only one or chance's."""
     check_words(plan.request, variant.variant.name)
     record = Round("mixture_of_n", variant.variant.candidates)
     found = await answers(engine, plan, variant, journal, reply_of_any, record)
     if len(found) == 1:
-        return settled(_served(found[0], found, record, journal))
+        return serve(_served(found[0], found, record, journal))
     try:
         call = _fuser_call(plan, variant, _shuffled(found, record))
-        stream = await open_model(engine, plan, variant.fuser.variant, call, journal)
+        said = await ask(engine, plan, variant.fuser.variant, call, journal)
     except ClientDisconnected:
         raise
     except CalibrantError as error:
-        return settled(_by_chance(engine, plan, variant, found, record, journal, error))
-    _fused(found, record, journal)
-    return stream
+        return serve(_by_chance(engine, plan, variant, found, record, journal, error))
+    journal.others += [candidate.reply.usage for candidate in found]
+    record.note(journal)
+    return said
+
+
+def _as_it_is(reply: Reply) -> Reply:
+    return reply
 
 
 def _fuser_call(plan: Plan, variant: CompiledMixtureOfN, shown: list[Candidate]) -> ModelCall:
@@ -104,11 +114,6 @@ def _shuffled(found: list[Candidate], record: Round) -> list[Candidate]:
     shown = random.sample(found, len(found))
     record.order = tuple(candidate.place for candidate in shown)
     return shown
-
-
-def _fused(found: list[Candidate], record: Round, journal: Journal) -> None:
-    journal.others += [candidate.reply.usage for candidate in found]
-    record.note(journal)
 
 
 def _served(chosen: Candidate, found: list[Candidate], record: Round, journal: Journal) -> Reply:
