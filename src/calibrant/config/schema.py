@@ -13,7 +13,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from calibrant.types.extra import ExtraBody, ExtraHeader
-from calibrant.types.request import JsonMode, Params
+from calibrant.types.request import NO_PARAMS, JsonMode, Params
 from calibrant.types.storage import StorageKind
 from calibrant.types.tool import Tool, ToolChoice
 
@@ -181,7 +181,7 @@ class Variant(Struct, frozen=True, tag="chat_completion"):
     """Source of each template by name; `system`, `user` and `assistant` are the role templates."""
     legacy_roles: frozenset[str] = frozenset()
     """Roles whose template was set by a legacy key (`user_template`): plain text is passed to it as a variable."""
-    params: Params = Params()
+    params: Params = NO_PARAMS
     json_mode: JsonMode | None = None
     retries: Retries = Retries()
     timeouts: Timeouts = Timeouts()

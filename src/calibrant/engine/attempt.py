@@ -104,21 +104,22 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         InferenceTimeout: the model's or the variant's time is over.
         ClientDisconnected: nobody waits for it any more.
     """
+    reply: Reply | None = None
     for step in attempts(engine, variant, journal, stream=False):
-        if isinstance(step, Pause):
+        if type(step) is Pause:
             await _while_there(plan, asyncio.sleep(step.seconds))
             continue
         try:
             reply = await _while_there(plan, _asked(engine, plan, variant, call, step, journal))
         except _GIVEN_UP as error:
             step.error = step.discreet(error)
-            continue
         except ClientDisconnected as error:
             journal.failed(step, error, monotonic())
             raise
-        journal.succeeded(step, reply, monotonic())
-        return reply
-    raise AssertionError("attempts end with an answer or an error")
+        else:
+            journal.succeeded(step, reply, monotonic())
+    assert reply is not None, "attempts end with an answer or an error"
+    return reply
 
 
 async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCall, journal: Journal) -> OpenStream:
@@ -129,18 +130,20 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
         InferenceTimeout: the model's or the variant's time is over.
         ClientDisconnected: nobody waits for it any more.
     """
+    opened: OpenStream | None = None
     for step in attempts(engine, variant, journal, stream=True):
-        if isinstance(step, Pause):
+        if type(step) is Pause:
             await _while_there(plan, asyncio.sleep(step.seconds))
             continue
         try:
-            return await _while_there(plan, _opened(engine, plan, variant, call, step, journal))
+            opened = await _while_there(plan, _opened(engine, plan, variant, call, step, journal))
         except _GIVEN_UP as error:
             step.error = step.discreet(error)
         except ClientDisconnected as error:
             journal.failed(step, error, monotonic())
             raise
-    raise AssertionError("attempts end with an answer or an error")
+    assert opened is not None, "attempts end with an answer or an error"
+    return opened
 
 
 def attempts(
@@ -148,7 +151,7 @@ def attempts(
 ) -> Iterator[ProviderCall[CompiledProvider] | Pause]:
     """Yield the calls to make, one after the other, and the seconds to wait between retries.
 
-    The caller stops at the first call that succeeds; it sets `error` on one that does not, and goes on.
+    The caller sets `error` on a call that fails. One that comes back without is the last: it was answered.
 
     Raises:
         ProvidersExhausted: there is nobody left to call.
@@ -165,6 +168,7 @@ def attempts(
         try:
             calls = _each_model if model.fallbacks else each_provider
             yield from calls(engine, model, variant.name, journal, limit, stream=stream)
+            return
         except (Exhausted, InferenceTimeout) as error:
             now = monotonic()
             limit.check(now)
@@ -196,6 +200,7 @@ def _each_model(
             continue
         try:
             yield from each_provider(engine, each, variant_name, journal, outer, stream=stream)
+            return
         except (Exhausted, InferenceTimeout, *_UNASKED) as error:
             outer.check(monotonic() + TIMER_S)
             failures.append(error)
@@ -237,9 +242,11 @@ def each_provider(
             try:
                 yield call
             finally:
-                # Also where nobody comes back, because it answered or because the inference is over.
+                # Also where nobody comes back, because the inference is over.
                 call.trial.let_go()
-        error = call.error or ProviderError("nobody said what became of the call")
+        error = call.error
+        if error is None:
+            return
         now = ended = monotonic()
         if isinstance(error, InferenceTimeout):
             # The network knows that time is over; the limit knows whose.

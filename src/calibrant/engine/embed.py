@@ -106,6 +106,7 @@ async def embed(
     model = engine.compiler.embedding_model(request.model_name)
     _check_namespace(model, request.namespace)
     outer = limit or journal.limit or outermost(engine.config.gateway, monotonic())
+    reply: EmbeddingReply | None = None
     for step in each_provider(engine, model, variant_name, journal, outer, stream=False):
         step.api_type = _API_TYPE
         try:
@@ -113,10 +114,10 @@ async def embed(
             reply = await _ask(engine, request, http, step)
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = step.discreet(error)
-            continue
-        journal.succeeded(step, _as_reply(reply), monotonic())
-        return reply
-    raise AssertionError("attempts end with an answer or an error")
+        else:
+            journal.succeeded(step, _as_reply(reply), monotonic())
+    assert reply is not None, "attempts end with an answer or an error"
+    return reply
 
 
 def _prepared(

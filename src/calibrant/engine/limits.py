@@ -5,6 +5,8 @@ Whoever runs out first is named in the error.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from calibrant.base.errors import InferenceTimeout, Stalled
 from calibrant.config.schema import Gateway, Timeouts
 from calibrant.types.call import Deadline
@@ -15,36 +17,19 @@ TIMER_S = 0.002
 """How much too early an event loop's timer may go off: what it ended counts as over."""
 
 
-class Limit:
+class Limit(Struct, frozen=True):
     """Instants on the monotonic clock by which something must be over, and who says so."""
 
-    __slots__ = ("first", "first_whose", "idle_s", "idle_whose", "total", "total_whose")
-
-    def __init__(
-        self,
-        total: float,
-        total_whose: str,
-        first: float | None = None,
-        first_whose: str = "",
-        idle_s: float | None = None,
-        idle_whose: str = "",
-    ) -> None:
-        """Set the limits.
-
-        Args:
-            total: When everything must be over.
-            total_whose: Who set it, such as `model 'm'`.
-            first: When the first chunk of a stream must be there.
-            first_whose: Who set that.
-            idle_s: How many seconds a stream may pause.
-            idle_whose: Who set that.
-        """
-        self.total = total
-        self.total_whose = total_whose
-        self.first = first
-        self.first_whose = first_whose
-        self.idle_s = idle_s
-        self.idle_whose = idle_whose
+    total: float
+    """When everything must be over."""
+    total_whose: str
+    """Who set it, such as `the model 'm'`."""
+    first: float | None = None
+    """When the first chunk of a stream must be there."""
+    first_whose: str = ""
+    idle_s: float | None = None
+    """How many seconds a stream may pause."""
+    idle_whose: str = ""
 
     def deadline(self, stream: bool) -> Deadline:
         """Return what the network has to keep."""

@@ -40,8 +40,9 @@ def prepared(
         MissingCredential: its credential, address or region is in no place where it should be.
         Forbidden: the caller's API key may not have this model called.
     """
-    _check(plan, call, step)
     provider = step.provider.provider
+    if plan.caller.grants is not None or call.verbatim is not None or call.sent is not None:
+        _check(plan, call, step)
     if step.provider.relay is not None:
         return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
     adapter, http = _encoded(plan, variant, call, step)
@@ -77,9 +78,18 @@ def _encoded(
     provider, request = step.provider.provider, plan.request
     adapter = step.provider.speaking(request.credentials)
     http = adapter.encode(_scoped(plan, call, step))
-    body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
-    headers = (*variant.extra_headers, *provider.extra_headers, *_held(request.extra_headers, step))
-    if body or headers:
+    if any(
+        (
+            variant.extra_body,
+            provider.extra_body,
+            request.extra_body,
+            variant.extra_headers,
+            provider.extra_headers,
+            request.extra_headers,
+        )
+    ):
+        body = (*variant.extra_body, *provider.extra_body, *_held(request.extra_body, step))
+        headers = (*variant.extra_headers, *provider.extra_headers, *_held(request.extra_headers, step))
         http = changed(http, body, headers)
     step.raw_request = http.body
     return adapter, http
@@ -141,16 +151,15 @@ def _held(entries: Sequence[T], step: ProviderCall[P]) -> Sequence[T]:
 
 def _scoped(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> ModelCall:
     """Return the call with the provider's own tools, and without what is meant for another model."""
-    tools = (*step.provider.provider.provider_tools, *(each.tool for each in _held(plan.request.provider_tools, step)))
-    if tools:
-        call = replace(call, provider_tools=tools)
-    return _without_foreign(call, step.model_name, step.provider.provider.name)
+    own, asked = step.provider.provider.provider_tools, plan.request.provider_tools
+    if own or asked:
+        call = replace(call, provider_tools=(*own, *(each.tool for each in _held(asked, step))))
+    name = step.provider.provider.name
+    return _without_foreign(call, step.model_name, name) if _has_foreign(call.messages, step.model_name, name) else call
 
 
 def _without_foreign(call: ModelCall, model_name: str, provider_name: str | None) -> ModelCall:
     """Return the call without the blocks of other models and providers; of any provider where none is named."""
-    if not _has_foreign(call.messages, model_name, provider_name):
-        return call
     mine = (_mine(message, model_name, provider_name) for message in call.messages)
     return replace(call, messages=tuple(message for message in mine if message.content))
 

@@ -12,14 +12,13 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
 from calibrant.types.answer import Answered
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS
 from calibrant.types.rows import Begun, InferenceRow, Inferred, ModelInferenceRow, RowStatus
 
 __all__ = ["begun", "inferred", "output_json", "redacted"]
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
-_NO_PARAMS = Params()
 _PAYLOADS = ("input", "output", "inference_params", "tool_params", "output_schema")
 """The payloads of an `InferenceRow`, in its order."""
 _Payloads = tuple[bytes | None, bytes | None, bytes | None, bytes | None, bytes | None]
@@ -131,7 +130,7 @@ def _payloads(engine: Engine, plan: Plan, answered: Answered | None) -> _Payload
     payloads: _Payloads = (
         _encode(request.input if plan.files is None else plan.files.stored()),
         None if answered is None else output_json(answered),
-        None if request.params == _NO_PARAMS else _encode({"chat_completion": request.params}),
+        None if request.params == NO_PARAMS else _encode({"chat_completion": request.params}),
         None if plan.tools is None else _encode(plan.tools),
         None if plan.output_schema is None else _encode(plan.output_schema.source),
     )

@@ -36,7 +36,7 @@ from calibrant.providers.bedrock_model import effort, model_fields
 from calibrant.providers.schema_depth import in_part
 from calibrant.providers.tools import tools_of
 from calibrant.types.call import ModelCall
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS, Params
 from calibrant.types.tool import Specific, Tool
 from calibrant.types.tool import ToolChoice as Choice
 
@@ -44,7 +44,6 @@ __all__ = ["encode_converse"]
 
 _encode = msgspec.json.Encoder().encode
 
-_NO_PARAMS = Params()
 _SCHEMA_NAME = "response"
 _ASK_FOR_JSON = "Respond using JSON."
 _TIERS = frozenset({"default", "flex", "priority", "reserved"})
@@ -64,7 +63,7 @@ def encode_converse(provider: Provider, call: ModelCall) -> bytes:
     # A cache point at the end of the system prompt covers the tools as well.
     tools = _tools(provider, call, point if system is None else None)
     params = call.params
-    if tools is None and call.json_mode is None and (params is _NO_PARAMS or params == _NO_PARAMS):
+    if tools is None and call.json_mode is None and (params is NO_PARAMS or params == NO_PARAMS):
         return _encode(ConverseRequest(messages, system))
     return _encode(
         ConverseRequest(

@@ -36,7 +36,7 @@ from calibrant.providers.compatible import Vendor
 from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.content import Text
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS, Params
 from calibrant.types.tool import CustomTool, Specific, Tool, ToolConfig
 
 __all__ = ["ASK_FOR_JSON", "encode_request", "says_json"]
@@ -120,15 +120,12 @@ def _full(
     )
 
 
-_NO_PARAMS = Params()
-
-
 def _is_bare(call: ModelCall, tools: ToolConfig | None) -> bool:
     return tools is None and not call.provider_tools and call.json_mode in (None, "off")
 
 
 def _is_plain(params: Params) -> bool:
-    return params is _NO_PARAMS or params == _NO_PARAMS
+    return params is NO_PARAMS or params == NO_PARAMS
 
 
 def _messages(provider: Provider, vendor: Vendor, call: ModelCall, *, with_tools: bool) -> list[VendorMessage]:

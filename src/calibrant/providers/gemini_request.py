@@ -24,7 +24,7 @@ from calibrant.providers.gemini_schema import response_schema
 from calibrant.providers.schema_depth import in_part
 from calibrant.providers.tools import tools_of
 from calibrant.types.call import ModelCall
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS, Params
 from calibrant.types.tool import Specific, Tool, ToolConfig
 
 __all__ = ["encode_gemini"]
@@ -32,7 +32,6 @@ __all__ = ["encode_gemini"]
 _encode = msgspec.json.Encoder().encode
 _JSON = "application/json"
 _TIERS = {"default": "standard"}
-_NO_PARAMS = Params()
 
 
 def encode_gemini(provider: Provider, call: ModelCall) -> bytes:
@@ -102,7 +101,7 @@ def _can_narrow(config: ToolConfig | None) -> bool:
 def _generation(provider: Provider, call: ModelCall) -> GenerationConfig | None:
     params = call.params
     as_json = call.json_mode in ("on", "strict")
-    if params == _NO_PARAMS and not as_json:
+    if params == NO_PARAMS and not as_json:
         return None
     return GenerationConfig(
         params.temperature,

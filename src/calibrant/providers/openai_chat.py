@@ -17,7 +17,7 @@ from calibrant.providers.chat_request import encode_request
 from calibrant.providers.chat_stream import ChatStreamDecoder
 from calibrant.providers.compatible import Vendor
 from calibrant.providers.refusal import refused
-from calibrant.providers.sign import bearer
+from calibrant.providers.sign import key_header
 from calibrant.types.call import Headers, HttpCall, ModelCall
 from calibrant.types.reply import Reply
 
@@ -49,7 +49,7 @@ class OpenAIChat:
 
     def sign(self, http: HttpCall, secret: Credentials | None, now: float) -> HttpCall:
         """Return the request with the credential as a bearer token; unchanged where there is none."""
-        return bearer(http, secret)
+        return key_header(http, secret, "authorization", "Bearer ")
 
     def decode(self, status: int, headers: Headers, body: bytes, *, json_tool: bool = True) -> Reply:
         """Return the whole answer.

@@ -35,13 +35,12 @@ from calibrant.types.content import (
 )
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool, Scope
 from calibrant.types.onward import Onward
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS
 from calibrant.types.tool import CustomTool, Specific, Tool
 
 __all__ = ["beside", "encode_relayed", "hidden", "with_fields"]
 
 _encode = msgspec.json.Encoder().encode
-_NOTHING = Params()
 
 
 def encode_relayed(provider: Provider, call: ModelCall) -> bytes:
@@ -63,7 +62,7 @@ def encode_relayed(provider: Provider, call: ModelCall) -> bytes:
                 ],
                 call.system,
             ),
-            params=None if params == _NOTHING else CallParams(params),
+            params=None if params == NO_PARAMS else CallParams(params),
             stream=call.stream,
             additional_tools=None if tools is None else _tools(tools.tools, tools.custom),
             tool_choice=NamedTool(choice.specific) if isinstance(choice, Specific) else choice,

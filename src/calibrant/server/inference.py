@@ -159,7 +159,7 @@ def caller_of(http: HttpRequest, endpoint: str) -> Caller:
     key_id = grants = None
     if http.principal is not None:
         key_id, grants = http.principal.public_id, http.principal.grants
-    parts = http.headers.get("traceparent", "").split("-")
+    parts = http.headers["traceparent"].split("-") if "traceparent" in http.headers else ()
     if len(parts) >= 4 and len(parts[1]) == 32 and len(parts[2]) == 16:
         return Caller(endpoint, parts[1], parts[2], key_id, grants, http.presence)
     return Caller(endpoint, key_id=key_id, grants=grants, presence=http.presence)

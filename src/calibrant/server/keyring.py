@@ -63,6 +63,11 @@ class Keyring:
         self._asked: dict[str, asyncio.Future[Held | None]] = {}
         self._threads = ThreadPoolExecutor(_THREADS, "keys")
 
+    def known(self, public_id: str) -> Held | None:
+        """Return the key of this public id where it is at hand; null says nothing."""
+        known = self._known.get(public_id)
+        return known[1] if known is not None and self._monotonic() < known[0] else None
+
     async def find(self, public_id: str) -> Held | None:
         """Return the key of this public id, or null where there is none. Does not wait while an answer is at hand.
 

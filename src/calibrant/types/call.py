@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from calibrant.types.message import Message
 from calibrant.types.reply import Usage
-from calibrant.types.request import JsonMode, Params, Verbatim
+from calibrant.types.request import NO_PARAMS, JsonMode, Params, Verbatim
 from calibrant.types.sent import Sent
 from calibrant.types.tool import ToolConfig
 
@@ -41,7 +41,7 @@ class ModelCall(Struct, frozen=True):
 
     system: str | None
     messages: tuple[Message, ...]
-    params: Params = Params()
+    params: Params = NO_PARAMS
     tools: ToolConfig | None = None
     json_mode: JsonMode | None = None
     """Null for a chat function."""

@@ -13,7 +13,17 @@ from calibrant.types.message import Input
 from calibrant.types.sent import Sent
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
-__all__ = ["PARAMS_WRITTEN", "Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall", "Verbatim"]
+__all__ = [
+    "NO_PARAMS",
+    "PARAMS_WRITTEN",
+    "Dialect",
+    "Feedback",
+    "InferenceRequest",
+    "JsonMode",
+    "Params",
+    "Recall",
+    "Verbatim",
+]
 
 Dialect = Literal["native", "openai_chat", "openai_responses", "anthropic_messages"]
 JsonMode = Literal["off", "on", "strict", "tool"]
@@ -37,15 +47,16 @@ class Params(Struct, frozen=True, omit_defaults=True):
 
     def over(self, base: Params) -> Params:
         """Return these parameters, with those of `base` where these say nothing."""
-        if self == _NOTHING:
+        if self is NO_PARAMS or self == NO_PARAMS:
             return base
-        if base == _NOTHING:
+        if base is NO_PARAMS or base == NO_PARAMS:
             return self
         mine = {key: value for key, value in asdict(self).items() if value is not None}
         return Params(**{**asdict(base), **mine})
 
 
-_NOTHING = Params()
+NO_PARAMS = Params()
+"""The one to use where nobody asked for anything: it is known by a glance."""
 
 
 class Verbatim(Struct, frozen=True):
@@ -90,7 +101,7 @@ class InferenceRequest(Struct, frozen=True):
     variant_name: str | None = None
     namespace: str | None = None
     stream: bool = False
-    params: Params = Params()
+    params: Params = NO_PARAMS
     tags: dict[str, str] = {}
     dryrun: bool = False
     internal: bool = False

@@ -16,7 +16,7 @@ from calibrant.base.errors import InvalidRequest, NotImplementedYet
 from calibrant.base.ids import parse_uuid7
 from calibrant.types.cached import CachePolicy
 from calibrant.types.content import Template, Thought, Unknown
-from calibrant.types.request import InferenceRequest, Params
+from calibrant.types.request import NO_PARAMS, InferenceRequest, Params
 
 __all__ = [
     "MAX_DEPTH",
@@ -40,7 +40,6 @@ MAX_DEPTH = 100
 
 _LONG = 16_384
 _RESERVED = ("tensorzero::", "calibrant::")
-_NOTHING = Params()
 
 T = TypeVar("T")
 
@@ -112,7 +111,7 @@ def stored_name(name: str) -> str:
 def to_params(body: ParamsBody | None) -> Params:
     """Return the parameters that a `params` object holds."""
     if body is None or body.chat_completion is None:
-        return _NOTHING
+        return NO_PARAMS
     return Params(**asdict(body.chat_completion))
 
 

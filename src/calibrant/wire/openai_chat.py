@@ -25,7 +25,7 @@ from calibrant.types.reply import (
     ToolCallDelta,
     UnknownDelta,
 )
-from calibrant.types.request import InferenceRequest, JsonMode, Params
+from calibrant.types.request import NO_PARAMS, InferenceRequest, JsonMode, Params
 from calibrant.types.rows import ModelInferenceRow
 from calibrant.wire import body as checks
 from calibrant.wire import openai_answer as parts
@@ -60,7 +60,6 @@ _PARAMS = (
 )
 _param_fields: Callable[[shape.ChatBody], tuple[object, ...]] = attrgetter(*_PARAMS)
 _NO_PARAMS = (None,) * len(_PARAMS)
-_DEFAULTS = Params()
 _JSON_MODE: dict[str, JsonMode] = {"text": "off", "json_object": "on", "json_schema": "strict"}
 _json = msgspec.json.Encoder().encode
 
@@ -305,7 +304,7 @@ class Events:
 
 def _params(asked: shape.ChatBody) -> Params:
     if _param_fields(asked) == _NO_PARAMS:
-        return _DEFAULTS
+        return NO_PARAMS
     limit = asked.max_tokens
     if asked.max_completion_tokens is not None:
         limit = min(asked.max_completion_tokens, asked.max_completion_tokens if limit is None else limit)

@@ -17,7 +17,7 @@ from calibrant.apischema import responses_body as shape
 from calibrant.apischema.own import OWN, prefixed
 from calibrant.base.errors import InvalidRequest, ResponseNotFound
 from calibrant.types.answer import Answered
-from calibrant.types.request import InferenceRequest, JsonMode, Params, Recall, Verbatim
+from calibrant.types.request import NO_PARAMS, InferenceRequest, JsonMode, Params, Recall, Verbatim
 from calibrant.wire import body as checks
 from calibrant.wire.body import invalid
 from calibrant.wire.own import Own, to_own, to_target
@@ -37,7 +37,6 @@ _OURS = frozenset({prefixed(name) or name for name in OWN} | {"input", "previous
 _PARAMS = ("text", "reasoning", "max_output_tokens", "temperature", "top_p", "service_tier")
 _param_fields: Callable[[shape.ResponsesBody], tuple[object, ...]] = attrgetter(*_PARAMS)
 _NO_PARAMS = (None,) * len(_PARAMS)
-_DEFAULTS = Params()
 _OVERRIDES = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -154,7 +153,7 @@ def _only_here(asked: shape.ResponsesBody) -> list[str]:
 
 def _params(asked: shape.ResponsesBody) -> Params:
     if _param_fields(asked) == _NO_PARAMS:
-        return _DEFAULTS
+        return NO_PARAMS
     form, reasoning = asked.text, asked.reasoning
     return Params(
         temperature=asked.temperature,

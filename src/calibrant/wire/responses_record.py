@@ -12,7 +12,7 @@ from calibrant.base.ids import id_millis
 from calibrant.types.content import OutputBlock
 from calibrant.types.message import Input
 from calibrant.types.reply import FinishReason, Usage
-from calibrant.types.request import Params
+from calibrant.types.request import NO_PARAMS, Params
 from calibrant.types.rows import InferenceRow
 from calibrant.types.tool import Specific, ToolConfig
 from calibrant.wire.responses_ids import response_id
@@ -26,7 +26,7 @@ _STATUS: dict[str, Status] = {"error": "failed", "interrupted": "failed", "runni
 
 
 class _Params(msgspec.Struct):
-    chat_completion: Params = Params()
+    chat_completion: Params = NO_PARAMS
 
 
 def encode_recorded(row: InferenceRow, content: Sequence[OutputBlock]) -> bytes:

@@ -25,7 +25,7 @@ from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import without_parameters
 from calibrant.types.content import Text, Thought
 from calibrant.types.reply import Reply
-from calibrant.types.request import PARAMS_WRITTEN, Params
+from calibrant.types.request import NO_PARAMS, PARAMS_WRITTEN
 
 __all__ = ["Candidate", "ReplyOf", "Round", "answers", "listed", "side_plan"]
 
@@ -132,7 +132,7 @@ def side_plan(plan: Plan) -> Plan:
         verbatim = replace(verbatim, overridden=verbatim.overridden | PARAMS_WRITTEN)
     if sent is not None:
         sent = without_parameters(sent)
-    return replace(plan, request=replace(request, params=Params(), stream=False, verbatim=verbatim, sent=sent))
+    return replace(plan, request=replace(request, params=NO_PARAMS, stream=False, verbatim=verbatim, sent=sent))
 
 
 async def _reply(

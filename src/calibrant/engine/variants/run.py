@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Coroutine
+from typing import Any, assert_never
 
 from calibrant.engine.attempt import OpenStream
 from calibrant.engine.compiled import (
@@ -23,8 +24,8 @@ from calibrant.types.reply import Reply
 __all__ = ["open_stream_of", "reply_of"]
 
 
-async def reply_of(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> Reply:
-    """Return the variant's whole answer.
+def reply_of(engine: Engine, plan: Plan, variant: Servable, journal: Journal) -> Coroutine[Any, Any, Reply]:
+    """Return what, awaited, is the variant's whole answer.
 
     Raises:
         RenderError: a template cannot be rendered.
@@ -34,15 +35,15 @@ async def reply_of(engine: Engine, plan: Plan, variant: Servable, journal: Journ
     """
     match variant:
         case CompiledVariant():
-            return await chat_completion.reply_of(engine, plan, variant, journal)
+            return chat_completion.reply_of(engine, plan, variant, journal)
         case CompiledBestOfN():
-            return await best_of_n.reply_of(engine, plan, variant, journal, reply_of)
+            return best_of_n.reply_of(engine, plan, variant, journal, reply_of)
         case CompiledMixtureOfN():
-            return await mixture_of_n.reply_of(engine, plan, variant, journal, reply_of)
+            return mixture_of_n.reply_of(engine, plan, variant, journal, reply_of)
         case CompiledChainOfThought():
-            return await chain_of_thought.reply_of(engine, plan, variant, journal)
+            return chain_of_thought.reply_of(engine, plan, variant, journal)
         case CompiledDicl():
-            return await dicl.reply_of(engine, plan, variant, journal)
+            return dicl.reply_of(engine, plan, variant, journal)
         case _:
             assert_never(variant)
 
