@@ -31,21 +31,21 @@ __all__ = [
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class CalledFunction(Struct, frozen=True):
+class CalledFunction(Struct, frozen=True, gc=False):
     """The function that the model calls. In a stream the name comes once, the arguments in pieces."""
 
     arguments: str
     name: str | UnsetType = UNSET
 
 
-class CalledCustom(Struct, frozen=True):
+class CalledCustom(Struct, frozen=True, gc=False):
     """The custom tool that the model calls, and the text for it; in a stream as a function's."""
 
     input: str
     name: str | UnsetType = UNSET
 
 
-class ToolCallAnswer(Struct, frozen=True, kw_only=True):
+class ToolCallAnswer(Struct, frozen=True, gc=False, kw_only=True):
     """A tool call."""
 
     id: str
@@ -54,7 +54,7 @@ class ToolCallAnswer(Struct, frozen=True, kw_only=True):
     custom: CalledCustom | UnsetType = UNSET
 
 
-class ToolCallPiece(Struct, frozen=True, kw_only=True):
+class ToolCallPiece(Struct, frozen=True, gc=False, kw_only=True):
     """A piece of a tool call; pieces of one call share the index."""
 
     index: int
@@ -64,7 +64,7 @@ class ToolCallPiece(Struct, frozen=True, kw_only=True):
     custom: CalledCustom | UnsetType = UNSET
 
 
-class AnswerMessage(Struct, frozen=True, kw_only=True):
+class AnswerMessage(Struct, frozen=True, gc=False, kw_only=True):
     """The model's message."""
 
     role: Literal["assistant"] = "assistant"
@@ -74,7 +74,7 @@ class AnswerMessage(Struct, frozen=True, kw_only=True):
     calibrant_extra_content: tuple[ExtraBlock, ...] | UnsetType = UNSET
 
 
-class Delta(Struct, frozen=True, kw_only=True):
+class Delta(Struct, frozen=True, gc=False, kw_only=True):
     """What one chunk adds to the model's message."""
 
     role: Literal["assistant"] | UnsetType = UNSET
@@ -84,7 +84,7 @@ class Delta(Struct, frozen=True, kw_only=True):
     calibrant_extra_content: list[ExtraBlock] | UnsetType = UNSET
 
 
-class Choice(Struct, frozen=True):
+class Choice(Struct, frozen=True, gc=False):
     """The one choice that an answer has."""
 
     message: AnswerMessage
@@ -93,20 +93,20 @@ class Choice(Struct, frozen=True):
     logprobs: None = None
 
 
-class PromptDetails(Struct, frozen=True):
+class PromptDetails(Struct, frozen=True, gc=False):
     """What the prompt's tokens were."""
 
     cached_tokens: int | UnsetType = UNSET
     cache_write_tokens: int | UnsetType = UNSET
 
 
-class CompletionDetails(Struct, frozen=True):
+class CompletionDetails(Struct, frozen=True, gc=False):
     """What the answer's tokens were."""
 
     reasoning_tokens: int
 
 
-class CompletionUsage(Struct, frozen=True, kw_only=True):
+class CompletionUsage(Struct, frozen=True, gc=False, kw_only=True):
     """Tokens; null is unknown."""
 
     prompt_tokens: int | None
@@ -120,7 +120,7 @@ class CompletionUsage(Struct, frozen=True, kw_only=True):
     calibrant_cost: Raw | UnsetType | None = UNSET
 
 
-class Completion(Struct, frozen=True, kw_only=True):
+class Completion(Struct, frozen=True, gc=False, kw_only=True):
     """A whole answer."""
 
     id: str
@@ -132,7 +132,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     usage: CompletionUsage | None
 
 
-class ListedModel(Struct, frozen=True):
+class ListedModel(Struct, frozen=True, gc=False):
     """One name that can be asked for."""
 
     id: str
@@ -141,7 +141,7 @@ class ListedModel(Struct, frozen=True):
     owned_by: str = "calibrant"
 
 
-class ModelList(Struct, frozen=True):
+class ModelList(Struct, frozen=True, gc=False):
     """The answer of `GET /openai/v1/models`."""
 
     data: tuple[ListedModel, ...]

@@ -71,111 +71,111 @@ SPEAKERS = frozenset({"azure", "openai", "openrouter", "sglang", "vllm"})
 # --- what we send; every null is left out ---
 
 
-class TextPart(Struct, frozen=True, omit_defaults=True, tag_field="type", tag="text"):
+class TextPart(Struct, frozen=True, gc=False, omit_defaults=True, tag_field="type", tag="text"):
     """A piece of text; OpenRouter takes a mark that everything up to it may be cached."""
 
     text: str
     cache_control: dict[str, str] | None = None
 
 
-class ImageUrl(Struct, frozen=True, omit_defaults=True):
+class ImageUrl(Struct, frozen=True, gc=False, omit_defaults=True):
     """An image, by address or as a data URL."""
 
     url: str
     detail: str | None = None
 
 
-class ImagePart(Struct, frozen=True, tag_field="type", tag="image_url"):
+class ImagePart(Struct, frozen=True, gc=False, tag_field="type", tag="image_url"):
     """An image."""
 
     image_url: ImageUrl
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, gc=False):
     """A file in the request itself, as a data URL; OpenRouter takes an address too."""
 
     filename: str
     file_data: str
 
 
-class FilePart(Struct, frozen=True, tag_field="type", tag="file"):
+class FilePart(Struct, frozen=True, gc=False, tag_field="type", tag="file"):
     """A document, such as a PDF."""
 
     file: Document
 
 
-class DocumentPart(Struct, frozen=True, tag_field="type", tag="document_url"):
+class DocumentPart(Struct, frozen=True, gc=False, tag_field="type", tag="document_url"):
     """A document in Mistral's form."""
 
     document_url: str
 
 
-class InputAudio(Struct, frozen=True):
+class InputAudio(Struct, frozen=True, gc=False):
     """Sound as base64."""
 
     data: str
     format: str
 
 
-class AudioPart(Struct, frozen=True, tag_field="type", tag="input_audio"):
+class AudioPart(Struct, frozen=True, gc=False, tag_field="type", tag="input_audio"):
     """Sound."""
 
     input_audio: InputAudio
 
 
-class AudioTextPart(Struct, frozen=True, tag_field="type", tag="input_audio"):
+class AudioTextPart(Struct, frozen=True, gc=False, tag_field="type", tag="input_audio"):
     """Sound in Mistral's form: base64, or an address."""
 
     input_audio: str
 
 
-class ThinkingPart(Struct, frozen=True, tag_field="type", tag="thinking"):
+class ThinkingPart(Struct, frozen=True, gc=False, tag_field="type", tag="thinking"):
     """Reasoning in Mistral's form."""
 
     thinking: tuple[TextPart, ...]
 
 
-class UsedFunction(Struct, frozen=True):
+class UsedFunction(Struct, frozen=True, gc=False):
     """What an earlier answer called, arguments as the model wrote them."""
 
     name: str
     arguments: str
 
 
-class UsedTool(Struct, frozen=True, tag_field="type", tag="function"):
+class UsedTool(Struct, frozen=True, gc=False, tag_field="type", tag="function"):
     """A tool call of an earlier answer."""
 
     id: str
     function: UsedFunction
 
 
-class UsedCustom(Struct, frozen=True):
+class UsedCustom(Struct, frozen=True, gc=False):
     """What an earlier answer called, and the text that it was given."""
 
     name: str
     input: str
 
 
-class UsedCustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
+class UsedCustomTool(Struct, frozen=True, gc=False, tag_field="type", tag="custom"):
     """A call of a custom tool in an earlier answer."""
 
     id: str
     custom: UsedCustom
 
 
-class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
+class SystemMessage(Struct, frozen=True, gc=False, tag_field="role", tag="system"):
     """The system prompt."""
 
     content: str | list[TextPart]
 
 
-class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
+class UserMessage(Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     """A user's turn; a part of a type that we do not know is sent as it is."""
 
     content: str | list[Any]
 
 
-class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant", omit_defaults=True):
+class AssistantMessage(Struct, frozen=True, gc=False, tag_field="role", tag="assistant", omit_defaults=True):
     """A model's turn."""
 
     content: str | list[Any] | None = None
@@ -185,14 +185,14 @@ class AssistantMessage(Struct, frozen=True, tag_field="role", tag="assistant", o
     tool_calls: list[UsedTool | UsedCustomTool] | None = None
 
 
-class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
+class ToolMessage(Struct, frozen=True, gc=False, tag_field="role", tag="tool"):
     """What a tool answered."""
 
     tool_call_id: str
     content: str
 
 
-class FunctionSpec(Struct, frozen=True, omit_defaults=True):
+class FunctionSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """A function that the model may call."""
 
     name: str
@@ -201,27 +201,27 @@ class FunctionSpec(Struct, frozen=True, omit_defaults=True):
     strict: bool | None = None
 
 
-class ToolSpec(Struct, frozen=True, tag_field="type", tag="function"):
+class ToolSpec(Struct, frozen=True, gc=False, tag_field="type", tag="function"):
     """A tool that the model may call."""
 
     function: FunctionSpec
 
 
-class CustomGrammar(Struct, frozen=True):
+class CustomGrammar(Struct, frozen=True, gc=False):
     """What the text must follow."""
 
     syntax: str
     definition: str
 
 
-class CustomFormat(Struct, frozen=True, omit_defaults=True):
+class CustomFormat(Struct, frozen=True, gc=False, omit_defaults=True):
     """`text`, or `grammar` with it."""
 
     type: str
     grammar: CustomGrammar | None = None
 
 
-class CustomSpec(Struct, frozen=True, omit_defaults=True):
+class CustomSpec(Struct, frozen=True, gc=False, omit_defaults=True):
     """A tool that is called with text."""
 
     name: str
@@ -229,44 +229,44 @@ class CustomSpec(Struct, frozen=True, omit_defaults=True):
     format: CustomFormat | None = None
 
 
-class CustomToolSpec(Struct, frozen=True, tag_field="type", tag="custom"):
+class CustomToolSpec(Struct, frozen=True, gc=False, tag_field="type", tag="custom"):
     """A tool that the model may call with text."""
 
     custom: CustomSpec
 
 
-class NamedFunction(Struct, frozen=True):
+class NamedFunction(Struct, frozen=True, gc=False):
     """The name of a function."""
 
     name: str
 
 
-class NamedTool(Struct, frozen=True, tag_field="type", tag="function"):
+class NamedTool(Struct, frozen=True, gc=False, tag_field="type", tag="function"):
     """The one tool that must be called."""
 
     function: NamedFunction
 
 
-class NamedCustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
+class NamedCustomTool(Struct, frozen=True, gc=False, tag_field="type", tag="custom"):
     """The one custom tool that must be called."""
 
     custom: NamedFunction
 
 
-class Allowed(Struct, frozen=True):
+class Allowed(Struct, frozen=True, gc=False):
     """Which of the tools may be called, and whether one of them must be."""
 
     mode: str
     tools: list[NamedTool | NamedCustomTool]
 
 
-class AllowedTools(Struct, frozen=True, tag_field="type", tag="allowed_tools"):
+class AllowedTools(Struct, frozen=True, gc=False, tag_field="type", tag="allowed_tools"):
     """A choice among some of the tools."""
 
     allowed_tools: Allowed
 
 
-class JsonSchema(Struct, frozen=True):
+class JsonSchema(Struct, frozen=True, gc=False):
     """The schema that the output keeps to."""
 
     name: str
@@ -274,7 +274,7 @@ class JsonSchema(Struct, frozen=True):
     schema: dict[str, Any]
 
 
-class ResponseFormat(Struct, frozen=True, omit_defaults=True):
+class ResponseFormat(Struct, frozen=True, gc=False, omit_defaults=True):
     """`json_object`, or `json_schema` with the schema; `value` is where TGI looks for it."""
 
     type: str
@@ -282,27 +282,27 @@ class ResponseFormat(Struct, frozen=True, omit_defaults=True):
     value: dict[str, Any] | None = None
 
 
-class StreamOptions(Struct, frozen=True):
+class StreamOptions(Struct, frozen=True, gc=False):
     """Asks for the usage at the end of a stream."""
 
     include_usage: bool
 
 
-class Thinking(Struct, frozen=True, omit_defaults=True):
+class Thinking(Struct, frozen=True, gc=False, omit_defaults=True):
     """Turns thinking on or off (DeepSeek), with a budget (Fireworks)."""
 
     type: str
     budget_tokens: int | None = None
 
 
-class Reasoning(Struct, frozen=True, omit_defaults=True):
+class Reasoning(Struct, frozen=True, gc=False, omit_defaults=True):
     """OpenRouter's one field for both: an effort, or a budget."""
 
     effort: str | None = None
     max_tokens: int | None = None
 
 
-class ChatRequest(Struct, frozen=True, omit_defaults=True):
+class ChatRequest(Struct, frozen=True, gc=False, omit_defaults=True):
     """The body of `POST /chat/completions`."""
 
     model: str | UnsetType
@@ -334,27 +334,27 @@ class ChatRequest(Struct, frozen=True, omit_defaults=True):
 # --- what we read ---
 
 
-class TextPiece(Struct, frozen=True):
+class TextPiece(Struct, frozen=True, gc=False):
     """A piece of text within a part of a content that is a list."""
 
     text: str | None = None
 
 
-class AnswerFunction(Struct, frozen=True):
+class AnswerFunction(Struct, frozen=True, gc=False):
     """A function that the model calls. Some servers send the arguments as an object."""
 
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
 
-class AnswerCustom(Struct, frozen=True):
+class AnswerCustom(Struct, frozen=True, gc=False):
     """A custom tool that the model calls, and the text for it."""
 
     name: str | None = None
     input: str | None = None
 
 
-class AnswerToolCall(Struct, frozen=True):
+class AnswerToolCall(Struct, frozen=True, gc=False):
     """A tool call, or a piece of one; the id and the name come once, some servers leave `index` out."""
 
     id: str | None = None
@@ -363,7 +363,7 @@ class AnswerToolCall(Struct, frozen=True):
     custom: AnswerCustom | None = None
 
 
-class AnswerMessage(Struct, frozen=True):
+class AnswerMessage(Struct, frozen=True, gc=False):
     """The answer. Content is a list where the vendor mixes text with reasoning (Mistral)."""
 
     content: str | list[dict[str, Any]] | None = None
@@ -375,7 +375,7 @@ class AnswerMessage(Struct, frozen=True):
     """OpenRouter's reasoning, with what its author wants back."""
 
 
-class ChoiceEnd(Struct, frozen=True):
+class ChoiceEnd(Struct, frozen=True, gc=False):
     """Why an answer ended, as vendors say it."""
 
     finish_reason: str | None = None
@@ -395,7 +395,7 @@ class AnswerChoice(ChoiceEnd, frozen=True, kw_only=True):
     message: AnswerMessage
 
 
-class ChatAnswer(Struct, frozen=True):
+class ChatAnswer(Struct, frozen=True, gc=False):
     """The body of a whole answer."""
 
     choices: list[AnswerChoice] | None = None
@@ -417,14 +417,14 @@ class ChunkChoice(ChoiceEnd, frozen=True):
     index: int | None = None
 
 
-class GroqExtras(Struct, frozen=True):
+class GroqExtras(Struct, frozen=True, gc=False):
     """What Groq sends beside the standard fields: a stream's usage, and why it was stopped early."""
 
     usage: Raw = Raw()
     error: str | None = None
 
 
-class ChatChunk(Struct, frozen=True):
+class ChatChunk(Struct, frozen=True, gc=False):
     """One event of a stream."""
 
     choices: list[ChunkChoice] | None = None
@@ -436,20 +436,20 @@ class ChatChunk(Struct, frozen=True):
     x_groq: GroqExtras | None = None
 
 
-class PromptDetails(Struct, frozen=True):
+class PromptDetails(Struct, frozen=True, gc=False):
     """What the prompt's tokens were."""
 
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
 
 
-class CompletionDetails(Struct, frozen=True):
+class CompletionDetails(Struct, frozen=True, gc=False):
     """What the completion's tokens were."""
 
     reasoning_tokens: int | None = None
 
 
-class ChatUsage(Struct, frozen=True):
+class ChatUsage(Struct, frozen=True, gc=False):
     """Tokens, as vendors count them."""
 
     prompt_tokens: int | None = None

@@ -63,7 +63,7 @@ _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 _Position = Annotated[int, Meta(ge=0)]
 
 
-class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=prefixed):
+class TextPart(Struct, frozen=True, gc=False, kw_only=True, tag="text", rename=prefixed):
     """Text, or arguments of the template that is named after the role."""
 
     text: str | None = None
@@ -71,7 +71,7 @@ class TextPart(Struct, frozen=True, kw_only=True, tag="text", rename=prefixed):
     calibrant_arguments: dict[str, Any] | None = None
 
 
-class ImageUrl(Struct, frozen=True, kw_only=True, rename=prefixed):
+class ImageUrl(Struct, frozen=True, gc=False, kw_only=True, rename=prefixed):
     """An image by its address, which may be a `data:` URL."""
 
     url: str
@@ -80,13 +80,13 @@ class ImageUrl(Struct, frozen=True, kw_only=True, rename=prefixed):
     calibrant_mime_type: str | None = None
 
 
-class ImagePart(Struct, frozen=True, tag="image_url"):
+class ImagePart(Struct, frozen=True, gc=False, tag="image_url"):
     """An image."""
 
     image_url: ImageUrl
 
 
-class InlineFile(Struct, frozen=True, kw_only=True):
+class InlineFile(Struct, frozen=True, gc=False, kw_only=True):
     """A file: a `data:` URL or plain base64."""
 
     file_data: str | None = None
@@ -94,30 +94,30 @@ class InlineFile(Struct, frozen=True, kw_only=True):
     file_id: str | None = None
 
 
-class FilePart(Struct, frozen=True, tag="file"):
+class FilePart(Struct, frozen=True, gc=False, tag="file"):
     """A file."""
 
     file: InlineFile
 
 
-class Sound(Struct, frozen=True):
+class Sound(Struct, frozen=True, gc=False):
     """Base64 audio."""
 
     data: str
     format: str
 
 
-class AudioPart(Struct, frozen=True, tag="input_audio"):
+class AudioPart(Struct, frozen=True, gc=False, tag="input_audio"):
     """Audio."""
 
     input_audio: Sound
 
 
-class RefusalPart(Struct, frozen=True, tag="refusal"):
+class RefusalPart(Struct, frozen=True, gc=False, tag="refusal"):
     """A model's refusal, replayed; ignored."""
 
 
-class RawTextPart(Struct, frozen=True, tag="tensorzero::raw_text"):
+class RawTextPart(Struct, frozen=True, gc=False, tag="tensorzero::raw_text"):
     """Text that no template may touch."""
 
     value: str
@@ -127,7 +127,7 @@ class CalibrantRawTextPart(RawTextPart, frozen=True, tag="calibrant::raw_text"):
     """The same under the other prefix."""
 
 
-class TemplatePart(Struct, frozen=True, tag="tensorzero::template"):
+class TemplatePart(Struct, frozen=True, gc=False, tag="tensorzero::template"):
     """Arguments of a template, by its name."""
 
     name: str
@@ -151,21 +151,21 @@ InputPart = (
 Part = InputPart | RefusalPart
 
 
-class WrittenCall(Struct, frozen=True):
+class WrittenCall(Struct, frozen=True, gc=False):
     """The function that was called, and the text of its arguments."""
 
     name: str
     arguments: str
 
 
-class WrittenText(Struct, frozen=True):
+class WrittenText(Struct, frozen=True, gc=False):
     """The custom tool that was called, and the text that it was given."""
 
     name: str
     input: str
 
 
-class OpenAIToolCall(Struct, frozen=True, kw_only=True):
+class OpenAIToolCall(Struct, frozen=True, gc=False, kw_only=True):
     """A tool call of an earlier answer."""
 
     id: str
@@ -174,7 +174,7 @@ class OpenAIToolCall(Struct, frozen=True, kw_only=True):
     custom: WrittenText | None = None
 
 
-class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaults=True):
+class ThoughtExtra(Struct, frozen=True, gc=False, kw_only=True, tag="thought", omit_defaults=True):
     """A thought, and its place among the blocks of the message."""
 
     index: int | None = None
@@ -187,7 +187,7 @@ class ThoughtExtra(Struct, frozen=True, kw_only=True, tag="thought", omit_defaul
     extra_data: Any = None
 
 
-class UnknownExtra(Struct, frozen=True, kw_only=True, tag="unknown", omit_defaults=True):
+class UnknownExtra(Struct, frozen=True, gc=False, kw_only=True, tag="unknown", omit_defaults=True):
     """A provider's own block, and its place among the blocks of the message."""
 
     index: int | None = None
@@ -201,7 +201,7 @@ class UnknownExtra(Struct, frozen=True, kw_only=True, tag="unknown", omit_defaul
 ExtraBlock = ThoughtExtra | UnknownExtra
 
 
-class SystemMessage(Struct, frozen=True, tag_field="role", tag="system"):
+class SystemMessage(Struct, frozen=True, gc=False, tag_field="role", tag="system"):
     """Instructions."""
 
     content: str | list[Part]
@@ -212,14 +212,14 @@ class DeveloperMessage(SystemMessage, frozen=True, tag_field="role", tag="develo
     """Instructions, under their newer name."""
 
 
-class UserMessage(Struct, frozen=True, tag_field="role", tag="user"):
+class UserMessage(Struct, frozen=True, gc=False, tag_field="role", tag="user"):
     """A user's turn."""
 
     content: str | list[Part]
     name: str | None = None
 
 
-class AssistantMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag="assistant"):
+class AssistantMessage(Struct, frozen=True, gc=False, kw_only=True, tag_field="role", tag="assistant"):
     """A model's turn."""
 
     content: str | list[Part] | None = None
@@ -232,7 +232,7 @@ class AssistantMessage(Struct, frozen=True, kw_only=True, tag_field="role", tag=
     """An earlier answer in sound, by its id."""
 
 
-class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
+class ToolMessage(Struct, frozen=True, gc=False, tag_field="role", tag="tool"):
     """What a tool answered."""
 
     tool_call_id: str
@@ -243,7 +243,7 @@ class ToolMessage(Struct, frozen=True, tag_field="role", tag="tool"):
 OpenAIMessage = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
 
 
-class FunctionTool(Struct, frozen=True, kw_only=True):
+class FunctionTool(Struct, frozen=True, gc=False, kw_only=True):
     """A function that the model may call."""
 
     name: str
@@ -252,7 +252,7 @@ class FunctionTool(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
-class CustomTool(Struct, frozen=True, kw_only=True):
+class CustomTool(Struct, frozen=True, gc=False, kw_only=True):
     """A tool that the model may call with text."""
 
     name: str
@@ -260,7 +260,7 @@ class CustomTool(Struct, frozen=True, kw_only=True):
     format: ToolFormat | None = None
 
 
-class OpenAITool(Struct, frozen=True, kw_only=True):
+class OpenAITool(Struct, frozen=True, gc=False, kw_only=True):
     """A tool."""
 
     type: Literal["function", "custom"]
@@ -268,26 +268,26 @@ class OpenAITool(Struct, frozen=True, kw_only=True):
     custom: CustomTool | None = None
 
 
-class Name(Struct, frozen=True):
+class Name(Struct, frozen=True, gc=False):
     """A name."""
 
     name: str
 
 
-class _ToolName(Struct, frozen=True, kw_only=True):
+class _ToolName(Struct, frozen=True, gc=False, kw_only=True):
     type: str = "function"
     function: Name | None = None
     custom: Name | None = None
 
 
-class AllowedTools(Struct, frozen=True):
+class AllowedTools(Struct, frozen=True, gc=False):
     """The tools that the model may choose among, and whether it must."""
 
     mode: Literal["auto", "required"]
     tools: list[_ToolName]
 
 
-class NamedChoice(Struct, frozen=True, kw_only=True):
+class NamedChoice(Struct, frozen=True, gc=False, kw_only=True):
     """The one tool to call, or the tools to choose among."""
 
     type: Literal["function", "custom", "allowed_tools"]
@@ -296,7 +296,7 @@ class NamedChoice(Struct, frozen=True, kw_only=True):
     allowed_tools: AllowedTools | None = None
 
 
-class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
+class JsonSchemaFormat(Struct, frozen=True, gc=False, kw_only=True):
     """The JSON Schema of the answer."""
 
     schema: dict[str, Any] | None = None
@@ -305,14 +305,14 @@ class JsonSchemaFormat(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
-class ResponseFormat(Struct, frozen=True, kw_only=True):
+class ResponseFormat(Struct, frozen=True, gc=False, kw_only=True):
     """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchemaFormat | None = None
 
 
-class StreamOptions(Struct, frozen=True, kw_only=True):
+class StreamOptions(Struct, frozen=True, gc=False, kw_only=True):
     """What a stream carries beside the answer."""
 
     include_usage: bool | None = None

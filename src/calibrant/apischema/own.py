@@ -17,7 +17,7 @@ def prefixed(field: str) -> str | None:
     return field.replace("_", "::", 1) if field.startswith(("tensorzero_", "calibrant_")) else None
 
 
-class OwnFields(Struct, frozen=True, kw_only=True, rename=prefixed):
+class OwnFields(Struct, frozen=True, gc=False, kw_only=True, rename=prefixed):
     """What a request may say beside what its dialect knows. Each dialect's body inherits it."""
 
     tensorzero_variant_name: str | None = None

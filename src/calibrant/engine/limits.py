@@ -17,7 +17,7 @@ TIMER_S = 0.002
 """How much too early an event loop's timer may go off: what it ended counts as over."""
 
 
-class Limit(Struct, frozen=True):
+class Limit(Struct, frozen=True, gc=False):
     """Instants on the monotonic clock by which something must be over, and who says so."""
 
     total: float

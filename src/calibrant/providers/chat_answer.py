@@ -78,9 +78,9 @@ def decode_answer(
     if present(choice.error):
         raise refusal_within(provider, choice.error, body)
     content, only_json = _content(choice.message, provider_type, think_blocks=think_blocks, json_tool=json_tool)
-    finish = settled_finish(
-        finish_reason(choice, provider_type), refused=bool(choice.message.refusal), only_json=only_json
-    )
+    finish = finish_reason(choice, provider_type)
+    if only_json or choice.message.refusal:
+        finish = settled_finish(finish, refused=bool(choice.message.refusal), only_json=only_json)
     return Reply(
         content=content,
         usage=usage(answer.usage) or Usage(),
@@ -146,7 +146,7 @@ def usage(raw: msgspec.Raw) -> Usage | None:
         reasoning = found.reasoning_tokens
     return Usage(
         input_tokens=found.prompt_tokens,
-        output_tokens=_output_tokens(found, reasoning),
+        output_tokens=_output_tokens(found, reasoning) if reasoning else found.completion_tokens,
         cache_read_tokens=found.prompt_cache_hit_tokens if cached is None else cached,
         cache_write_tokens=None if prompt is None else prompt.cache_write_tokens,
         reasoning_tokens=reasoning,
@@ -154,9 +154,9 @@ def usage(raw: msgspec.Raw) -> Usage | None:
     )
 
 
-def _output_tokens(found: ChatUsage, reasoning: int | None) -> int | None:
+def _output_tokens(found: ChatUsage, reasoning: int) -> int | None:
     output, prompt = found.completion_tokens, found.prompt_tokens
-    if not reasoning or output is None or prompt is None:
+    if output is None or prompt is None:
         return output
     # xAI counts reasoning beside the completion; the total gives it away.
     return output + reasoning if found.total_tokens == prompt + output + reasoning else output

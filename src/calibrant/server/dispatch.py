@@ -59,7 +59,7 @@ class Dispatcher:
             method, path = request.method, route.path
             if self._gate is not None:
                 # Before anything is done with the body.
-                request.principal = await self._gate.check(route, request)
+                request.principal = self._gate.known(route, request) or await self._gate.check(route, request)
             if params:
                 request.params = params
             if "content-encoding" in request.headers:

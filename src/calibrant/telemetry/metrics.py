@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from prometheus_client import generate_latest
@@ -89,7 +88,7 @@ class Figures(msgspec.Struct):
     overhead: list[tuple[tuple[str, ...], Histogram]] = []
 
 
-class Spent(NamedTuple):
+class Spent(msgspec.Struct, frozen=True):
     """What the calls of one inference took."""
 
     input_tokens: int = 0

@@ -14,7 +14,7 @@ from calibrant.types.rows import ModelInferenceRow
 __all__ = ["Answered", "Head"]
 
 
-class Head(Struct, frozen=True):
+class Head(Struct, frozen=True, gc=False):
     """Who answers; known before the first byte of the answer."""
 
     inference_id: str
@@ -30,7 +30,7 @@ class Head(Struct, frozen=True):
     """Whether the provider speaks the caller's dialect, and nothing forbids that its words pass as they are."""
 
 
-class Answered(Struct, frozen=True):
+class Answered(Struct, frozen=True, gc=False):
     """A whole answer."""
 
     head: Head

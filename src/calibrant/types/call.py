@@ -32,7 +32,7 @@ Headers = tuple[tuple[str, str], ...]
 """Header fields in order; names in lower case."""
 
 
-class ModelCall(Struct, frozen=True):
+class ModelCall(Struct, frozen=True, gc=False):
     """One call of a model, rendered, in no provider's dialect.
 
     Messages hold only text, tool calls, tool results, files, thoughts and unknown blocks here:
@@ -55,7 +55,7 @@ class ModelCall(Struct, frozen=True):
     """What of the caller's own words still stands, for a provider of the caller's dialect."""
 
 
-class EmbeddingCall(Struct, frozen=True):
+class EmbeddingCall(Struct, frozen=True, gc=False):
     """One call of an embedding model, in no provider's dialect."""
 
     input: tuple[str | tuple[int, ...], ...]
@@ -65,7 +65,7 @@ class EmbeddingCall(Struct, frozen=True):
     """How the caller wants the numbers; a codec may ask the provider for either form."""
 
 
-class EmbeddingReply(Struct, frozen=True):
+class EmbeddingReply(Struct, frozen=True, gc=False):
     """The vectors of an embedding model, in the order of the inputs."""
 
     embeddings: tuple[tuple[float, ...] | str, ...]
@@ -76,7 +76,7 @@ class EmbeddingReply(Struct, frozen=True):
     request_id: str | None = None
 
 
-class HttpCall(Struct, frozen=True):
+class HttpCall(Struct, frozen=True, gc=False):
     """An HTTP request as a value. Before `sign` it holds no secret, so it is recorded as it is."""
 
     method: str
@@ -87,7 +87,7 @@ class HttpCall(Struct, frozen=True):
     """Whether the caller reads the body piece by piece as it comes."""
 
 
-class Exchange(Struct, frozen=True):
+class Exchange(Struct, frozen=True, gc=False):
     """An HTTP answer that has been read."""
 
     status: int
@@ -95,7 +95,7 @@ class Exchange(Struct, frozen=True):
     body: bytes
 
 
-class BatchCall(Struct, frozen=True):
+class BatchCall(Struct, frozen=True, gc=False):
     """One call of one of a provider's own batches."""
 
     id: str
@@ -104,7 +104,7 @@ class BatchCall(Struct, frozen=True):
     """What the call would have as its body if it were made on its own."""
 
 
-class BatchLine(Struct, frozen=True):
+class BatchLine(Struct, frozen=True, gc=False):
     """What came of one call of a batch."""
 
     id: str
@@ -114,7 +114,7 @@ class BatchLine(Struct, frozen=True):
     """Why it was not."""
 
 
-class BatchEnd(Struct, frozen=True):
+class BatchEnd(Struct, frozen=True, gc=False):
     """A provider's batch that is over."""
 
     lines: tuple[BatchLine, ...]
@@ -123,7 +123,7 @@ class BatchEnd(Struct, frozen=True):
     cancelled: bool = False
 
 
-class Deadline(Struct, frozen=True):
+class Deadline(Struct, frozen=True, gc=False):
     """Instants on the monotonic clock (`time.monotonic()`) by which a step must be done; null waits for `total`."""
 
     total: float

@@ -26,26 +26,26 @@ __all__ = [
 ]
 
 
-class Text(Struct, frozen=True, tag="text"):
+class Text(Struct, frozen=True, gc=False, tag="text"):
     """Plain text. Where the function has a legacy template for the role, it is the template's variable."""
 
     text: str
 
 
-class Template(Struct, frozen=True, tag="template"):
+class Template(Struct, frozen=True, gc=False, tag="template"):
     """Arguments for a template of the variant, by its name."""
 
     name: str
     arguments: dict[str, Any]
 
 
-class RawText(Struct, frozen=True, tag="raw_text"):
+class RawText(Struct, frozen=True, gc=False, tag="raw_text"):
     """Text that no template may touch."""
 
     value: str
 
 
-class ToolCall(Struct, frozen=True, tag="tool_call"):
+class ToolCall(Struct, frozen=True, gc=False, tag="tool_call"):
     """A model's request to call a tool.
 
     `raw_name` and `raw_arguments` are what the model wrote; `name` and `arguments` are null where
@@ -59,7 +59,7 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     arguments: Any = None
 
 
-class ToolResult(Struct, frozen=True, tag="tool_result"):
+class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
     """What a tool answered."""
 
     id: str
@@ -67,7 +67,7 @@ class ToolResult(Struct, frozen=True, tag="tool_result"):
     result: str
 
 
-class File(Struct, frozen=True, tag="file", omit_defaults=True):
+class File(Struct, frozen=True, gc=False, tag="file", omit_defaults=True):
     """An image, a PDF or a sound: by `url`, base64 in `data`, or, in the record, by `storage_path`."""
 
     url: str | None = None
@@ -80,7 +80,7 @@ class File(Struct, frozen=True, tag="file", omit_defaults=True):
     """Where what is kept was fetched from."""
 
 
-class Thought(Struct, frozen=True, tag="thought", omit_defaults=True):
+class Thought(Struct, frozen=True, gc=False, tag="thought", omit_defaults=True):
     """Reasoning that a model showed, with what its provider wants back unaltered."""
 
     text: str | None
@@ -90,7 +90,7 @@ class Thought(Struct, frozen=True, tag="thought", omit_defaults=True):
     extra_data: Any = None
 
 
-class Unknown(Struct, frozen=True, tag="unknown"):
+class Unknown(Struct, frozen=True, gc=False, tag="unknown"):
     """A provider's own block that we pass on without reading it."""
 
     data: Any
@@ -98,7 +98,7 @@ class Unknown(Struct, frozen=True, tag="unknown"):
     provider_name: str | None = None
 
 
-class CachePoint(Struct, frozen=True, tag="cache_point", omit_defaults=True):
+class CachePoint(Struct, frozen=True, gc=False, tag="cache_point", omit_defaults=True):
     """Everything before this, tools and system prompt included, may be kept in the provider's prompt cache.
 
     Providers that cache unasked are not told.

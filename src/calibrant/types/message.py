@@ -13,14 +13,14 @@ __all__ = ["Input", "Message", "Role"]
 Role = Literal["user", "assistant"]
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One turn. Tool results are content of a user message."""
 
     role: Role
     content: tuple[InputBlock, ...]
 
 
-class Input(Struct, frozen=True, omit_defaults=True):
+class Input(Struct, frozen=True, gc=False, omit_defaults=True):
     """What a function is given: a system prompt (text, or arguments of its template) and messages."""
 
     messages: tuple[Message, ...] = ()

@@ -31,7 +31,7 @@ UsageSource = Literal["reported", "partial", "estimated", "none"]
 sent and came; nobody's, where nothing came."""
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, gc=False):
     """Tokens of one model call, normalised: `input_tokens` counts cached tokens too; null is unknown, never 0."""
 
     input_tokens: int | None = None
@@ -43,7 +43,7 @@ class Usage(Struct, frozen=True):
     """The provider's own usage object, as JSON."""
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """A whole answer of a model."""
 
     content: tuple[OutputBlock, ...]
@@ -60,14 +60,14 @@ class Reply(Struct, frozen=True):
     """What the provider says about why it stopped, as JSON: safety ratings, the rule that was broken."""
 
 
-class TextDelta(Struct, frozen=True, tag="text"):
+class TextDelta(Struct, frozen=True, gc=False, tag="text"):
     """A piece of a text block."""
 
     id: str
     text: str
 
 
-class ToolCallDelta(Struct, frozen=True, tag="tool_call"):
+class ToolCallDelta(Struct, frozen=True, gc=False, tag="tool_call"):
     """A piece of a tool call; the name comes once, the arguments in pieces."""
 
     id: str
@@ -75,7 +75,7 @@ class ToolCallDelta(Struct, frozen=True, tag="tool_call"):
     raw_name: str | None = None
 
 
-class ThoughtDelta(Struct, frozen=True, tag="thought", omit_defaults=True):
+class ThoughtDelta(Struct, frozen=True, gc=False, tag="thought", omit_defaults=True):
     """A piece of a thought."""
 
     id: str
@@ -89,7 +89,7 @@ class ThoughtDelta(Struct, frozen=True, tag="thought", omit_defaults=True):
     """What the provider wants back beside the signature; the last one counts."""
 
 
-class UnknownDelta(Struct, frozen=True, tag="unknown"):
+class UnknownDelta(Struct, frozen=True, gc=False, tag="unknown"):
     """A provider's own piece, passed on."""
 
     id: str
@@ -99,7 +99,7 @@ class UnknownDelta(Struct, frozen=True, tag="unknown"):
 Delta = TextDelta | ToolCallDelta | ThoughtDelta | UnknownDelta
 
 
-class Chunk(Struct, frozen=True):
+class Chunk(Struct, frozen=True, gc=False):
     """One step of a streamed answer. Deltas with one id belong to one block."""
 
     content: tuple[Delta, ...] = ()

@@ -91,7 +91,7 @@ class Recall(Struct, frozen=True):
     """Whether a tool's result answers a call that is not in the request itself."""
 
 
-class InferenceRequest(Struct, frozen=True):
+class InferenceRequest(Struct, frozen=True, gc=False):
     """One inference, as asked."""
 
     input: Input

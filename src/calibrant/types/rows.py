@@ -34,7 +34,7 @@ FeedbackKind = Literal["boolean", "float", "comment", "demonstration"]
 Level = Literal["inference", "episode"]
 
 
-class InferenceRow(Struct, frozen=True, array_like=True):
+class InferenceRow(Struct, frozen=True, gc=False, array_like=True):
     """One inference: what was asked, what was chosen and why, what came back."""
 
     id: str
@@ -84,7 +84,7 @@ class InferenceRow(Struct, frozen=True, array_like=True):
     """How a variant of several calls came to its answer, as JSON: candidates, order, choice."""
 
 
-class ModelInferenceRow(Struct, frozen=True, array_like=True):
+class ModelInferenceRow(Struct, frozen=True, gc=False, array_like=True):
     """One call of one provider, failed ones included."""
 
     id: str
@@ -124,7 +124,7 @@ class ModelInferenceRow(Struct, frozen=True, array_like=True):
     """Which of the provider's interfaces was called: `chat_completions`, `responses` or `embeddings`."""
 
 
-class FeedbackRow(Struct, frozen=True, array_like=True):
+class FeedbackRow(Struct, frozen=True, gc=False, array_like=True):
     """One piece of feedback. Repeated feedback is appended; readers take the latest."""
 
     id: str
@@ -143,26 +143,26 @@ class FeedbackRow(Struct, frozen=True, array_like=True):
     """False when the target was not yet in the store and the recorder has to find it."""
 
 
-class Begun(Struct, frozen=True, array_like=True, tag="begun"):
+class Begun(Struct, frozen=True, gc=False, array_like=True, tag="begun"):
     """A stream is about to send its first byte."""
 
     inference: InferenceRow
 
 
-class Inferred(Struct, frozen=True, array_like=True, tag="inferred"):
+class Inferred(Struct, frozen=True, gc=False, array_like=True, tag="inferred"):
     """An inference is over, well or badly."""
 
     inference: InferenceRow
     model_inferences: tuple[ModelInferenceRow, ...]
 
 
-class FeedbackRecord(Struct, frozen=True, array_like=True, tag="feedback"):
+class FeedbackRecord(Struct, frozen=True, gc=False, array_like=True, tag="feedback"):
     """Feedback was accepted."""
 
     feedback: FeedbackRow
 
 
-class SnapshotRecord(Struct, frozen=True, array_like=True, tag="snapshot"):
+class SnapshotRecord(Struct, frozen=True, gc=False, array_like=True, tag="snapshot"):
     """A configuration was loaded."""
 
     hash: str
@@ -172,7 +172,7 @@ class SnapshotRecord(Struct, frozen=True, array_like=True, tag="snapshot"):
     """Calibrant's version that wrote it."""
 
 
-class Shed(Struct, frozen=True, array_like=True, tag="shed"):
+class Shed(Struct, frozen=True, gc=False, array_like=True, tag="shed"):
     """So many frames were given up for want of room, by the policy `shed`; their numbers are not reused."""
 
     count: int

@@ -41,6 +41,9 @@ class House:
     def failed(self, error, _):
         self.faults.append(error)
 
+    def known(self, route, request):
+        return None
+
     async def check(self, route, request):
         """What a gate does."""
         return self.who
