@@ -23,7 +23,17 @@ def main() -> int:
         out = Path(folder) / "benchmark.json"
         here = str(Path(__file__).parent)
         status = pytest.main(
-            [here, "-q", "-p", "no:cacheprovider", "--timeout=600", f"--benchmark-json={out}", *sys.argv[1:]]
+            [
+                here,
+                "-q",
+                "-o",
+                "addopts=--import-mode=importlib",
+                "-p",
+                "no:cacheprovider",
+                "--timeout=600",
+                f"--benchmark-json={out}",
+                *sys.argv[1:],
+            ]
         )
         if status:
             return int(status)

@@ -1,0 +1,1 @@
+"""How fast the record is written, and how fast it is asked."""
