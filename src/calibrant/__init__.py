@@ -1,8 +1,27 @@
 """Calibrant: a gateway in front of every LLM provider, a record of every inference, and numbers to trust.
 
-Importing this does nothing but name the version. Read `ARCHITECTURE.md`, then `engine/infer.py`.
+Importing this does nothing but name the version; `Client` and `AsyncClient` are loaded when they are asked for.
+Read `ARCHITECTURE.md`, then `engine/infer.py`.
 """
 
-__all__ = ["__version__"]
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # what type checkers take for true; `typing` itself would have to be loaded
+    from calibrant.client.asynchronous import AsyncClient
+    from calibrant.client.sync import Client
+
+__all__ = ["AsyncClient", "Client", "__version__"]
 
 __version__ = "0.1.0"
+
+_LAZY = {"AsyncClient": "calibrant.client.asynchronous", "Client": "calibrant.client.sync"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __import__(_LAZY[name])
+    found: object = getattr(sys.modules[_LAZY[name]], name)
+    globals()[name] = found
+    return found
