@@ -4,14 +4,50 @@ import asyncio
 from decimal import Decimal
 from uuid import UUID
 
+import msgspec
 import pytest
+from tests.e2e.conftest import CONFIG, PERSON, SCRIPTS, WEATHER, models
+from tests.support.canned import Reply, canned
+from tests.support.gateway import gateway, until
 
 from calibrant import AsyncClient, Client
+from calibrant.apischema.batch import PendingBatch
+from calibrant.client.batches import CompletedBatch
 from calibrant.client.blocks import JsonInferenceOutput
 from calibrant.client.errors import BadRequest, NotFound
 from calibrant.client.inference import ChatInferenceResponse, JsonChunk, JsonInferenceResponse
 
 INPUT = {"messages": [{"role": "user", "content": "Hello there"}]}
+
+
+EMBEDDING = """
+[embedding_models.vectors]
+routing = ["p"]
+[embedding_models.vectors.providers.p]
+type = "openai"
+model_name = "v"
+api_base = "{base}/v1"
+api_key_location = "none"
+cost = [{{ pointer = "/usage/prompt_tokens", cost_per_million = 0.02, required = true }}]
+"""
+
+
+def embedder(seen):
+    """Answer as OpenAI does."""
+    texts = msgspec.json.decode(seen.body)["input"]
+    data = [{"object": "embedding", "index": n, "embedding": [len(text), 0.5]} for n, text in enumerate(texts)]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return Reply(msgspec.json.encode({"object": "list", "data": data, "model": "v", "usage": usage}))
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, upstream):
+    folder = tmp_path_factory.mktemp("client")
+    (folder / "person.json").write_text(PERSON)
+    (folder / "weather.json").write_text(WEATHER)
+    config = CONFIG.format(models=models(upstream.url, SCRIPTS))
+    with canned(embedder) as house, gateway(folder, config + EMBEDDING.format(base=house.base)) as started:
+        yield started
 
 
 @pytest.fixture
@@ -93,33 +129,29 @@ def test_feedback_of_every_kind(client, running):
 
 
 def test_embeddings(client):
-    answer = client.embeddings(model_name="vectors", input=["one", "two"], include_raw_response=True)
-    assert [each.index for each in answer.data] == [0, 1]
-    assert all(isinstance(number, float) for each in answer.data for number in each.embedding)
-    assert len(answer.data[0].embedding) == len(answer.data[1].embedding) > 0
-    assert answer.usage.prompt_tokens > 0
-    assert answer.usage.cost is None or isinstance(answer.usage.cost, Decimal)
+    answer = client.embeddings(model_name="vectors", input=["one", "four"], include_raw_response=True)
+    assert [(each.index, each.embedding) for each in answer.data] == [(0, (3.0, 0.5)), (1, (4.0, 0.5))]
+    assert answer.model == "tensorzero::embedding_model_name::vectors"
+    assert (answer.usage.prompt_tokens, answer.usage.cost) == (5, Decimal("0.0000001"))
     assert answer.raw_response[0].provider_type == "openai"
 
 
 def test_a_batch_from_its_start_to_its_end(client):
-    from tests.support.gateway import until
-
     started = client.batch_inference(
         function_name="chat", inputs=[INPUT, INPUT], variant_name="a", tags=[{"n": "1"}, None]
     )
 
     def over():
         state = client.get_batch_inference(batch_id=started.batch_id)
-        return state if type(state).__name__ != "PendingBatch" else None
+        return state if not isinstance(state, PendingBatch) else None
 
     state = until(over, "the batch to be over")
-    assert type(state).__name__ == "CompletedBatch"
+    assert isinstance(state, CompletedBatch)
     assert {each.inference_id for each in state.inferences} == set(started.inference_ids)
     assert state.inferences[0].content[0].text == "Hello there"
     one = client.get_batch_inference(batch_id=started.batch_id, inference_id=started.inference_ids[1])
     assert [each.inference_id for each in one.inferences] == [started.inference_ids[1]]
-    assert client.cancel_batch_inference(batch_id=started.batch_id) == state
+    assert client.cancel_batch_inference(batch_id=started.batch_id).batch_id == started.batch_id
     page = client.list_batch_inferences(limit=1)
     assert (page.batches[0].batch_id, page.batches[0].completed) == (started.batch_id, 2)
 
