@@ -8,20 +8,15 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # what type checkers take for true; `typing` itself would have to be loaded
-    from calibrant.client.asynchronous import AsyncClient
-    from calibrant.client.sync import Client
+    from calibrant.client import AsyncClient, Client
 
 __all__ = ["AsyncClient", "Client", "__version__"]
 
 __version__ = "0.1.0"
 
-_LAZY = {"AsyncClient": "calibrant.client.asynchronous", "Client": "calibrant.client.sync"}
-
 
 def __getattr__(name: str) -> object:
-    if name not in _LAZY:
+    if name not in ("AsyncClient", "Client"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    __import__(_LAZY[name])
-    found: object = getattr(sys.modules[_LAZY[name]], name)
-    globals()[name] = found
-    return found
+    __import__("calibrant.client")
+    return getattr(sys.modules["calibrant.client"], name)

@@ -29,6 +29,14 @@ def test_importing_the_package_loads_nothing_else():
     assert after - before == {"calibrant"}
 
 
+def test_the_clients_are_loaded_when_they_are_asked_for_and_bring_nothing_of_the_gateway():
+    assert "httpx2" not in loaded_by("import calibrant")
+    loaded = loaded_by("from calibrant import AsyncClient, Client")
+    assert "httpx2" in loaded
+    inside = {"uvloop", "httptools", "minijinja", "jsonschema_rs", "prometheus_client", "rich", "typer"}
+    assert not loaded & (TOOLKITS | inside)
+
+
 def test_help_loads_nothing_of_the_gateway():
     code = (
         "from typer.testing import CliRunner\nfrom calibrant.cli.main import app\n"

@@ -26,9 +26,9 @@ def path_of(name: str) -> Path:
 
 
 def imports(tree: ast.Module, *, everywhere: bool = False) -> set[str]:
-    """What a module imports when it is loaded (or anywhere in it)."""
+    """What a module imports when it is loaded (or when its functions run, too); not what only type checkers read."""
     found = set()
-    nodes = ast.walk(tree) if everywhere else _loaded(tree)
+    nodes = _nodes(tree, functions=everywhere)
     for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -37,11 +37,11 @@ def imports(tree: ast.Module, *, everywhere: bool = False) -> set[str]:
     return found
 
 
-def _loaded(tree: ast.AST):
+def _nodes(tree: ast.AST, *, functions: bool):
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if not functions and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             continue
         yield node
-        yield from _loaded(node)
+        yield from _nodes(node, functions=functions)

@@ -11,8 +11,7 @@ from tests.support.canned import Reply, canned
 from tests.support.gateway import gateway, until
 
 from calibrant import AsyncClient, Client
-from calibrant.apischema.batch import PendingBatch
-from calibrant.client.batches import CompletedBatch
+from calibrant.client.batches import CompletedBatch, PendingBatch
 from calibrant.client.blocks import JsonInferenceOutput
 from calibrant.client.errors import BadRequest, NotFound
 from calibrant.client.inference import ChatInferenceResponse, JsonChunk, JsonInferenceResponse
@@ -151,9 +150,9 @@ def test_a_batch_from_its_start_to_its_end(client):
     assert state.inferences[0].content[0].text == "Hello there"
     one = client.get_batch_inference(batch_id=started.batch_id, inference_id=started.inference_ids[1])
     assert [each.inference_id for each in one.inferences] == [started.inference_ids[1]]
-    assert client.cancel_batch_inference(batch_id=started.batch_id).batch_id == started.batch_id
     page = client.list_batch_inferences(limit=1)
     assert (page.batches[0].batch_id, page.batches[0].completed) == (started.batch_id, 2)
+    assert client.cancel_batch_inference(batch_id=started.batch_id) == page.batches[0]
 
 
 def test_errors_say_what_the_gateway_said(client):

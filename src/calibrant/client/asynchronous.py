@@ -11,7 +11,10 @@ from typing import Literal, Self, TypeVar, Unpack, cast, overload
 
 import httpx2
 
-from calibrant.client import batches, datasets, inferences, routes
+import calibrant.client.batches as batches
+import calibrant.client.datasets as datasets
+import calibrant.client.inferences as inferences
+import calibrant.client.routes as routes
 from calibrant.client.call import Call
 from calibrant.client.events import ChunkDecoder
 from calibrant.client.inference import InferenceChunk, InferenceOptions, InferenceResponse, inference

@@ -7,16 +7,22 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from calibrant.apischema.batch import BatchFailure, BatchPage, FailedBatch, PendingBatch, StartedBatch
+from calibrant.apischema.batch import BatchFailure, BatchPage, BatchSummary, FailedBatch, PendingBatch, StartedBatch
 from calibrant.client.blocks import reader
 from calibrant.client.call import Call, get, post, segment
 from calibrant.client.errors import BadReply
 from calibrant.client.inference import Id, InferenceInput, InferenceResponse, ToolChoice, read_inference
 
 __all__ = [
+    "BatchFailure",
+    "BatchPage",
     "BatchState",
+    "BatchSummary",
     "CancelledBatch",
     "CompletedBatch",
+    "FailedBatch",
+    "PendingBatch",
+    "StartedBatch",
     "batch_inference",
     "cancel_batch_inference",
     "get_batch_inference",
@@ -114,6 +120,7 @@ def list_batch_inferences(*, limit: int | None = None, before: Id | None = None)
     return get("/batch_inference", BatchPage, limit=limit, before=before)
 
 
-def cancel_batch_inference(*, batch_id: Id) -> Call[BatchState]:
-    """Cancel a batch: nothing more of it is begun."""
-    return Call(method="POST", path=f"/batch_inference/{segment(batch_id, 'batch_id')}/cancel", read=_state)
+def cancel_batch_inference(*, batch_id: Id) -> Call[BatchSummary]:
+    """Cancel a batch: nothing more of it is begun. One that has ended stays as it is."""
+    path = f"/batch_inference/{segment(batch_id, 'batch_id')}/cancel"
+    return Call(method="POST", path=path, read=reader(BatchSummary))
