@@ -35,7 +35,8 @@
     │   └── RenderError          500   a template cannot be rendered
     ├── SpoolFull                503   no room to record the inference, so it is not started
     ├── StoreUnavailable         503   the database cannot be asked now
-    └── InternalError            500   a fault of ours
+    ├── InternalError            500   a fault of ours
+    └── ClientError                    what `calibrant.Client` raises: `calibrant.client.errors` draws it
 
 Each class has a stable `code` for machines, an HTTP `status`, and says whether trying again may
 help (`retryable`). A message says what was wrong, where, and what to do about it.
