@@ -1,6 +1,8 @@
 """Calibrant's own clients against a real gateway."""
 
 import asyncio
+import subprocess
+import sys
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,7 +15,7 @@ from tests.support.gateway import gateway, until
 from calibrant import AsyncClient, Client
 from calibrant.client.batches import CompletedBatch, PendingBatch
 from calibrant.client.blocks import JsonInferenceOutput
-from calibrant.client.errors import BadRequest, NotFound
+from calibrant.client.errors import BadRequest, CannotConnect, NotFound, Unauthorized
 from calibrant.client.inference import ChatInferenceResponse, JsonChunk, JsonInferenceResponse
 
 INPUT = {"messages": [{"role": "user", "content": "Hello there"}]}
@@ -162,6 +164,32 @@ def test_errors_say_what_the_gateway_said(client):
     with pytest.raises(BadRequest, match="exactly one") as wrong:
         client.inference(input=INPUT, stream=True)
     assert wrong.value.status == 400
+
+
+@pytest.mark.slow
+def test_a_client_goes_on_when_its_gateway_has_been_restarted(tmp_path, upstream):
+    with gateway(tmp_path, models(upstream.url, ["plain"])) as started, Client(started.url) as client:
+        before = client.inference(model_name="plain", input=INPUT)
+        assert started.stop() == 0
+        with pytest.raises(CannotConnect), Client(started.url, max_retries=0) as hasty:
+            hasty.status()
+        started.start()
+        after = client.inference(model_name="plain", input=INPUT, episode_id=before.episode_id)
+        assert after.episode_id == before.episode_id
+
+
+@pytest.mark.slow
+def test_a_key(tmp_path, upstream):
+    config = "[gateway.auth]\nenabled = true\n" + models(upstream.url, ["plain"])
+    with gateway(tmp_path, config) as started:
+        command = [sys.executable, "-m", "calibrant", "key", "create", "--data-dir", str(started.data_dir)]
+        key = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        with Client(started.url, api_key=key) as client:
+            assert client.inference(model_name="plain", input=INPUT).content[0].text == "Hello there"
+        for wrong in ("", key[:-1] + ("x" if key[-1] != "x" else "y")):
+            with Client(started.url, api_key=wrong) as client, pytest.raises(Unauthorized, match="401") as refused:
+                client.inference(model_name="plain", input=INPUT)
+            assert not wrong or wrong not in str(refused.value)
 
 
 def test_status(client):

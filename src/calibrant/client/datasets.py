@@ -201,6 +201,10 @@ class ListDatapointsRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The older name of `limit`."""
     offset: int | None = None
     search_query_experimental: str | None = None
+    version: int | None = None
+    """Ours: the dataset as it was then."""
+    after: Id | None = None
+    """Ours: those behind this id, the oldest first."""
 
 
 class _Point(Struct, frozen=True, kw_only=True):
@@ -219,6 +223,19 @@ class _Point(Struct, frozen=True, kw_only=True):
     source_inference_id: str | None = None
     auxiliary: str | None = None
     tags: dict[str, str] | None = None
+    source: str | None = None
+    """This and what follows is ours: where it came from (`inference`, `feedback`, `person`, `import`)."""
+    source_feedback_id: str | None = None
+    parent_id: str | None = None
+    """In whose place it stands."""
+    root_id: str | None = None
+    """The first of those."""
+    group_key: str | None = None
+    """What keeps it on one side of a split."""
+    content_hash: str | None = None
+    actor: str | None = None
+    since_version: int | None = None
+    """The version of the dataset that has it first."""
 
 
 class DatapointChat(_Point, frozen=True, kw_only=True, tag="chat"):

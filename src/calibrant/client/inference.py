@@ -192,6 +192,8 @@ def inference(*, stream: bool | None, **options: Unpack[InferenceOptions]) -> Ca
     ):
         headers |= {f"tensorzero-otlp-traces-extra-{prefix}-{key}": value for key, value in (extra or {}).items()}
     body = {name: value for name, value in given.items() if name not in _NOT_IN_BODY}
+    if stream:
+        headers["accept"] = "text/event-stream, application/json"
     call = send("POST", "/inference", {**body, "stream": stream}, None, repeat="unless_begun", headers=headers)
     return Call(
         method=call.method,

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from calibrant.client.blocks import JsonInferenceOutput, OutputBlock, StoredInput
 from calibrant.client.call import Call, post
-from calibrant.client.inference import Id
+from calibrant.client.inference import Id, Usage
 
 __all__ = [
     "GetInferencesResponse",
@@ -149,6 +149,8 @@ class ListInferencesRequest(Struct, frozen=True, kw_only=True, omit_defaults=Tru
     output_source: OutputSource | None = None
     """`inference` where it is left out."""
     search_query_experimental: str | None = None
+    include_failed: bool | None = None
+    """Ours: failed and unfinished ones too."""
 
 
 class _Stored(Struct, frozen=True, kw_only=True):
@@ -165,6 +167,13 @@ class _Stored(Struct, frozen=True, kw_only=True):
     processing_time_ms: int | None = None
     ttft_ms: int | None = None
     snapshot_hash: str | None = None
+    usage: Usage | None = None
+    """This and what follows is ours: TensorZero's gateway does not tell it."""
+    finish_reason: str | None = None
+    status: str | None = None
+    """Null where all went well."""
+    error_code: str | None = None
+    error_message: str | None = None
 
 
 class StoredInferenceChat(_Stored, frozen=True, kw_only=True, tag="chat"):
@@ -199,10 +208,19 @@ class GetInferencesResponse(Struct, frozen=True):
 
 
 def get_inferences(
-    *, ids: Sequence[Id], function_name: str | None = None, output_source: str = "inference"
+    *,
+    ids: Sequence[Id],
+    function_name: str | None = None,
+    output_source: OutputSource = "inference",
+    include_failed: bool | None = None,
 ) -> Call[GetInferencesResponse]:
     """Read recorded inferences by their ids; `function_name` may make it faster."""
-    body = {"ids": list(ids), "function_name": function_name, "output_source": output_source}
+    body = {
+        "ids": list(ids),
+        "function_name": function_name,
+        "output_source": output_source,
+        "include_failed": include_failed,
+    }
     return post("/v1/inferences/get_inferences", body, GetInferencesResponse)
 
 
