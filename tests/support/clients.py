@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ssl
 import time
 from types import SimpleNamespace
 
@@ -11,13 +12,17 @@ import httpx2
 
 from calibrant import AsyncClient, Client
 
+CONTEXT = ssl.create_default_context()
+"""Made once: it takes longer than most tests."""
+
 
 class Sync:
     """Calls `Client`."""
 
     def __init__(self, handler=None, **options):
-        if handler is not None:
-            options["http_client"] = httpx2.Client(transport=httpx2.MockTransport(handler))
+        options["http_client"] = (
+            httpx2.Client(verify=CONTEXT) if handler is None else httpx2.Client(transport=httpx2.MockTransport(handler))
+        )
         self.client = Client(**options)
 
     def call(self, name, /, **arguments):
@@ -40,8 +45,11 @@ class Async:
 
     def __init__(self, handler=None, **options):
         self.runner = asyncio.Runner()
-        if handler is not None:
-            options["http_client"] = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
+        options["http_client"] = (
+            httpx2.AsyncClient(verify=CONTEXT)
+            if handler is None
+            else httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
+        )
         self.client = AsyncClient(**options)
 
     def call(self, name, /, **arguments):
