@@ -12,7 +12,6 @@ from typing import Any
 from msgspec import Raw, Struct, UnsetType
 
 __all__ = [
-    "SPEAKERS",
     "Allowed",
     "AllowedTools",
     "AnswerChoice",
@@ -64,9 +63,6 @@ __all__ = [
     "UsedTool",
     "UserMessage",
 ]
-
-SPEAKERS = frozenset({"azure", "openai", "openrouter", "sglang", "vllm"})
-"""The provider types that take every field of OpenAI's, or do without one that they do not know."""
 
 # --- what we send; every null is left out ---
 

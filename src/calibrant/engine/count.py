@@ -7,7 +7,14 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.base.errors import CalibrantError, InferenceTimeout, InvalidRequest, MissingCredential, ProviderError
+from calibrant.base.errors import (
+    CalibrantError,
+    Inexpressible,
+    InferenceTimeout,
+    InvalidRequest,
+    MissingCredential,
+    ProviderError,
+)
 from calibrant.engine.attempt import exhausted
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
@@ -70,7 +77,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
         step = ProviderCall(variant.variant.name, name, provider, limit, now)
         try:
             return await _counted(engine, plan, call, step)
-        except (ProviderError, InferenceTimeout, MissingCredential) as error:
+        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             failures.append((provider.provider.name, step.discreet(error)))
     raise exhausted(name, failures)
 

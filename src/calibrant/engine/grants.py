@@ -46,8 +46,6 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
     if model is not None and not grants.direct(model):
         raise _refused(engine, "model", f"this API key may not ask the model {model!r} directly")
     named = [name for field, name in _CHANGES.items() if getattr(request, field)]
-    if request.verbatim is not None:
-        named += request.verbatim.only_here
     if request.sent is not None:
         named += request.sent.only
     if named:

@@ -7,7 +7,6 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import Inexpressible
 from calibrant.config.schema import Variant
 from calibrant.engine.caching import key_of
 from calibrant.engine.compiled import CompiledProvider, P
@@ -41,7 +40,7 @@ def prepared(
         Forbidden: the caller's API key may not have this model called.
     """
     provider = step.provider.provider
-    if plan.caller.grants is not None or call.verbatim is not None or call.sent is not None:
+    if plan.caller.grants is not None or call.sent is not None:
         _check(plan, call, step)
     if step.provider.relay is not None:
         return relayed(engine, plan, variant, _without_foreign(call, step.model_name, None), step, step.provider.relay)
@@ -66,8 +65,6 @@ def encoded(
 def _check(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> None:
     if plan.caller.grants is not None:
         check_model(step.model_name, plan.caller.grants)
-    if call.verbatim is not None and call.verbatim.only_here:
-        _check_dialect(call.verbatim.only_here, step)
     if call.sent is not None:
         step.verbatim = passes(call, call.sent, step.provider.provider, chat=plan.function.function.type == "chat")
 
@@ -95,16 +92,6 @@ def _encoded(
     return adapter, http
 
 
-def _check_dialect(only_here: Sequence[str], step: ProviderCall[CompiledProvider]) -> None:
-    provider = step.provider.provider
-    if provider.options.get("api_type") != "responses":
-        raise Inexpressible(
-            f"the provider {provider.name!r} of the model {step.model_name!r} ({provider.type}) cannot be told "
-            f"{', '.join(f'`{each}`' for each in only_here)}; leave this out, or use a provider whose `api_type` is "
-            "'responses'"
-        )
-
-
 def counting(
     engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]
 ) -> tuple[HttpCall, Counter | None]:
@@ -114,7 +101,7 @@ def counting(
 
     Raises:
         ProviderError: this provider cannot serve the call.
-        MissingCredential: as for `prepared`.
+        Inexpressible, MissingCredential: as for `prepared`.
     """
     if plan.caller.grants is not None:
         check_model(step.model_name, plan.caller.grants)
@@ -160,8 +147,10 @@ def _scoped(plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -
 
 def _without_foreign(call: ModelCall, model_name: str, provider_name: str | None) -> ModelCall:
     """Return the call without the blocks of other models and providers; of any provider where none is named."""
-    mine = (_mine(message, model_name, provider_name) for message in call.messages)
-    return replace(call, messages=tuple(message for message in mine if message.content))
+    mine = [_mine(message, model_name, provider_name) for message in call.messages]
+    kept = [place for place, message in enumerate(mine) if message.content]
+    sent = None if call.sent is None else call.sent.moved({place: now for now, place in enumerate(kept)})
+    return replace(call, messages=tuple([mine[place] for place in kept]), sent=sent)
 
 
 def _has_foreign(messages: Iterable[Message], model_name: str, provider_name: str | None) -> bool:

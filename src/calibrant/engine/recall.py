@@ -12,12 +12,14 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
+from calibrant.apischema.openai_responses import InputText, MessageItem
 from calibrant.base.errors import InvalidRequest, ResponseNotFound, StoreUnavailable
 from calibrant.engine.engine import Caller, Engine
 from calibrant.types.content import InputBlock, OutputBlock, Text, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message
 from calibrant.types.request import InferenceRequest, Recall
 from calibrant.types.rows import InferenceRow
+from calibrant.types.sent import Sent, SentMessage
 from calibrant.wire.responses_ids import owner_of
 
 __all__ = ["continued", "find_response", "output_of", "recorded"]
@@ -29,6 +31,7 @@ _CARRIED = "tensorzero::system_messages"
 
 _input = msgspec.json.Decoder(Input).decode
 _content = msgspec.json.Decoder(tuple[OutputBlock, ...]).decode
+_json = msgspec.json.Encoder().encode
 
 
 class _JsonOutput(msgspec.Struct):
@@ -46,11 +49,13 @@ async def continued(engine: Engine, request: InferenceRequest, recall: Recall, c
         InvalidRequest: it has no answer that could be gone on from, or no payload was recorded of it.
         StoreUnavailable: it may be on its way to the store, which does not have it in time.
     """
-    messages, system = request.input.messages, request.input.system
+    messages, system, sent = request.input.messages, request.input.system, request.sent
     if recall.references:
         messages = await _resolved(engine, messages, recall, caller)
+        if sent is not None:
+            sent = sent.without({place for place, each in enumerate(messages) if each != request.input.messages[place]})
     if recall.previous_id is None:
-        return replace(request, input=Input(messages, system), verbatim=_unwritten(request))
+        return replace(request, input=Input(messages, system), sent=sent)
     row = await find_response(engine, recall.previous_id, caller)
     before = _history(row)
     if recall.unnamed:
@@ -61,20 +66,12 @@ async def continued(engine: Engine, request: InferenceRequest, recall: Recall, c
         own = int(tags.get(_CARRIED, "0"))
         tags = {**tags, _CARRIED: str(len(carried) + (own + 1 if own else 0))}
         system = _joined(request, system, carried, own)
-    verbatim = request.verbatim
-    if verbatim is not None:
-        verbatim = replace(
-            verbatim,
-            input=None if recall.references else verbatim.input,
-            prior=len(before.messages),
-            carried=carried,
-        )
     return replace(
         request,
         input=Input((*before.messages, *messages), system),
         episode_id=request.episode_id or row.episode_id,
         tags=tags,
-        verbatim=verbatim,
+        sent=None if sent is None else _following(sent, before.messages, len(messages), carried),
     )
 
 
@@ -220,8 +217,12 @@ def _reference(block: InputBlock) -> str | None:
     return data.get("id") if data.get("type") == "item_reference" else None
 
 
-def _unwritten(request: InferenceRequest) -> Any:
-    return None if request.verbatim is None else replace(request.verbatim, input=None)
+def _following(sent: Sent, before: tuple[Message, ...], own: int, carried: str | None) -> Sent:
+    """Return what the caller wrote, as its own messages, after what the record says."""
+    moved = sent.moved({place: len(before) + place for place in range(own)})
+    said = [] if carried is None else [SentMessage(_json(MessageItem("developer", [InputText(carried)])), None)]
+    recalled = [SentMessage(None, place) for place in range(len(before))]
+    return replace(moved, messages=(*said, *recalled, *moved.messages))
 
 
 def _named(before: tuple[Message, ...], messages: tuple[Message, ...]) -> tuple[Message, ...]:

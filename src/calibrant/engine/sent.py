@@ -11,7 +11,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import Inexpressible, InvalidRequest, ProviderError
+from calibrant.base.errors import Inexpressible
 from calibrant.config.schema import Provider
 from calibrant.engine.compiled import (
     CompiledBestOfN,
@@ -23,31 +23,46 @@ from calibrant.engine.compiled import (
     Servable,
 )
 from calibrant.engine.engine import Engine
+from calibrant.providers.spoken import speakers, speaks
 from calibrant.types.call import ModelCall
 from calibrant.types.message import Input, Message
 from calibrant.types.request import InferenceRequest
 from calibrant.types.sent import Sent
 
-__all__ = ["check_speakers", "check_words", "passes", "plain_variants", "still_sent", "without_parameters"]
+__all__ = [
+    "check_speakers",
+    "check_words",
+    "passes",
+    "plain_variants",
+    "still_sent",
+    "without_parameters",
+    "without_schema",
+]
 
 _PARAMETERS = frozenset(
     {
         "logit_bias",
         "logprobs",
+        "max_output_tokens",
         "max_tokens",
         "output_config",
         "output_format",
         "prediction",
+        "reasoning",
         "service_tier",
         "stop_sequences",
         "stream",
         "temperature",
+        "text",
         "thinking",
         "top_k",
         "top_logprobs",
         "top_p",
     }
 )
+"""Fields of all dialects that say what `Params` says, or change with them what is drawn."""
+_SCHEMAS = frozenset({"text.format", "output_config.format", "output_format"})
+_SYSTEM = frozenset({"system", "instructions"})
 
 
 def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | None, sent: Sent) -> None:
@@ -60,16 +75,16 @@ def check_speakers(engine: Engine, function: CompiledFunction, pinned: str | Non
         sent: What the caller wrote, with something in it that only one dialect can say.
 
     Raises:
-        InvalidRequest: no provider speaks that dialect; the message names the fields.
+        Inexpressible: no provider speaks that dialect; the message names the fields.
     """
     for name, variant in function.variants.items():
         if pinned not in (None, name):
             continue
         for plain in plain_variants(variant):
             model = engine.compiler.model(plain.variant.model)
-            if model is not None and any(_speaks(each.provider, sent) for each in model.providers):
+            if model is not None and any(speaks(each.provider, sent.dialect) for each in model.providers):
                 return
-    raise InvalidRequest(f"Invalid request body: {_told(sent)}")
+    raise Inexpressible(f"Invalid request body: {_told(sent)}")
 
 
 def plain_variants(variant: Servable) -> Iterator[CompiledVariant]:
@@ -95,19 +110,21 @@ def check_words(request: InferenceRequest, variant_name: str) -> None:
     Raises:
         Inexpressible: it does; the message names the fields.
     """
-    only = request.verbatim.only_here if request.verbatim is not None else ()
-    if request.sent is not None:
-        only = (*only, *request.sent.only)
-    if only:
+    if request.sent is not None and request.sent.only:
         raise Inexpressible(
-            f"the variant {variant_name!r} cannot be told {', '.join(f'`{each}`' for each in only[:5])}; leave this "
-            "out, or name a variant of the type 'chat_completion'"
+            f"the variant {variant_name!r} cannot be told {', '.join(request.sent.only[:5])}; leave this out, or name "
+            "a variant of the type 'chat_completion'"
         )
 
 
 def without_parameters(sent: Sent) -> Sent:
     """Return what the caller wrote, for a call that has parameters of its own."""
-    return replace(sent, fields={key: raw for key, raw in sent.fields.items() if key not in _PARAMETERS})
+    return sent.without_fields(_PARAMETERS)
+
+
+def without_schema(sent: Sent) -> Sent:
+    """Return what the caller wrote, for a call that asks for JSON of a schema of its own."""
+    return sent.without_fields(_SCHEMAS)
 
 
 def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Message, ...]) -> Sent:
@@ -125,8 +142,7 @@ def still_sent(sent: Sent, given: Input, system: str | None, messages: tuple[Mes
         return sent
     # Instructions between the messages are in the system prompt that the template was given.
     kept = tuple([each for each in sent.messages if each.place is not None])
-    fields = {key: raw for key, raw in sent.fields.items() if key != "system"}
-    return replace(sent, fields=fields, messages=kept, whole_system=False)
+    return replace(sent.without_fields(_SYSTEM), messages=kept, whole_system=False)
 
 
 def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bool:
@@ -139,23 +155,19 @@ def passes(call: ModelCall, sent: Sent, provider: Provider, *, chat: bool) -> bo
         chat: Whether the function is a chat function.
 
     Raises:
-        ProviderError: it cannot be asked at all.
+        Inexpressible: it cannot be asked at all.
     """
-    if _speaks(provider, sent):
-        return sent.answers_pass and chat and call.json_mode != "tool" and not provider.discard_unknown_chunks
+    if speaks(provider, sent.dialect):
+        # What is ours in answers of OpenAI's dialects (ids, usage, cost) stands among what is theirs.
+        whole = sent.dialect == "anthropic_messages" and chat
+        return whole and call.json_mode != "tool" and not provider.discard_unknown_chunks
     if sent.only:
-        raise ProviderError(f"provider {provider.name!r} ({provider.type}): {_told(sent)}", retryable=False)
+        raise Inexpressible(f"provider {provider.name!r} ({provider.type}): {_told(sent)}")
     return False
 
 
-def _speaks(provider: Provider, sent: Sent) -> bool:
-    # OpenAI's types speak two dialects; the other one has words of its own (`Verbatim`).
-    return provider.type in sent.speakers and provider.options.get("api_type") != "responses"
-
-
 def _told(sent: Sent) -> str:
-    speakers = ", ".join(sorted(sent.speakers))
     return (
-        f"only providers of the types {speakers} can be told {', '.join(sent.only[:5])}; leave it out, or use a model "
+        f"only providers {speakers(sent.dialect)} can be told {', '.join(sent.only[:5])}; leave it out, or use a model "
         "with such a provider"
     )

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from calibrant.config.schema import Provider
 from calibrant.providers import anthropic_request as request
 from calibrant.providers.anthropic_messages import to_messages
+from calibrant.providers.spoken import speaks, written
 from calibrant.providers.tools import tools_of
 from calibrant.types.call import Headers, ModelCall
 from calibrant.types.sent import Sent
@@ -30,7 +31,7 @@ _SAMPLING = ("temperature", "top_p")
 
 def spoken(provider: Provider, call: ModelCall) -> Sent | None:
     """Return what the caller wrote in this provider's dialect; null where it was another."""
-    return call.sent if call.sent is not None and provider.type in call.sent.speakers else None
+    return call.sent if call.sent is not None and speaks(provider, call.sent.dialect) else None
 
 
 def sent_body(provider: Provider, call: ModelCall, sent: Sent, *, version: str | None = None) -> bytes:
@@ -58,7 +59,7 @@ def _body(provider: Provider, call: ModelCall, sent: Sent, version: str | None) 
     if "max_tokens" not in fields:
         body["max_tokens"] = request.max_tokens(provider, params)
     body |= fields
-    body["messages"] = _messages(provider, call, sent)
+    body["messages"] = written(sent, lambda place: to_messages(provider, (call.messages[place],)))
     _add_system(body, call, sent)
     _add_tools(body, provider, call, sent)
     for name in _SAMPLING:
@@ -77,16 +78,6 @@ def _body(provider: Provider, call: ModelCall, sent: Sent, version: str | None) 
         # Some variants wait for what their caller streams.
         body["stream"] = call.stream
     return body
-
-
-def _messages(provider: Provider, call: ModelCall, sent: Sent) -> list[Any]:
-    out: list[Any] = []
-    for each in sent.messages:
-        if each.raw is not None:
-            out.append(Raw(each.raw))
-        elif each.place is not None:
-            out += to_messages(provider, (call.messages[each.place],))
-    return out
 
 
 def _add_system(body: dict[str, Any], call: ModelCall, sent: Sent) -> None:

@@ -33,6 +33,7 @@ from calibrant.config.schema import Provider
 from calibrant.providers.chat_messages import EPHEMERAL, VendorMessage, starts_with_cache_point, vendor_messages
 from calibrant.providers.chat_sent import as_sent
 from calibrant.providers.compatible import Vendor
+from calibrant.providers.spoken import speaks
 from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.content import Text
@@ -69,7 +70,7 @@ def encode_request(provider: Provider, vendor: Vendor, call: ModelCall) -> bytes
     messages = _messages(provider, vendor, call, with_tools=tools is not None)
     model = provider.model_name or vendor.default_model or UNSET
     sent = call.sent
-    if sent is not None and vendor.type in sent.speakers:
+    if sent is not None and speaks(provider, sent.dialect):
         made = _encode(_full(provider, vendor, call, tools, model, messages))
         return as_sent(provider, vendor, call, sent, made, ASK_FOR_JSON if _needs_the_word(vendor, call) else None)
     if _is_plain(params) and _is_bare(call, tools) and not provider.options:

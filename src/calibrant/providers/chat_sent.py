@@ -14,6 +14,7 @@ from calibrant.apischema.openai_chat import SystemMessage
 from calibrant.config.schema import Provider
 from calibrant.providers.chat_messages import vendor_messages
 from calibrant.providers.compatible import Vendor
+from calibrant.providers.spoken import written
 from calibrant.providers.tools import custom_names
 from calibrant.types.call import ModelCall
 from calibrant.types.sent import Sent
@@ -52,22 +53,19 @@ def as_sent(provider: Provider, vendor: Vendor, call: ModelCall, sent: Sent, mad
 def _messages(provider: Provider, vendor: Vendor, call: ModelCall, sent: Sent, added: str | None) -> list[Any]:
     system = added if sent.whole_system else "\n\n".join([text for text in (call.system, added) if text])
     out: list[Any] = [SystemMessage(system)] if system else []
-    done: set[int] = set()
     with_tools, custom = call.tools is not None, custom_names(call)
-    for each in sent.messages:
-        if each.raw is not None:
-            out.append(Raw(each.raw))
-        elif each.place is not None and each.place not in done:
-            done.add(each.place)
-            out += vendor_messages(provider, vendor, (call.messages[each.place],), with_tools=with_tools, custom=custom)
-    return out
+
+    def made(place: int) -> list[Any]:
+        return [*vendor_messages(provider, vendor, (call.messages[place],), with_tools=with_tools, custom=custom)]
+
+    return [*out, *written(sent, made)]
 
 
 def _form(made: Raw, theirs: Raw) -> Raw:
     """Return the form of the answer with what the caller says of the schema, and the schema that is asked for."""
-    ours, written = _fields(made), _fields(theirs)
-    if "json_schema" in ours and "json_schema" in written:
+    ours, asked = _fields(made), _fields(theirs)
+    if "json_schema" in ours and "json_schema" in asked:
         schema = _fields(ours["json_schema"]).get("schema")
-        said = _fields(written["json_schema"])
+        said = _fields(asked["json_schema"])
         ours["json_schema"] = Raw(_encode(said if schema is None else said | {"schema": schema}))
     return Raw(_encode(ours))

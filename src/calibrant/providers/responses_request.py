@@ -21,7 +21,8 @@ from calibrant.apischema.openai_responses import (
 from calibrant.config.schema import Provider
 from calibrant.providers.chat_request import ASK_FOR_JSON, says_json
 from calibrant.providers.responses_input import to_items
-from calibrant.providers.responses_verbatim import as_written
+from calibrant.providers.responses_sent import as_sent
+from calibrant.providers.spoken import speaks
 from calibrant.providers.tools import custom_names, tools_of
 from calibrant.types.call import ModelCall
 from calibrant.types.tool import CustomTool, Specific, ToolConfig
@@ -42,12 +43,14 @@ def encode_responses(provider: Provider, call: ModelCall) -> bytes:
     params = call.params
     tools, choice, parallel = _tools(provider, call)
     form = _format(call)
+    # JSON mode is refused, or spins on white space, unless the word stands in some message.
+    added = ASK_FOR_JSON if form is not None and form.type == "json_object" and not says_json(call) else None
     encrypted = bool(provider.options.get("include_encrypted_reasoning"))
     body = _encode(
         ResponsesRequest(
             provider.model_name,
             to_items(provider, call.messages, custom_names(call)),
-            _instructions(call, form),
+            f"{call.system}\n\n{added}" if added and call.system else added or call.system,
             params.temperature,
             params.top_p,
             params.max_tokens,
@@ -64,17 +67,8 @@ def encode_responses(provider: Provider, call: ModelCall) -> bytes:
             True if call.stream else None,
         )
     )
-    verbatim = call.verbatim
-    if verbatim is None:
-        return body
-    return as_written(body, verbatim, to_items(provider, call.messages[: verbatim.prior]))
-
-
-def _instructions(call: ModelCall, form: Format | None) -> str | None:
-    # JSON mode is refused, or spins on white space, unless the word stands in some message.
-    if form is not None and form.type == "json_object" and not says_json(call):
-        return f"{call.system}\n\n{ASK_FOR_JSON}" if call.system else ASK_FOR_JSON
-    return call.system
+    sent = call.sent
+    return body if sent is None or not speaks(provider, sent.dialect) else as_sent(provider, call, sent, body, added)
 
 
 def _format(call: ModelCall) -> Format | None:

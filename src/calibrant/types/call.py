@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from calibrant.types.message import Message
 from calibrant.types.reply import Usage
-from calibrant.types.request import NO_PARAMS, JsonMode, Params, Verbatim
+from calibrant.types.request import NO_PARAMS, JsonMode, Params
 from calibrant.types.sent import Sent
 from calibrant.types.tool import ToolConfig
 
@@ -49,8 +49,6 @@ class ModelCall(Struct, frozen=True, gc=False):
     stream: bool = False
     provider_tools: tuple[Any, ...] = ()
     """Tools that the provider itself runs (web search and the like), in its own words."""
-    verbatim: Verbatim | None = None
-    """The same as the caller wrote it, where that was in a dialect that some provider speaks too."""
     sent: Sent | None = None
     """What of the caller's own words still stands, for a provider of the caller's dialect."""
 

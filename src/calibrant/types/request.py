@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from calibrant.types.cached import NO_CACHE, CachePolicy
 from calibrant.types.extra import ExtraBody, ExtraHeader, ProviderTool
 from calibrant.types.message import Input
-from calibrant.types.sent import Sent
+from calibrant.types.sent import Dialect, Sent
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
-__all__ = [
-    "NO_PARAMS",
-    "PARAMS_WRITTEN",
-    "Dialect",
-    "Feedback",
-    "InferenceRequest",
-    "JsonMode",
-    "Params",
-    "Recall",
-    "Verbatim",
-]
+__all__ = ["NO_PARAMS", "Dialect", "Feedback", "InferenceRequest", "JsonMode", "Params", "Recall"]
 
-Dialect = Literal["native", "openai_chat", "openai_responses", "anthropic_messages"]
 JsonMode = Literal["off", "on", "strict", "tool"]
 
 
@@ -57,27 +46,6 @@ class Params(Struct, frozen=True, omit_defaults=True):
 
 NO_PARAMS = Params()
 """The one to use where nobody asked for anything: it is known by a glance."""
-
-
-class Verbatim(Struct, frozen=True):
-    """A request as its caller wrote it, for providers of the caller's own dialect and for what answers repeat."""
-
-    fields: dict[str, Raw]
-    """Of the body, without ours and without `input`."""
-    input: tuple[Raw, ...] | None
-    """The items of the input; null where they are no longer what the model is asked."""
-    overridden: frozenset[str] = frozenset()
-    """Fields in whose place something else is asked, by an option of ours."""
-    prior: int = 0
-    """How many of the messages come from the record and stand before `input`."""
-    carried: str | None = None
-    """System messages from the record."""
-    only_here: tuple[str, ...] = ()
-    """JSON paths of what has a meaning that no other dialect can express."""
-
-
-PARAMS_WRITTEN = frozenset({"text", "reasoning", "max_output_tokens", "temperature", "top_p", "service_tier"})
-"""Fields of a Responses body that say what `Params` says."""
 
 
 class Recall(Struct, frozen=True):
@@ -131,7 +99,6 @@ class InferenceRequest(Struct, frozen=True, gc=False):
     """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
-    verbatim: Verbatim | None = None
     recall: Recall | None = None
     sent: Sent | None = None
     """The request in its own dialect, where providers of that dialect are to get it as it is."""

@@ -17,7 +17,6 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from calibrant.apischema import anthropic_request as shape
-from calibrant.apischema.anthropic import SPEAKERS
 from calibrant.types.answer import Head
 from calibrant.types.content import CachePoint
 from calibrant.types.request import InferenceRequest, Params
@@ -83,8 +82,8 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     params = _params(asked, form)
     kept = {key: raw for key, raw in fields.items() if key not in _READ and not key.startswith(_OURS)}
     sent = Sent(
+        "anthropic_messages",
         asked.model,
-        SPEAKERS,
         kept if own.params is None else _without(kept, own.params),
         messages,
         frozenset(tool.name for tool in tools.tools),

@@ -1,13 +1,13 @@
 """OpenAI's Responses dialect: `/openai/v1/responses`, the request in and the whole answer out.
 
 Streams are written by `responses_events.py`, items by `responses_items.py`; the input is read by `responses_input.py`.
-A provider that speaks this dialect itself is sent what the caller wrote (`Verbatim`); for all others it is translated,
+A provider that speaks this dialect itself is sent what the caller wrote (`Sent`); for all others it is translated,
 and what has no translation and a meaning is noted, so that the request is refused where it would be lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -15,9 +15,10 @@ from msgspec import Raw
 
 from calibrant.apischema import responses_body as shape
 from calibrant.apischema.own import OWN, prefixed
-from calibrant.base.errors import InvalidRequest, ResponseNotFound
+from calibrant.base.errors import ResponseNotFound
 from calibrant.types.answer import Answered
-from calibrant.types.request import NO_PARAMS, InferenceRequest, JsonMode, Params, Recall, Verbatim
+from calibrant.types.request import NO_PARAMS, InferenceRequest, JsonMode, Params, Recall
+from calibrant.types.sent import Sent
 from calibrant.wire import body as checks
 from calibrant.wire.body import invalid
 from calibrant.wire.own import Own, to_own, to_target
@@ -33,7 +34,7 @@ _LENIENT = msgspec.json.Decoder(shape.ResponsesBody)
 _STRICT = msgspec.json.Decoder(shape.StrictResponsesBody)
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _JSON_MODE: dict[str, JsonMode] = {"text": "off", "json_object": "on", "json_schema": "strict"}
-_OURS = frozenset({prefixed(name) or name for name in OWN} | {"input", "previous_response_id"})
+_OURS = frozenset({prefixed(name) or name for name in OWN} | {"input", "model", "previous_response_id"})
 _PARAMS = ("text", "reasoning", "max_output_tokens", "temperature", "top_p", "service_tier")
 _param_fields: Callable[[shape.ResponsesBody], tuple[object, ...]] = attrgetter(*_PARAMS)
 _NO_PARAMS = (None,) * len(_PARAMS)
@@ -98,7 +99,7 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         include_original_response=own.original_response,
         cache=own.cache,
         dynamic_variant=own.dynamic_variant,
-        verbatim=_verbatim(body, own, reader, only_here),
+        sent=_sent(asked, body, own, reader, only_here),
         recall=(
             Recall(previous, reader.references, reader.unnamed) if previous is not None or reader.references else None
         ),
@@ -181,15 +182,13 @@ def _tags(asked: shape.ResponsesBody, own: Own, reader: InputReader) -> dict[str
     return {**tags, **reserved} if reserved else tags
 
 
-def _verbatim(body: bytes, own: Own, reader: InputReader, only_here: list[str]) -> Verbatim:
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        # What nobody read is sent on as it is, so it must be text at least.
-        raise InvalidRequest(f"The request body is not valid UTF-8: {error.reason}") from error
+def _sent(asked: shape.ResponsesBody, body: bytes, own: Own, reader: InputReader, only_here: Sequence[str]) -> Sent:
+    # What nobody read is sent on as it is, so it must be text at least.
+    checks.check_text(body)
     fields = {name: value for name, value in checks.parse(_FIELDS, body).items() if name not in _OURS}
-    overridden: frozenset[str] = frozenset()
-    if own.params is not None:
-        params = own.params
-        overridden = frozenset(field for name, field in _OVERRIDES.items() if getattr(params, name) is not None)
-    return Verbatim(fields, tuple(reader.written), overridden, only_here=tuple(only_here))
+    only = tuple([f"`{each}`" for each in only_here])
+    sent = Sent("openai_responses", asked.model, fields, tuple(reader.written), only=only)
+    if own.params is None:
+        return sent
+    params = own.params
+    return sent.without_fields({field for name, field in _OVERRIDES.items() if getattr(params, name) is not None})

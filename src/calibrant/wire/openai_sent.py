@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Raw
 
 from calibrant.apischema import openai_request as shape
-from calibrant.apischema.openai_chat import SPEAKERS
 from calibrant.types.request import Params
 from calibrant.types.sent import Sent, SentMessage
 from calibrant.wire import body as checks
@@ -59,12 +58,11 @@ def to_sent(asked: shape.ChatBody, body: bytes, params: Params | None) -> Sent |
         return None
     _check_depth(body, passed)
     return Sent(
+        "openai_chat",
         asked.model,
-        SPEAKERS,
         passed,
         _messages(asked.messages, _raws.decode(fields["messages"])) if kept else (),
         only=tuple(_only(passed)),
-        answers_pass=False,
     )
 
 

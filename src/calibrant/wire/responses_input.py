@@ -17,6 +17,7 @@ from calibrant.apischema import responses_body as shape
 from calibrant.base.errors import InvalidRequest
 from calibrant.types.content import InputBlock, Text, Thought, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message, Role
+from calibrant.types.sent import SentMessage
 from calibrant.wire.body import invalid
 from calibrant.wire.responses_ids import owner_of
 from calibrant.wire.responses_parts import to_part
@@ -70,8 +71,8 @@ class InputReader:
         self.references: dict[str, str] = {}
         """Items of our answers that are named: the inference by the item's id."""
         self.unnamed = False
-        self.written: list[Raw] = []
-        """The items as they came, but for what only we could read."""
+        self.written: list[SentMessage] = []
+        """The items as they came, but for what only we can read."""
         self.system_messages: list[str] = []
         self._instructions = instructions
         self._turns: list[Message] = []
@@ -91,7 +92,7 @@ class InputReader:
         """
         if isinstance(given, str):
             self._turns.append(Message("user", (Text(given),)))
-            self.written.append(Raw(_json({"role": "user", "content": given})))
+            self.written.append(SentMessage(_json({"role": "user", "content": given}), 0))
         else:
             for index, raw in enumerate(given or ()):
                 self._item(raw, f"$.input[{index}]", continued=continued)
@@ -102,7 +103,8 @@ class InputReader:
     def _item(self, raw: Raw, path: str, *, continued: bool) -> None:
         head = read(_head, raw, path)
         kind = "message" if head.type is None and head.role is not None else head.type
-        keep: Raw | None = raw if head.id is None or owner_of(head.id) is None else _without_id(raw)
+        keep: bytes | None = bytes(raw) if head.id is None or owner_of(head.id) is None else _without_id(raw)
+        sealed = False
         match kind:
             case "message":
                 self._said(read(_message, raw, path), path)
@@ -113,7 +115,7 @@ class InputReader:
             case "reasoning":
                 found = read(_reasoned, raw, path)
                 self._add("assistant", _thought(found))
-                keep = None if is_sealed(found.encrypted_content) else keep
+                sealed = is_sealed(found.encrypted_content)
             case "item_reference":
                 keep = self._referred(read(_reference, raw, path).id, raw, path)
             case None:
@@ -122,8 +124,13 @@ class InputReader:
                 self.only_here.append(f"{path} of type {kind!r}")
                 answers = kind.endswith("_output") or kind == "mcp_approval_response"
                 self._add("user" if answers else "assistant", Unknown(read(_anything, raw, path)))
-        if keep is not None:
-            self.written.append(keep)
+        if not sealed:
+            nowhere = head.role in ("system", "developer") or (kind == "item_reference" and keep is not None)
+            self.written.append(SentMessage(keep, None if nowhere else self._place()))
+
+    def _place(self) -> int:
+        """Return which message the last item became a part of: one that may still go on, or a user's own."""
+        return len(self._turns) if self._role is not None else len(self._turns) - 1
 
     def _said(self, message: shape.MessageBody, path: str) -> None:
         blocks = self._content(message.content, message.role, f"{path}.content")
@@ -182,12 +189,12 @@ class InputReader:
             self.only_here.append(f"{path}.output: an answer that is not text")
         return ToolResult(item.call_id, name or "", "\n".join(texts))
 
-    def _referred(self, item: str, raw: Raw, path: str) -> Raw | None:
+    def _referred(self, item: str, raw: Raw, path: str) -> bytes | None:
         found = owner_of(item)
         if found is None:
             # Whoever keeps that item may know it.
             self.only_here.append(f"{path}.id: an item that is not in this record")
-            return raw
+            return bytes(raw)
         self.references[item] = found[0]
         self._add("assistant", Unknown({"type": "item_reference", "id": item}))
         return None
@@ -205,10 +212,10 @@ class InputReader:
             self._blocks = []
 
 
-def _without_id(raw: Raw) -> Raw:
+def _without_id(raw: Raw) -> bytes:
     # The id of an item that we made means nothing to whoever else is sent the item.
     fields = _fields.decode(raw)
-    return Raw(_json({name: value for name, value in fields.items() if name != "id"}))
+    return _json({name: value for name, value in fields.items() if name != "id"})
 
 
 def _thought(item: shape.Reasoned) -> Thought:

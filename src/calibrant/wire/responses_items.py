@@ -183,7 +183,8 @@ def response_body(
         error: Why it failed.
     """
     request = head.request
-    fields = {} if request.verbatim is None else request.verbatim.fields
+    sent = request.sent
+    fields = {} if sent is None else sent.fields
     return _json(
         {
             "id": response_id(head.inference_id),
@@ -192,7 +193,8 @@ def response_body(
             "status": status,
             "error": error,
             "incomplete_details": details,
-            "model": _model(head, fields),
+            # A model as it was asked for; of a function, the variant too.
+            "model": parts.model_name(head) if request.model_name is None or sent is None else sent.model,
             "output": output,
             "usage": None if usage is None else usage_body(usage, cost, request.prefix),
             "previous_response_id": request.tags.get("tensorzero::previous_response_id"),
@@ -208,12 +210,6 @@ def echoed(fields: Mapping[str, Raw]) -> dict[str, Raw]:
     found = {name: fields.get(name, default) for name, default in _ECHOED.items()}
     # A null says nothing, and the SDKs know none here.
     return {name: _ECHOED[name] if bytes(value) == b"null" else value for name, value in found.items()}
-
-
-def _model(head: Head, fields: Mapping[str, Raw]) -> str | Raw:
-    """Return who answered: a model as it was asked for; of a function, the variant too."""
-    asked = fields.get("model")
-    return parts.model_name(head) if head.request.model_name is None or asked is None else asked
 
 
 def usage_body(usage: Usage, cost: str | None, prefix: str) -> dict[str, Any] | None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import TypeAdapter
 
-from calibrant.apischema.anthropic import SPEAKERS
 from calibrant.types.answer import Answered, Head
 from calibrant.types.message import Input
 from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta, Usage, fold
@@ -33,7 +32,7 @@ EVENT = TypeAdapter(RawMessageStreamEvent)
 
 
 def head(kind="chat", prefix="calibrant"):
-    sent = Sent("m", SPEAKERS, {}, ())
+    sent = Sent("anthropic_messages", "m", {}, ())
     request = InferenceRequest(input=Input(), model_name="m", prefix=prefix, dialect="anthropic_messages", sent=sent)
     return Head("i", "e", "f", "v", kind, request, 1)
 

@@ -149,7 +149,7 @@ def test_always_means_always(filed):
 def test_always_is_stronger_than_the_callers_own_words(filed):
     it = filed(model() + function(), said(), policy=FilePolicy(always=True))
     words = msgspec.json.encode({"role": "user", "content": "x", "name": "Ada"})
-    sent = Sent("m", frozenset({"openai"}), {}, (SentMessage(words, 0), SentMessage(words, 1)), answers_pass=False)
+    sent = Sent("openai_chat", "m", {}, (SentMessage(words, 0), SentMessage(words, 1)))
     given = Input((Message("user", (Text("x"),)), *asked(File(url=URL)).messages))
     it.infer(input=given, sent=sent)
     first, second = it.sender.bodies[0]["messages"]

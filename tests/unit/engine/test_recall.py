@@ -10,7 +10,8 @@ from calibrant.engine import recall
 from calibrant.engine.engine import Caller
 from calibrant.types.content import Text, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message
-from calibrant.types.request import InferenceRequest, Recall, Verbatim
+from calibrant.types.request import InferenceRequest, Recall
+from calibrant.types.sent import Sent, SentMessage
 
 ASKED = Input((Message("user", (Text("q"),)),), "s")
 NEXT = Input((Message("user", (Text("next"),)),))
@@ -166,10 +167,10 @@ def test_an_item_is_put_where_it_is_named(line):
     row = answered(made)
     name = f"msg_{row.id}_0"
     asked = Input((Message("assistant", (Unknown({"type": "item_reference", "id": name}),)),))
-    written = Verbatim({}, ())
-    request = go_on(made, row, input=asked, recalled=Recall(None, {name: row.id}), verbatim=written)
+    written = Sent("openai_responses", "f", {}, (SentMessage(None, 0), SentMessage(b"1", 0), SentMessage(b"2", None)))
+    request = go_on(made, row, input=asked, recalled=Recall(None, {name: row.id}), sent=written)
     assert request.input.messages == (Message("assistant", (Text("a"),)),)
-    assert request.verbatim.input is None
+    assert request.sent.messages == (SentMessage(None, 0), SentMessage(None, 0), SentMessage(b"2", None))
     stray = f"msg_{row.id}_5"
     asked = Input((Message("assistant", (Unknown({"type": "item_reference", "id": stray}),)),))
     with pytest.raises(InvalidRequest, match=stray):
@@ -179,7 +180,9 @@ def test_an_item_is_put_where_it_is_named(line):
 def test_what_the_caller_wrote_follows_what_is_recorded(line):
     made = line(said("a"))
     row = answered(made)
-    assert go_on(made, row, verbatim=Verbatim({}, ())).verbatim == Verbatim({}, (), prior=2)
+    written = Sent("openai_responses", "f", {}, (SentMessage(b"1", 0),))
+    messages = go_on(made, row, sent=written).sent.messages
+    assert messages == (SentMessage(None, 0), SentMessage(None, 1), SentMessage(b"1", 2))
 
 
 def test_system_messages_stay_with_the_conversation(line):

@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+from msgspec import Raw
 from openai.types.responses import Response
 from tests.support.records import model_inference
 
@@ -9,6 +10,7 @@ from calibrant.types.content import File, RawText, Template, Text, Thought, Tool
 from calibrant.types.message import Input, Message
 from calibrant.types.reply import Chunk, TextDelta, ThoughtDelta, ToolCallDelta, Usage
 from calibrant.types.request import InferenceRequest, Params, Recall
+from calibrant.types.sent import SentMessage
 from calibrant.types.tool import CustomTool, Grammar, Specific, Tool
 from calibrant.wire import openai_responses, responses_events
 from calibrant.wire.thought_seal import is_sealed, seal, unseal
@@ -112,24 +114,26 @@ def test_every_field():
         verbosity="low",
     )
     assert request.tags == {"a": "1", "b": "3", "tensorzero::store": "false"}
-    assert request.verbatim.only_here == ()
-    assert set(request.verbatim.fields) >= {"model", "tools", "text", "metadata"}
-    assert not any("::" in name for name in request.verbatim.fields)
+    assert request.sent.only == ()
+    assert set(request.sent.fields) >= {"tools", "text", "metadata"}
+    assert not any("::" in name for name in request.sent.fields)
 
 
 def test_our_parameters_win_over_the_bodys():
     request = decode(
-        temperature=1, text={"verbosity": "low"}, **{"tensorzero::params": {"chat_completion": {"temperature": 0.1}}}
+        temperature=1,
+        text={"verbosity": "low", "format": {"type": "text"}},
+        **{"tensorzero::params": {"chat_completion": {"temperature": 0.1, "json_mode": "on"}}},
     )
-    assert request.params == Params(temperature=0.1, verbosity="low")
-    assert request.verbatim.overridden == {"temperature"}
+    assert request.params == Params(temperature=0.1, verbosity="low", json_mode="on")
+    assert request.sent.fields == {"text": Raw(b'{"verbosity":"low"}')}
 
 
 def test_a_choice_among_some_tools():
     tools = [{"type": "function", "name": "t"}, {"type": "web_search"}]
     request = decode(tools=tools[:1], tool_choice={"type": "allowed_tools", "mode": "required", "tools": tools})
     assert (request.tool_choice, request.allowed_tools) == ("required", ("t",))
-    assert request.verbatim.only_here == ("$.tool_choice.tools[1] of type 'web_search'",)
+    assert request.sent.only == ("`$.tool_choice.tools[1] of type 'web_search'`",)
     assert decode(tool_choice="none").tool_choice == "none"
 
 
@@ -163,7 +167,8 @@ def test_a_conversation():
         ),
         "s\nd",
     )
-    assert request.verbatim.only_here == ()
+    assert request.sent.only == ()
+    assert [each.place for each in request.sent.messages] == [None, 0, 1, 1, 1, 1, 2, 2, None, 3]
     assert request.tags == {"tensorzero::system_messages": "3"}
 
 
@@ -206,12 +211,12 @@ def test_what_only_this_dialect_knows_is_noted():
         {"type": "function_call_output", "call_id": "1", "output": [{"type": "input_image", "image_url": "https://a"}]},
         {"type": "item_reference", "id": "msg_theirs"},
     )
-    assert request.verbatim.only_here == (
-        "$.input[0].content[0].file_id",
-        "$.input[0].content[1] of type 'new'",
-        "$.input[1] of type 'web_search_call'",
-        "$.input[3].output: an answer that is not text",
-        "$.input[4].id: an item that is not in this record",
+    assert request.sent.only == (
+        "`$.input[0].content[0].file_id`",
+        "`$.input[0].content[1] of type 'new'`",
+        "`$.input[1] of type 'web_search_call'`",
+        "`$.input[3].output: an answer that is not text`",
+        "`$.input[4].id: an item that is not in this record`",
     )
     assert request.input.messages[0].content == (Unknown({"type": "new", "a": 1}),)
     assert request.input.messages[1].content[0] == Unknown({"type": "web_search_call", "id": "ws_1"})
@@ -225,8 +230,9 @@ def test_items_of_ours_go_on_without_our_ids():
         {"type": "reasoning", "id": f"rs_{INFERENCE}_1", "summary": [], "encrypted_content": sealed},
         {"type": "item_reference", "id": ours},
     )
-    written = [msgspec.json.decode(item) for item in request.verbatim.input]
-    assert written == [{"type": "message", "role": "assistant", "content": "a"}]
+    first, named = request.sent.messages
+    assert msgspec.json.decode(first.raw) == {"type": "message", "role": "assistant", "content": "a"}
+    assert (first.place, named) == (0, SentMessage(None, 0))
     assert request.recall == Recall(None, {ours: INFERENCE})
     assert request.input.messages[0].content[1] == Thought(None, "sig", None, "anthropic")
 

@@ -25,7 +25,7 @@ from calibrant.engine.resolve import Plan
 from calibrant.engine.sent import without_parameters
 from calibrant.types.content import Text, Thought
 from calibrant.types.reply import Reply
-from calibrant.types.request import NO_PARAMS, PARAMS_WRITTEN
+from calibrant.types.request import NO_PARAMS
 
 __all__ = ["Candidate", "ReplyOf", "Round", "answers", "listed", "side_plan"]
 
@@ -127,12 +127,8 @@ def listed(plan: Plan, shown: Sequence[Candidate]) -> str:
 def side_plan(plan: Plan) -> Plan:
     """Return the plan for a call that is made beside the answer: whole, and without the request's parameters."""
     request = plan.request
-    verbatim, sent = request.verbatim, request.sent
-    if verbatim is not None:
-        verbatim = replace(verbatim, overridden=verbatim.overridden | PARAMS_WRITTEN)
-    if sent is not None:
-        sent = without_parameters(sent)
-    return replace(plan, request=replace(request, params=NO_PARAMS, stream=False, verbatim=verbatim, sent=sent))
+    sent = None if request.sent is None else without_parameters(request.sent)
+    return replace(plan, request=replace(request, params=NO_PARAMS, stream=False, sent=sent))
 
 
 async def _reply(

@@ -17,6 +17,7 @@ from calibrant.engine.compiled import CompiledChainOfThought
 from calibrant.engine.engine import Engine
 from calibrant.engine.journal import Journal
 from calibrant.engine.resolve import Plan
+from calibrant.engine.sent import without_schema
 from calibrant.engine.variants.chat_completion import model_call
 from calibrant.types.content import OutputBlock, Text, Thought
 from calibrant.types.reply import Reply
@@ -42,9 +43,9 @@ async def reply_of(engine: Engine, plan: Plan, variant: CompiledChainOfThought, 
     """
     call = model_call(plan, variant.call, journal)
     call = replace(call, stream=False, output_schema=_wrap(call.output_schema or {}))
-    if call.verbatim is not None:
+    if call.sent is not None:
         # The schema that the caller wrote has no place for the thoughts.
-        call = replace(call, verbatim=replace(call.verbatim, overridden=call.verbatim.overridden | {"text.format"}))
+        call = replace(call, sent=without_schema(call.sent))
     return _unwrapped(await call_model(engine, plan, variant.call.variant, call, journal))
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from time import monotonic
 
-from msgspec.structs import replace
-
 from calibrant.engine.attempt import OpenStream, call_model, open_model
 from calibrant.engine.compiled import CompiledVariant
 from calibrant.engine.engine import Engine
@@ -56,10 +54,6 @@ def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelC
     system, messages = render_input(request.input, variant.templates, config.legacy_roles)
     params = request.params.over(config.params)
     schema = plan.output_schema
-    verbatim = request.verbatim
-    if verbatim is not None and (messages != request.input.messages or system != request.input.system):
-        # What templates made is not what the caller wrote.
-        verbatim = replace(verbatim, input=None)
     journal.durations["render"] = (monotonic() - began) * 1e3
     return ModelCall(
         system,
@@ -69,6 +63,5 @@ def model_call(plan: Plan, variant: CompiledVariant, journal: Journal) -> ModelC
         json_mode=params.json_mode or config.json_mode,
         output_schema=schema.source if schema is not None else None,
         stream=request.stream,
-        verbatim=verbatim,
         sent=None if request.sent is None else still_sent(request.sent, request.input, system, messages),
     )

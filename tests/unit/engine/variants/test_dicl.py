@@ -143,11 +143,11 @@ def test_without_the_embedding_model_the_variant_fails(near):
 
 def test_words_of_one_dialect_alone_are_refused(near):
     from calibrant.base.errors import Inexpressible
-    from calibrant.types.request import Verbatim
+    from calibrant.types.sent import Sent
 
     it = near(toml(), said(), found=(neighbour("x"),))
     with pytest.raises(Inexpressible, match=r"\$.max_tool_calls"):
-        it.infer(variant_name="v", verbatim=Verbatim({}, (), only_here=("$.max_tool_calls",)))
+        it.infer(variant_name="v", sent=Sent("openai_responses", "f", {}, (), only=("`$.max_tool_calls`",)))
     assert it.sender.calls == []
 
 

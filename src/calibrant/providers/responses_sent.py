@@ -1,4 +1,4 @@
-"""A request that came in this dialect goes to a provider of it as its caller wrote it.
+"""The body of `POST /responses` for a caller who speaks the dialect: the caller's fields and items.
 
 Of the body that was made of the request, what stays is what the caller did not say: the model, what the configuration
 asked for, and what comes from the record. A field that the caller sent takes its place, unread.
@@ -12,16 +12,21 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from calibrant.apischema.openai_responses import InputText, MessageItem
-from calibrant.types.request import Verbatim
+from calibrant.config.schema import Provider
+from calibrant.providers.responses_input import to_items
+from calibrant.providers.spoken import written
+from calibrant.providers.tools import custom_names
+from calibrant.types.call import ModelCall
+from calibrant.types.sent import Sent
 
-__all__ = ["as_written"]
+__all__ = ["as_sent"]
 
 _json = msgspec.json.Encoder().encode
 _fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _list = msgspec.json.Decoder(list[Raw]).decode
 _names = msgspec.json.Decoder(list[str]).decode
-_KEPT = frozenset({"model", "stream", "input", "instructions", "tools", "text", "reasoning", "include", "store"})
+_text = msgspec.json.Decoder(str | None).decode
+_KEPT = frozenset({"model", "stream", "instructions", "tools", "text", "reasoning", "include", "store"})
 """Fields that are not simply the caller's."""
 _OURS = frozenset({"background", "conversation"})
 """Fields that the gateway answers itself."""
@@ -34,21 +39,27 @@ class _Named(msgspec.Struct):
 _named = msgspec.json.Decoder(_Named).decode
 
 
-def as_written(made: bytes, verbatim: Verbatim, prior: list[Any]) -> bytes:
+def as_sent(provider: Provider, call: ModelCall, sent: Sent, made: bytes, added: str | None) -> bytes:
     """Return the body to send.
 
     Args:
-        made: The body that was made of the request by way of our own model of it.
-        verbatim: What the caller wrote.
-        prior: Items of the record that come before the caller's.
+        provider: Whom it goes to.
+        call: What is asked.
+        sent: What of the caller's words still stands.
+        made: The body that was made of the call in our own words.
+        added: Instructions of ours beside the caller's.
+
+    Raises:
+        ProviderError: a message that configuration changed has no form in this dialect.
     """
     body = _fields(made)
-    theirs = {name: value for name, value in verbatim.fields.items() if name not in verbatim.overridden}
+    theirs = sent.fields
     body |= {name: value for name, value in theirs.items() if name not in _KEPT and name not in _OURS}
-    if verbatim.input is not None:
-        body["input"] = Raw(_json([*_carried(verbatim), *prior, *verbatim.input]))
-        body.pop("instructions", None)
-        _keep(body, theirs, "instructions")
+    custom = custom_names(call)
+    items = written(sent, lambda place: to_items(provider, (call.messages[place],), custom))
+    body["input"] = Raw(_json(items))
+    if sent.whole_system:
+        _set_instructions(body, theirs, added)
     if bytes(theirs.get("stream", b"")) == b"false":
         # Whether to stream is ours to say, since not every variant passes a stream on.
         body.setdefault("stream", theirs["stream"])
@@ -57,7 +68,7 @@ def as_written(made: bytes, verbatim: Verbatim, prior: list[Any]) -> bytes:
         body.setdefault("store", theirs["store"])
     for name in ("text", "reasoning"):
         if _said(theirs, name):
-            body[name] = _merged(name, body.get(name), theirs[name], verbatim.overridden)
+            body[name] = _merged(name, body.get(name), theirs[name])
     if _said(theirs, "tools"):
         body["tools"] = _tools(body.get("tools"), theirs["tools"])
     if _said(theirs, "include"):
@@ -65,37 +76,37 @@ def as_written(made: bytes, verbatim: Verbatim, prior: list[Any]) -> bytes:
     return _json(body)
 
 
-def _carried(verbatim: Verbatim) -> list[MessageItem]:
-    return [] if verbatim.carried is None else [MessageItem("developer", [InputText(verbatim.carried)])]
-
-
-def _keep(body: dict[str, Raw], theirs: Mapping[str, Raw], name: str) -> None:
-    if name in theirs:
-        body[name] = theirs[name]
+def _set_instructions(body: dict[str, Any], theirs: Mapping[str, Raw], added: str | None) -> None:
+    """Put the caller's own in the place of ours, which have what the items of the input say, too."""
+    body.pop("instructions", None)
+    if added is not None:
+        own = _text(theirs["instructions"]) if "instructions" in theirs else None
+        body["instructions"] = f"{own}\n\n{added}" if own else added
+    elif "instructions" in theirs:
+        body["instructions"] = theirs["instructions"]
 
 
 def _said(theirs: Mapping[str, Raw], name: str) -> bool:
     return name in theirs and bytes(theirs[name]) != b"null"
 
 
-def _merged(name: str, made: Raw | None, theirs: Raw, overridden: frozenset[str]) -> Raw:
+def _merged(name: str, made: Raw | None, theirs: Raw) -> Raw:
     """Return an object with the caller's keys, and those that the caller left to the configuration."""
     ours = {} if made is None else _fields(made)
-    said = {key: value for key, value in _fields(theirs).items() if f"{name}.{key}" not in overridden}
     if name == "reasoning":
         # We ask for a summary wherever we ask for effort; the caller has said what is wanted.
         ours.pop("summary", None)
-    return Raw(_json(ours | said))
+    return Raw(_json(ours | _fields(theirs)))
 
 
 def _tools(made: Raw | None, theirs: Raw) -> Raw:
-    written = _list(theirs)
-    names = {_named(tool).name for tool in written} - {None}
+    given = _list(theirs)
+    names = {_named(tool).name for tool in given} - {None}
     ours = [] if made is None else [tool for tool in _list(made) if _named(tool).name not in names]
-    return Raw(_json([*ours, *written]))
+    return Raw(_json([*ours, *given]))
 
 
 def _union(made: Raw | None, theirs: Raw) -> Raw:
-    written = _names(theirs)
+    given = _names(theirs)
     ours = [] if made is None else _names(made)
-    return Raw(_json([*written, *(name for name in ours if name not in written)]))
+    return Raw(_json([*given, *(name for name in ours if name not in given)]))
