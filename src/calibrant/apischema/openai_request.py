@@ -60,6 +60,8 @@ ABSENT = Raw()
 """One and the same value wherever a field was not sent, so that many are compared at once."""
 
 _Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Tier = Literal["auto", "default", "flex", "priority", "scale", "fast", "on_demand", "performance"]
+"""TensorZero's four, OpenAI's other two, and Groq's, whose clients speak this dialect."""
 _Position = Annotated[int, Meta(ge=0)]
 
 
@@ -338,7 +340,7 @@ class ChatBody(OwnFields, frozen=True, kw_only=True, rename=prefixed):
     tool_choice: Literal["none", "auto", "required"] | NamedChoice | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = None
-    service_tier: str | None = None
+    service_tier: _Tier | None = None
     verbosity: str | None = None
     n: int | None = None
     response_format: ResponseFormat | None = None

@@ -1,4 +1,4 @@
-"""What is said about access when a gateway starts: that it is open to others, or that nobody has a key yet."""
+"""What is said about access when a gateway starts or reloads: that it is open to others, or that nobody has a key yet."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from calibrant.store.sqlite_catalogue import SqliteCatalogue
 __all__ = ["is_loopback", "notice"]
 
 
-def notice(options: Options, config: Config) -> str | None:
+def notice(options: Options, config: Config, host: str | None = None) -> str | None:
     """Return what whoever starts the gateway should know about access, or null where all is as it should be.
+
+    Args:
+        options: What was said on the command line.
+        config: The configuration.
+        host: Where the gateway listens, if not where the configuration says.
 
     Raises:
         StoreUnavailable: keys are asked for, and the catalogue that has them cannot be used.
     """
-    host = config.gateway.host
+    host = config.gateway.host if host is None else host
     if not config.gateway.auth.enabled:
         if is_loopback(host):
             return None

@@ -19,10 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
+from calibrant.app.access import notice
 from calibrant.app.backoff import Backoff
 from calibrant.app.child import Child, Kind
 from calibrant.app.options import Options
-from calibrant.base.errors import ConfigError
+from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Config
 from calibrant.telemetry.metrics import forget_published
 
@@ -187,11 +188,20 @@ class Supervisor:
                 self._retire([self._recorder], _GRACE_S)
                 self._recorder = None
             _log.info("reloaded: configuration %s", self.config.hash[:12])
+            self._warn_of_access(listening.getsockname()[0])
             return
         self._serving = True
         if self.on_ready is not None:
             host, port = listening.getsockname()[:2]
             self.on_ready(host, port)
+
+    def _warn_of_access(self, host: str) -> None:
+        try:
+            said = notice(self.options, self.config, host)
+        except StoreUnavailable as error:
+            said = error.message
+        if said is not None:
+            _log.warning("%s", said)
 
     def _retire(self, children: Sequence[Child], grace_s: float) -> None:
         for child in children:

@@ -35,6 +35,15 @@ def ner(
     data: Annotated[
         Path | None, typer.Option("--data", help="Sentences, as CSV in the layout of CoNLL++; else a small sample.")
     ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            "--api-key",
+            help="With --gateway: a key of its own, where it asks for keys. Best in the environment.",
+            envvar="CALIBRANT_API_KEY",
+            show_envvar=True,
+        ),
+    ] = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
 ) -> None:
     """Compare two local models on named-entity extraction, half of the traffic each, with feedback on every answer."""
@@ -53,16 +62,20 @@ def ner(
         if gateway is None:
             from calibrant.cli.local_models import local_models
 
-            config = stack.enter_context(local_models(data_dir, data))
+            config, api_key = stack.enter_context(local_models(data_dir, data)), None
             gateway = stack.enter_context(_gateway(config, data_dir))
         else:
             config = str(data_dir / "demo" / "*.toml")
+            # A key that may not ask this would only show at the end.
+            _spooled(gateway, api_key)
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("inferences with feedback", total=None)
-            summary = run(
-                gateway, rows, inferences, seed, lambda done, total: progress.update(task, completed=done, total=total)
-            )
-        _wait_for_record(gateway)
+
+            def report(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            summary = run(gateway, rows, inferences, seed, report, api_key=api_key)
+        _wait_for_record(gateway, api_key)
         console.print(
             f"{len(summary.outcomes)} inferences in {summary.episodes} episodes, each with exact_match, entity_f1 "
             f"and a demonstration; {len(summary.failures)} failed."
@@ -99,22 +112,46 @@ def _gateway(config: str, data_dir: Path) -> Generator[str]:
             process.terminate()
 
 
-def _wait_for_record(gateway: str) -> None:
+def _wait_for_record(gateway: str, api_key: str | None) -> None:
     """Return once everything that was accepted is in the database."""
     import time
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
-    import msgspec
 
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        try:
-            with urlopen(f"{gateway}/internal/accounting", timeout=_PATIENCE_S) as answer:  # noqa: S310 - a gateway's own
-                if msgspec.json.decode(answer.read())["spooled"] == 0:
-                    return
-        except HTTPError as error:
-            # The recorder has not made the database yet.
-            if error.code != 503:
-                raise
+        if _spooled(gateway, api_key) == 0:
+            return
         time.sleep(0.1)
+
+
+def _spooled(gateway: str, api_key: str | None) -> int | None:
+    """Return how much the database does not have yet; null where there is no database yet.
+
+    Raises:
+        ConfigError: the gateway does not answer, or not to this key.
+    """
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    import msgspec
+
+    from calibrant.base.errors import ConfigError
+
+    headers = {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+    try:
+        asked = Request(f"{gateway.rstrip('/')}/internal/accounting", headers=headers)  # noqa: S310 - a gateway's own
+        with urlopen(asked, timeout=_PATIENCE_S) as answer:  # noqa: S310
+            return msgspec.json.decode(answer.read())["spooled"]
+    except HTTPError as error:
+        if error.code == 503:
+            # The recorder has not made the database yet.
+            return None
+        if error.code in (401, 403):
+            raise ConfigError(
+                "--api-key: the gateway asks for a key of its own that may infer, give feedback and read; make one "
+                "with `calibrant key create --role inference --role feedback --role read`"
+            ) from None
+        raise ConfigError(f"--gateway: {gateway} answers {error.code} when it is asked for its accounting") from None
+    except (URLError, ValueError) as error:
+        raise ConfigError(
+            f"--gateway: no gateway answers at {gateway} ({error}); start one with `calibrant up`"
+        ) from None

@@ -69,6 +69,7 @@ def run(
     seed: int = 0,
     report: Callable[[int, int], object] | None = None,
     *,
+    api_key: str | None = None,
     concurrency: int = 8,
 ) -> Summary:
     """Send `inferences` sentences and the feedback on each; returns what came of them.
@@ -79,6 +80,7 @@ def run(
         inferences: How many; with fewer rows than that, each row once.
         seed: Of the choice of episodes.
         report: Called with (done, total) as episodes end, from this thread.
+        api_key: One of the gateway's, where it asks for keys.
         concurrency: Episodes at a time.
 
     Raises:
@@ -91,9 +93,9 @@ def run(
     outcomes: list[Outcome] = []
     failures: list[str] = []
     done = 0
-    _Gateway(gateway_url)  # A URL that cannot be is refused before any thread starts.
+    _Gateway(gateway_url, api_key)  # A URL that cannot be is refused before any thread starts.
     with ThreadPoolExecutor(concurrency, thread_name_prefix="demo-ner") as pool:
-        futures = [pool.submit(_play, gateway_url, episode) for episode in chosen]
+        futures = [pool.submit(_play, gateway_url, api_key, episode) for episode in chosen]
         try:
             for episode, future in zip(chosen, futures, strict=True):
                 summary = future.result()
@@ -128,7 +130,7 @@ def episodes(rows: Sequence[Row], inferences: int, seed: int) -> Iterator[list[R
 class _Gateway:
     """One connection to the gateway, kept open."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidRequest(f"{url!r} is not the URL of a gateway: try http://127.0.0.1:3000")
@@ -136,6 +138,9 @@ class _Gateway:
         self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT_S)
         self._base = parts.path.rstrip("/")
         self._url = url
+        self._headers = {"content-type": "application/json"}
+        if api_key is not None:
+            self._headers["authorization"] = f"Bearer {api_key}"
 
     def __enter__(self) -> Self:
         return self
@@ -152,9 +157,8 @@ class _Gateway:
             Unreachable: the connection failed.
             Refused: the status is another.
         """
-        headers = {"content-type": "application/json"}
         try:
-            self._connection.request("POST", self._base + path, msgspec.json.encode(body), headers)
+            self._connection.request("POST", self._base + path, msgspec.json.encode(body), self._headers)
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, HTTPException) as error:
@@ -168,12 +172,12 @@ class _Gateway:
         return answer
 
 
-def _play(gateway_url: str, episode: Sequence[Row]) -> Summary:
+def _play(gateway_url: str, api_key: str | None, episode: Sequence[Row]) -> Summary:
     """Run one episode, one sentence after the other."""
     outcomes: list[Outcome] = []
     failures: list[str] = []
     episode_id: str | None = None
-    with _Gateway(gateway_url) as gateway:
+    with _Gateway(gateway_url, api_key) as gateway:
         for row in episode:
             try:
                 answer = _infer(gateway, row.text, episode_id)

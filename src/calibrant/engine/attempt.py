@@ -39,6 +39,7 @@ from calibrant.engine.engine import Engine
 from calibrant.engine.files import Attached
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import TIMER_S, Limit, outermost, tighter
+from calibrant.engine.ownership import owned
 from calibrant.engine.prepare import prepared
 from calibrant.engine.resolve import Plan
 from calibrant.net.retry import delay
@@ -118,6 +119,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             raise
         else:
             journal.succeeded(step, reply, monotonic())
+            reply = owned(reply, step)
     assert reply is not None, "attempts end with an answer or an error"
     return reply
 

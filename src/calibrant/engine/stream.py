@@ -27,6 +27,7 @@ from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.json_text import JsonPieces
 from calibrant.engine.limits import TIMER_S
 from calibrant.engine.output import answer, head
+from calibrant.engine.ownership import owned_chunks
 from calibrant.engine.presence import LEFT
 from calibrant.engine.record import begun
 from calibrant.engine.resolve import Plan
@@ -96,20 +97,17 @@ class Stream:
         presence = self.plan.caller.presence
         if presence is not None:
             presence.watch(upstream.response.close)
-        self._seen += upstream.first
         try:
-            yield upstream.first
+            yield self._taken(upstream.first)
             async for data in upstream.rest:
                 if upstream.keeping is not None:
                     upstream.keeping.add(data)
                 chunks = decoder.feed(data)
                 if chunks:
-                    self._seen += chunks
-                    yield chunks
+                    yield self._taken(chunks)
             chunks = decoder.close()
             if chunks:
-                self._seen += chunks
-                yield chunks
+                yield self._taken(chunks)
         except (InferenceTimeout, ProviderError) as error:
             self.error = self._named(error)
         except Exception as error:  # noqa: BLE001 - a named edge: what was sent must be recorded, whatever broke
@@ -125,6 +123,13 @@ class Stream:
         except SpoolFull as error:
             # What is not in the record has not been answered: the reader must hear of it before the end marker.
             self.error = error
+
+    def _taken(self, chunks: list[Chunk]) -> list[Chunk]:
+        call = self.upstream.call
+        if call is not None:
+            chunks = owned_chunks(chunks, call)
+        self._seen += chunks
+        return chunks
 
     def _named(self, error: InferenceTimeout | ProviderError) -> CalibrantError:
         """Return why the stream broke: the network knows neither whose time was over nor that nobody reads on."""

@@ -79,7 +79,7 @@ class RelayStreamDecoder(SseDecoder):
                     piece.extra_data,
                 )
             case "unknown":
-                return UnknownDelta(piece.id or self._next(), piece.data)
+                return UnknownDelta(piece.id or self._next(), piece.data, piece.model_name, piece.provider_name)
             case _:
                 return UnknownDelta(self._next(), _any_decode(raw))
 

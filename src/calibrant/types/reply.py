@@ -89,11 +89,14 @@ class ThoughtDelta(Struct, frozen=True, gc=False, tag="thought", omit_defaults=T
     """What the provider wants back beside the signature; the last one counts."""
 
 
-class UnknownDelta(Struct, frozen=True, gc=False, tag="unknown"):
+class UnknownDelta(Struct, frozen=True, gc=False, tag="unknown", omit_defaults=True):
     """A provider's own piece, passed on."""
 
     id: str
     data: Any
+    model_name: str | None = None
+    """With `provider_name`, whose it is, and who is to get it back."""
+    provider_name: str | None = None
 
 
 Delta = TextDelta | ToolCallDelta | ThoughtDelta | UnknownDelta
@@ -193,8 +196,8 @@ def _block(deltas: list[Delta]) -> OutputBlock:
             return ToolCall(id=id, raw_name=name, raw_arguments="".join(d.raw_arguments for d in calls))
         case ThoughtDelta():
             return _thought([d for d in deltas if isinstance(d, ThoughtDelta)])
-        case UnknownDelta(data=data):
-            return Unknown(data=data)
+        case UnknownDelta(_, data, model_name, provider_name):
+            return Unknown(data, model_name, provider_name)
 
 
 def _thought(deltas: list[ThoughtDelta]) -> Thought:
@@ -225,8 +228,8 @@ def as_chunk(reply: Reply) -> Chunk:
                 content.append(ThoughtDelta(str(place), text, signature, provider_type, extra_data=extra))
             case ToolCall(id, raw_name, raw_arguments):
                 content.append(ToolCallDelta(id, raw_arguments, raw_name))
-            case Unknown(data):
-                content.append(UnknownDelta(str(place), data))
+            case Unknown(data, model_name, provider_name):
+                content.append(UnknownDelta(str(place), data, model_name, provider_name))
     return Chunk(
         tuple(content),
         reply.usage,

@@ -122,7 +122,13 @@ def extra_piece(delta: ThoughtDelta | UnknownDelta, *, index: int, place: int | 
             provider_type=None if place is None else delta.provider_type,
             extra_data=delta.extra_data,
         )
-    return shape.UnknownExtra(index=index, insert_index=place, data=delta.data)
+    return shape.UnknownExtra(
+        index=index,
+        insert_index=place,
+        data=delta.data,
+        model_name=delta.model_name,
+        provider_name=delta.provider_name,
+    )
 
 
 def _paragraph(summary_id: str | None, text: str) -> dict[str, object]:

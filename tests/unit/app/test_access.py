@@ -40,6 +40,11 @@ def test_elsewhere_it_is_said_what_to_do(options, host):
     assert f"listens on {host}:" in said and "`gateway.auth.enabled = true`" in said
 
 
+def test_what_counts_is_where_it_listens(options):
+    assert "listens on 10.0.0.7:" in notice(options, config("127.0.0.1"), "10.0.0.7")
+    assert notice(options, config("10.0.0.7"), "127.0.0.1") is None
+
+
 def test_with_keys_asked_for_and_none_there_it_is_said_how_to_make_one(options):
     said = notice(options, config("0.0.0.0", enabled=True))
     assert f"`calibrant key create --role admin --data-dir {options.data_dir}`" in said

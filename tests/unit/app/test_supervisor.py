@@ -16,6 +16,7 @@ from calibrant.app.options import Options
 from calibrant.app.supervisor import Supervisor
 from calibrant.base.errors import ConfigError
 from calibrant.config.load import default_config
+from calibrant.config.schema import Auth
 
 
 class FakeChild:
@@ -272,6 +273,22 @@ def test_who_comes_later_gets_the_configuration_that_is_served(tmp_path, family)
 
     asyncio.run(run())
     assert family.born[-1].options.read_config({}) == new
+
+
+def test_a_reload_says_what_a_start_says_about_access(tmp_path, family, caplog):
+    answers = [_config(auth=Auth(True)), _config()]
+
+    async def run():
+        async with _run(_supervisor(tmp_path, lambda: answers.pop(0))):
+            for reloaded in (1, 2):
+                await _until(lambda: len(family.living("worker")) == 2)
+                os.kill(os.getpid(), signal.SIGHUP)
+                await _until(lambda n=reloaded: caplog.text.count("reloaded: configuration") == n)
+
+    with caplog.at_level("INFO"):
+        asyncio.run(run())
+    # Once: with the second configuration nobody has to show a key, on an address that only this machine reaches.
+    assert caplog.text.count("an API key is asked for, and there is none yet") == 1
 
 
 def test_stop_while_a_reload_waits(tmp_path, family):

@@ -26,6 +26,7 @@ class Gateway(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.sent: list[tuple[str, dict]] = []
+        self.keys: set[str | None] = set()
         self.answer = self.infer
         self.lock = threading.Lock()
 
@@ -56,6 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
         with self.server.lock:
             self.server.sent.append((self.path, body))
+            self.server.keys.add(self.headers["authorization"])
             status, answer = self.server.answer(self.path, body)
         data = msgspec.json.encode(answer)
         self.send_response(status)
@@ -148,3 +150,10 @@ def test_episodes_are_neighbours_of_one_document_and_no_row_comes_twice() -> Non
     assert cut == list(episodes(CORPUS.validation, 10_000, seed=3))
     assert cut != list(episodes(CORPUS.validation, 10_000, seed=4))
     assert sum(map(len, episodes(CORPUS.validation, 100, seed=0))) == 100
+
+
+@pytest.mark.parametrize(("key", "shown"), [(None, None), ("sk-1", "Bearer sk-1")])
+def test_the_key_is_shown_with_every_request(key: str | None, shown: str | None) -> None:
+    with gateway() as server:
+        run(server.url, CORPUS.validation, 4, api_key=key)
+        assert len(server.sent) == 16 and server.keys == {shown}

@@ -341,6 +341,7 @@ def one(content, role="user"):
         ({"tools": [{"type": "function", "function": {"name": ""}}]}, "$.tools[0].function.name"),
         ({"tools": [{"type": "nonsense"}]}, "$.tools[0].type"),
         ({"tool_choice": "maybe"}, "$.tool_choice"),
+        ({"service_tier": "gold"}, "'gold' - at `$.service_tier`"),
         ({"tool_choice": {"type": "function"}}, "$.tool_choice"),
         ({"tool_choice": {"type": "custom"}}, "$.tool_choice"),
         ({"tools": [{"type": "custom"}]}, "$.tools[0]"),

@@ -30,6 +30,7 @@ from calibrant.engine.infer import begin, count
 from calibrant.engine.journal import Journal, ProviderCall
 from calibrant.engine.limits import Limit, outermost
 from calibrant.engine.output import answer, head
+from calibrant.engine.ownership import owned
 from calibrant.engine.prepare import encoded
 from calibrant.engine.record import inferred
 from calibrant.engine.resolve import Lot, Plan
@@ -244,7 +245,7 @@ async def _outcome(
         await _spool(engine, plan, journal, error=wrapped)
         return failed(element, wrapped)
     journal.succeeded(step, reply, started)
-    answered = answer(head(engine, plan, variant.variant.name), plan, reply, journal)
+    answered = answer(head(engine, plan, variant.variant.name), plan, owned(reply, step), journal)
     await _spool(engine, plan, journal, answered=answered)
     return Finished(element.inference_id, "completed", dialect.encode(answered))
 
