@@ -91,6 +91,19 @@ class Answer:
         self.closed = True
 
 
+class Left(Answer):
+    """A response that never comes, since the client leaves meanwhile."""
+
+    def __init__(self, presence):
+        super().__init__()
+        self.presence = presence
+
+    async def chunks(self):
+        self.presence.leave()
+        await asyncio.Event().wait()
+        yield b""
+
+
 class Script:
     """A sender that follows a script; the last step holds for every call after it."""
 

@@ -1,4 +1,4 @@
-"""What is said about access when a gateway starts or reloads: that it is open to others, or that nobody has a key yet."""
+"""What is said about access when a gateway starts or reloads: that it is open to others, or nobody has a key yet."""
 
 from __future__ import annotations
 

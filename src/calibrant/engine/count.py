@@ -56,6 +56,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
         RequestError: the request cannot be served as it stands.
         RenderError: its template cannot be rendered.
         ProvidersExhausted: no provider could say it.
+        ClientDisconnected: nobody waits for it any more.
     """
     plan = resolve(engine, request, caller, started)
     journal = Journal(plan.inference_id)
@@ -76,7 +77,8 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
     for provider in model.providers:
         step = ProviderCall(variant.variant.name, name, provider, limit, now)
         try:
-            return await _counted(engine, plan, call, step)
+            counted = _counted(engine, plan, call, step)
+            return await (counted if caller.presence is None else caller.presence.wait_for(counted))
         except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
             failures.append((provider.provider.name, step.discreet(error)))
     raise exhausted(name, failures)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import (
     BadAnswer,
     CalibrantError,
+    ClientDisconnected,
     InferenceTimeout,
     InvalidRequest,
     MissingCredential,
@@ -59,6 +60,7 @@ async def answer_embeddings(engine: Engine, request: EmbeddingRequest, caller: C
         MissingCredential: no provider could be asked, for want of a credential.
         ProvidersExhausted: every provider failed.
         InferenceTimeout: the model's time is over.
+        ClientDisconnected: nobody waits for it any more.
     """
     journal = Journal(uuid7())
     try:
@@ -100,6 +102,7 @@ async def embed(
         MissingCredential: no provider could be asked, for want of a credential.
         ProvidersExhausted: every provider failed.
         InferenceTimeout: the time is over.
+        ClientDisconnected: nobody waits for it any more.
     """
     if caller.grants is not None:
         check_model(request.model_name, caller.grants)
@@ -111,9 +114,13 @@ async def embed(
         step.api_type = _API_TYPE
         try:
             http = _prepared(engine, request, caller, step)
-            reply = await _ask(engine, request, http, step)
+            asked = _ask(engine, request, http, step)
+            reply = await (asked if caller.presence is None else caller.presence.wait_for(asked))
         except (ProviderError, InferenceTimeout, MissingCredential) as error:
             step.error = step.discreet(error)
+        except ClientDisconnected as error:
+            journal.failed(step, error, monotonic())
+            raise
         else:
             journal.succeeded(step, _as_reply(reply), monotonic())
     assert reply is not None, "attempts end with an answer or an error"

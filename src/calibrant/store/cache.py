@@ -56,6 +56,9 @@ BEGIN UPDATE state SET value = value - old.size WHERE name = 'bytes'; END;
 COMMIT;
 """
 
+_PURGED = "purged_ms/"
+"""Before a model's name: when its answers were purged."""
+
 T = TypeVar("T")
 
 
@@ -140,20 +143,21 @@ class ResponseCache:
             return
         self._remember(key, model_name, entry)
         if self._waiting < _PENDING_BYTES:
-            self._pending.append(_Pending(key, model_name, entry))
-            self._waiting += _weight(entry)
+            self._wait(_Pending(key, model_name, entry))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush)
 
     async def purge(self, model_name: str | None = None) -> int:
         """Forget every answer, or those of one model, and return how many the database had.
 
-        What waits to be written is dropped, of whatever model.
+        What waits to be written of it is dropped, too.
 
         Raises:
             OSError: the database cannot be written.
         """
-        self._take_pending()
+        for each in self._take_pending():
+            if model_name not in (None, each.model_name):
+                self._wait(each)
         self._forget(model_name)
         loop = asyncio.get_running_loop()
         try:
@@ -197,6 +201,10 @@ class ResponseCache:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self._flush)
         elif self._pending:
             self._writing = self._writes.submit(self._write, self._take_pending())
+
+    def _wait(self, pending: _Pending) -> None:
+        self._pending.append(pending)
+        self._waiting += _weight(pending.entry)
 
     def _take_pending(self) -> list[_Pending]:
         batch, self._pending, self._waiting = self._pending, [], 0
@@ -283,8 +291,9 @@ class ResponseCache:
         try:
             database = self._database()
             database.execute("BEGIN IMMEDIATE")
-            (purged_ms,) = database.execute("SELECT value FROM state WHERE name = 'purged_ms'").fetchone()
-            rows = [row for row in rows if row[1] > purged_ms]
+            purged: dict[str, int] = dict(database.execute("SELECT name, value FROM state").fetchall())
+            everything = purged["purged_ms"]
+            rows = [row for row in rows if row[1] > max(everything, purged.get(f"{_PURGED}{row[3]}", 0))]
             # In two steps, since REPLACE fires no trigger for what it takes away.
             database.executemany("DELETE FROM answers WHERE key = ?", [(row[0],) for row in rows])
             database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", rows)
@@ -315,13 +324,16 @@ class ResponseCache:
             database = self._database()
             database.execute(f"PRAGMA busy_timeout = {_PURGE_BUSY_S * 1000:.0f}")
             database.execute("BEGIN IMMEDIATE")
+            # What another worker has yet to write of it is older than this, so it is left out then.
             if model_name is None:
                 gone = database.execute("DELETE FROM answers WHERE true").rowcount
+                database.execute("DELETE FROM state WHERE substr(name, 1, ?) = ?", (len(_PURGED), _PURGED))
+                mark = "purged_ms"
             else:
                 gone = database.execute("DELETE FROM answers WHERE model_name = ?", (model_name,)).rowcount
+                mark = f"{_PURGED}{model_name}"
+            database.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (mark, self._now_ms()))
             database.execute("UPDATE state SET value = value + 1 WHERE name = 'purges'")
-            # What another worker has yet to write is older than this, so it is left out then.
-            database.execute("UPDATE state SET value = ? WHERE name = 'purged_ms'", (self._now_ms(),))
             database.execute("COMMIT")
             database.execute(f"PRAGMA busy_timeout = {_BUSY_S * 1000:.0f}")
         except sqlite3.Error:

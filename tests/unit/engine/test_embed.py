@@ -5,9 +5,10 @@ from time import monotonic
 
 import msgspec
 import pytest
-from tests.support.engine import Answer, Line, function, model, refusal, said, variant
+from tests.support.engine import Answer, Left, Line, function, model, refusal, said, variant
 
 from calibrant.base.errors import (
+    ClientDisconnected,
     Disconnected,
     Forbidden,
     InferenceTimeout,
@@ -20,6 +21,7 @@ from calibrant.engine.embed import answer_embeddings, embed
 from calibrant.engine.engine import Caller
 from calibrant.engine.journal import Journal
 from calibrant.engine.limits import Limit
+from calibrant.engine.presence import Presence
 from calibrant.providers.price_table import Dated, Match, ModelPrices, Price, PriceTable, ProviderPrices
 from calibrant.types.cached import CachePolicy
 from calibrant.types.call import EmbeddingCall
@@ -374,3 +376,12 @@ def test_calls_go_around_a_provider_that_keeps_failing(line):
     it.sender.steps = [said()]
     it.infer()
     assert it.sender.asked == ["a.e"]
+
+
+def test_who_leaves_has_nothing_embedded_by_anybody_else(line):
+    presence = Presence()
+    it = line(embedding_model("p", "q"), Left(presence))
+    with pytest.raises(ClientDisconnected):
+        ask(it, caller=Caller("openai_embeddings", presence=presence))
+    assert it.sender.asked == ["p.e"]
+    assert it.counted("inferences") == {("openai_embeddings", "", "e", "client_disconnected"): 1}

@@ -5,12 +5,13 @@ from time import monotonic
 
 import msgspec
 import pytest
-from tests.support.engine import Answer, Line, said
+from tests.support.engine import Answer, Left, Line, said
 
-from calibrant.base.errors import AllVariantsFailed, InvalidRequest
+from calibrant.base.errors import AllVariantsFailed, ClientDisconnected, InvalidRequest
 from calibrant.engine.count import count_tokens
 from calibrant.engine.engine import Caller
 from calibrant.engine.infer import infer
+from calibrant.engine.presence import Presence
 from calibrant.engine.stream import open_stream
 from calibrant.wire import anthropic_messages
 
@@ -406,6 +407,16 @@ def test_tokens_are_counted_by_anthropic_and_estimated_elsewhere(tmp_path):
     estimate = count(line, {}, model="o", messages=[{"role": "user", "content": "word " * 100}])
     assert estimate.estimated and estimate.tokens > 100 and len(line.sender.calls) == 1
     assert not line.records
+
+
+def test_nobody_is_asked_to_count_for_who_has_left(tmp_path):
+    presence = Presence()
+    line = Line(tmp_path, model(), Left(presence))
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(count_tokens(line.engine, asked({}), Caller(presence=presence), monotonic()))
+    with pytest.raises(ClientDisconnected):
+        asyncio.run(count_tokens(line.engine, asked({}), Caller(presence=presence), monotonic()))
+    assert len(line.sender.calls) == 1
 
 
 BEST = """

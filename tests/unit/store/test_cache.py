@@ -124,6 +124,36 @@ def test_a_purge_reaches_every_worker(open_cache, clock, model_name):
     run(work)
 
 
+def test_a_purge_of_one_model_leaves_what_others_have_yet_to_write(open_cache, clock):
+    async def work():
+        one, other = open_cache(), open_cache(memory_bytes=0)
+        one.put(b"first", "n", entry(clock))
+        await asyncio.sleep(0.1)
+        # Neither has been written when the purge comes: here, and in another worker.
+        one.put(b"k", "m", entry(clock))
+        one.put(b"l", "n", entry(clock))
+        other.put(b"late", "m", entry(clock))
+        other.put(b"other", "n", entry(clock))
+        assert await one.purge("m") == 0
+        await one.close()
+        await other.close()
+        again = open_cache(memory_bytes=0)
+        found = {key for key in (b"first", b"k", b"l", b"late", b"other") if await again.get(key, None) is not None}
+        assert found == {b"first", b"l", b"other"}
+        clock.ms += 1
+        # What is purged for all is so for that model, too, and its own mark is gone.
+        await again.purge()
+        again.put(b"k", "m", entry(clock))
+        clock.ms += 1
+        again.put(b"new", "m", entry(clock))
+        await again.close()
+        last = open_cache(memory_bytes=0)
+        assert [await last.get(key, None) is not None for key in (b"k", b"l", b"new")] == [False, False, True]
+        await last.close()
+
+    run(work)
+
+
 def test_the_oldest_go_first_where_there_is_no_room(open_cache, clock, tmp_path):
     async def work():
         cache = open_cache(max_bytes=5000, memory_bytes=0)
