@@ -60,19 +60,14 @@ class Recall(Struct, frozen=True):
 
 
 class InferenceRequest(Struct, frozen=True, gc=False):
-    """One inference, as asked."""
+    """One inference, as asked. Decoders make it by position, so a new field goes to the end."""
 
     input: Input
     function_name: str | None = None
     model_name: str | None = None
-    episode_id: str | None = None
-    variant_name: str | None = None
-    namespace: str | None = None
     stream: bool = False
     params: Params = NO_PARAMS
     tags: dict[str, str] = {}
-    dryrun: bool = False
-    internal: bool = False
     tools: tuple[Tool, ...] = ()
     """Tools that came with the request, beside those of the function."""
     custom_tools: tuple[CustomTool, ...] = ()
@@ -80,11 +75,16 @@ class InferenceRequest(Struct, frozen=True, gc=False):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     output_schema: dict[str, Any] | None = None
-    credentials: dict[str, str] = {}
-    """Values for `dynamic::` credentials. Never recorded."""
     dialect: Dialect = "native"
     prefix: str = "tensorzero"
     """The vendor prefix that the caller used (`tensorzero` or `calibrant`); answers echo it."""
+    # What the other dialects say in fields of ours (`wire/own.py`), in its order.
+    episode_id: str | None = None
+    variant_name: str | None = None
+    namespace: str | None = None
+    dryrun: bool = False
+    credentials: dict[str, str] = {}
+    """Values for `dynamic::` credentials. Never recorded."""
     extra_body: tuple[ExtraBody, ...] = ()
     extra_headers: tuple[ExtraHeader, ...] = ()
     """Never recorded: they may hold a credential."""
@@ -92,16 +92,18 @@ class InferenceRequest(Struct, frozen=True, gc=False):
     include_raw_usage: bool = False
     include_raw_response: bool = False
     include_original_response: bool = False
-    include_aggregated_response: bool = False
-    """Whether a stream's last chunk has the whole answer."""
     cache: CachePolicy = NO_CACHE
     dynamic_variant: dict[str, Any] | None = None
     """A variant in the place of the function's, as a configuration file would have it. Never recorded."""
+    # From here on the dialects differ.
     include_usage: bool = True
     """Whether a stream ends with a usage chunk."""
     recall: Recall | None = None
     sent: Sent | None = None
     """The request in its own dialect, where providers of that dialect are to get it as it is."""
+    internal: bool = False
+    include_aggregated_response: bool = False
+    """Whether a stream's last chunk has the whole answer."""
 
 
 class Feedback(Struct, frozen=True):

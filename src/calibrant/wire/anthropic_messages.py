@@ -93,29 +93,21 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         given,
         target.function,
         target.model,
-        own.episode_id,
-        own.variant_name,
-        own.namespace,
         asked.stream or False,
         params if own.params is None else own.params.over(params),
         own.tags,
-        own.dryrun,
-        tools=tools.tools,
-        tool_choice=choice,
-        parallel_tool_calls=parallel,
-        output_schema=None if form is None else form.schema,
-        credentials=own.credentials,
-        dialect="anthropic_messages",
-        prefix=target.prefix,
-        extra_body=own.extra_body,
-        extra_headers=own.extra_headers,
-        provider_tools=own.provider_tools,
-        include_raw_usage=own.raw_usage,
-        include_raw_response=own.raw_response,
-        include_original_response=own.original_response,
-        cache=own.cache,
-        dynamic_variant=own.dynamic_variant,
-        sent=sent,
+        tools.tools,
+        (),  # custom_tools
+        None,  # allowed_tools
+        choice,
+        parallel,
+        None if form is None else form.schema,
+        "anthropic_messages",
+        target.prefix,
+        *own.options,
+        True,  # include_usage
+        None,  # recall
+        sent,
     )
     _check_depth(body, kept, asked.tools or (), messages)
     checks.check_documents(body, request)

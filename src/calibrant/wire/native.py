@@ -62,37 +62,40 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
     _check_target(asked)
     _check_options(asked)
     function = asked.function_name
+    # By position, in the order of the request's fields: a Struct finds each keyword by going through all its fields.
     request = InferenceRequest(
-        input=_input(asked.input),
-        function_name=None if function is None else checks.stored_name(function),
-        model_name=asked.model_name,
-        episode_id=(
-            None if asked.episode_id is None else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms)
-        ),
-        variant_name=asked.variant_name,
-        namespace=asked.namespace,
-        stream=asked.stream or False,
-        params=checks.to_params(asked.params),
-        tags=(checks.checked_tags(asked.tags, field="tags", internal=asked.internal or False) if asked.tags else {}),
-        dryrun=asked.dryrun or False,
-        internal=asked.internal or False,
-        tools=_tools(asked.additional_tools) if asked.additional_tools else (),
-        custom_tools=_custom_tools(asked.additional_tools) if asked.additional_tools else (),
-        allowed_tools=asked.allowed_tools,
-        tool_choice=_tool_choice(asked.tool_choice),
-        parallel_tool_calls=asked.parallel_tool_calls,
-        output_schema=asked.output_schema,
-        credentials=asked.credentials or {},
-        prefix="tensorzero" if function is None else checks.used_prefix(function),
-        extra_body=to_extra_body(asked.extra_body, "$.extra_body") if asked.extra_body else (),
-        extra_headers=to_extra_headers(asked.extra_headers, "$.extra_headers") if asked.extra_headers else (),
-        provider_tools=to_provider_tools(asked.provider_tools, "$.provider_tools") if asked.provider_tools else (),
-        include_raw_usage=asked.include_raw_usage or False,
-        include_raw_response=asked.include_raw_response or False,
-        include_original_response=asked.include_original_response or False,
-        include_aggregated_response=asked.include_aggregated_response or False,
-        cache=NO_CACHE if asked.cache_options is None else checks.to_cache_policy(asked.cache_options),
-        dynamic_variant=asked.internal_dynamic_variant_config,
+        _input(asked.input),
+        None if function is None else checks.stored_name(function),
+        asked.model_name,
+        asked.stream or False,
+        checks.to_params(asked.params),
+        checks.checked_tags(asked.tags, field="tags", internal=asked.internal or False) if asked.tags else {},
+        _tools(asked.additional_tools) if asked.additional_tools else (),
+        _custom_tools(asked.additional_tools) if asked.additional_tools else (),
+        asked.allowed_tools,
+        _tool_choice(asked.tool_choice),
+        asked.parallel_tool_calls,
+        asked.output_schema,
+        "native",
+        "tensorzero" if function is None else checks.used_prefix(function),
+        None if asked.episode_id is None else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms),
+        asked.variant_name,
+        asked.namespace,
+        asked.dryrun or False,
+        asked.credentials or {},
+        to_extra_body(asked.extra_body, "$.extra_body") if asked.extra_body else (),
+        to_extra_headers(asked.extra_headers, "$.extra_headers") if asked.extra_headers else (),
+        to_provider_tools(asked.provider_tools, "$.provider_tools") if asked.provider_tools else (),
+        asked.include_raw_usage or False,
+        asked.include_raw_response or False,
+        asked.include_original_response or False,
+        NO_CACHE if asked.cache_options is None else checks.to_cache_policy(asked.cache_options),
+        asked.internal_dynamic_variant_config,
+        True,  # include_usage
+        None,  # recall
+        None,  # sent
+        asked.internal or False,
+        asked.include_aggregated_response or False,
     )
     checks.check_documents(body, request)
     return request

@@ -60,27 +60,38 @@ def to_target(name: str, *, bare: bool = False) -> Target:
     )
 
 
-class Own(Struct, frozen=True, kw_only=True):
+Options = tuple[
+    str | None,  # episode_id
+    str | None,  # variant_name
+    str | None,  # namespace
+    bool,  # dryrun
+    dict[str, str],  # credentials
+    tuple[ExtraBody, ...],
+    tuple[ExtraHeader, ...],
+    tuple[ProviderTool, ...],
+    bool,  # include_raw_usage
+    bool,  # include_raw_response
+    bool,  # include_original_response
+    CachePolicy,
+    dict[str, Any] | None,  # dynamic_variant
+]
+"""Fields of an `InferenceRequest` that follow each other there, in their order.
+
+Requests are made by position: a Struct finds each keyword by going through all its fields, which for one of this length
+takes longer than reading a short request.
+"""
+
+
+class Own(Struct, frozen=True):
     """What a request says in fields of ours, under either prefix."""
 
-    episode_id: str | None = None
-    variant_name: str | None = None
-    namespace: str | None = None
+    options: Options
     tags: dict[str, str] = {}
-    dryrun: bool = False
-    credentials: dict[str, str] = {}
     params: Params | None = None
-    extra_body: tuple[ExtraBody, ...] = ()
-    extra_headers: tuple[ExtraHeader, ...] = ()
-    provider_tools: tuple[ProviderTool, ...] = ()
     raw_usage: bool = False
-    raw_response: bool = False
-    original_response: bool = False
-    cache: CachePolicy = NO_CACHE
-    dynamic_variant: dict[str, Any] | None = None
 
 
-_NOTHING = Own()
+_NOTHING = Own((None, None, None, False, {}, (), (), (), False, False, False, NO_CACHE, None))
 
 
 def to_own(asked: OwnFields, strict: msgspec.json.Decoder[Any], body: bytes, target: Target, now_ms: int) -> Own:
@@ -102,10 +113,9 @@ def to_own(asked: OwnFields, strict: msgspec.json.Decoder[Any], body: bytes, tar
     prefix = target.prefix
     if asked.tensorzero_deny_unknown_fields or asked.calibrant_deny_unknown_fields:
         checks.parse(strict, body)
-    own = _read(asked, prefix, now_ms)
-    if target.model is not None and own.variant_name is not None:
+    if target.model is not None and (asked.calibrant_variant_name or asked.tensorzero_variant_name):
         raise InvalidRequest(f"`{prefix}::variant_name` goes with a function; a model has no variants")
-    return own
+    return _read(asked, prefix, now_ms)
 
 
 def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
@@ -116,32 +126,31 @@ def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
     episode = asked.calibrant_episode_id or asked.tensorzero_episode_id
     tags = asked.calibrant_tags or asked.tensorzero_tags
     params = asked.calibrant_params or asked.tensorzero_params
-    return Own(
-        episode_id=(
-            None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms)
-        ),
-        variant_name=asked.calibrant_variant_name or asked.tensorzero_variant_name,
-        namespace=namespace,
-        tags=checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
-        dryrun=asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
-        credentials=asked.calibrant_credentials or asked.tensorzero_credentials or {},
-        params=None if params is None else checks.to_params(params),
-        extra_body=to_extra_body(asked.calibrant_extra_body or asked.tensorzero_extra_body, f"$.{prefix}::extra_body"),
-        extra_headers=to_extra_headers(
-            asked.calibrant_extra_headers or asked.tensorzero_extra_headers, f"$.{prefix}::extra_headers"
-        ),
-        provider_tools=to_provider_tools(
+    raw_usage = asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage or False
+    options: Options = (
+        None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms),
+        asked.calibrant_variant_name or asked.tensorzero_variant_name,
+        namespace,
+        asked.calibrant_dryrun or asked.tensorzero_dryrun or False,
+        asked.calibrant_credentials or asked.tensorzero_credentials or {},
+        to_extra_body(asked.calibrant_extra_body or asked.tensorzero_extra_body, f"$.{prefix}::extra_body"),
+        to_extra_headers(asked.calibrant_extra_headers or asked.tensorzero_extra_headers, f"$.{prefix}::extra_headers"),
+        to_provider_tools(
             asked.calibrant_provider_tools or asked.tensorzero_provider_tools, f"$.{prefix}::provider_tools"
         ),
-        raw_usage=asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage or False,
-        raw_response=asked.calibrant_include_raw_response or asked.tensorzero_include_raw_response or False,
-        original_response=(
-            asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False
-        ),
-        cache=NO_CACHE if cache is None else checks.to_cache_policy(cache),
-        dynamic_variant=(
+        raw_usage,
+        asked.calibrant_include_raw_response or asked.tensorzero_include_raw_response or False,
+        asked.calibrant_include_original_response or asked.tensorzero_include_original_response or False,
+        NO_CACHE if cache is None else checks.to_cache_policy(cache),
+        (
             asked.tensorzero_internal_dynamic_variant_config
             if asked.calibrant_internal_dynamic_variant_config is None
             else asked.calibrant_internal_dynamic_variant_config
         ),
+    )
+    return Own(
+        options,
+        checks.checked_tags(tags, field=f"{prefix}::tags") if tags else {},
+        None if params is None else checks.to_params(params),
+        raw_usage,
     )
