@@ -7,8 +7,8 @@ import anthropic
 import msgspec
 import pydantic
 import pytest
+from tests.support.fake_vendors import SCRIPTED, SCRIPTS, scripted
 from tests.support.gateway import gateway
-from tests.support.messages import DIALECTS, SCRIPTS, models_of
 
 from calibrant.testing.upstream import run_upstream
 
@@ -43,7 +43,7 @@ def upstream():
 def running(tmp_path_factory, upstream):
     folder = tmp_path_factory.mktemp("gateway")
     (folder / "person.json").write_text(PERSON)
-    with gateway(folder, models_of(upstream) + FUNCTION) as started:
+    with gateway(folder, scripted(upstream) + FUNCTION) as started:
         yield started
 
 
@@ -53,7 +53,7 @@ def client(running):
         yield made
 
 
-each_dialect = pytest.mark.parametrize("kind", DIALECTS)
+each_dialect = pytest.mark.parametrize("kind", SCRIPTED)
 
 
 def both(client, **fields):
@@ -138,7 +138,7 @@ def test_thinking_comes_back_as_it_was(client, upstream, kind):
         elif kind == "google_ai_studio_gemini":
             thought, _, called = body["contents"][1]["parts"]
             assert thought == {"text": "Hm, well.", "thought": True}
-            assert called["thoughtSignature"] == "c2lnbmVkIGJ5IEdlbWluaQ=="
+            assert called["thoughtSignature"] == "c2lnbmF0dXJl"
         else:
             # OpenAI takes no reasoning back.
             assert body["messages"][1]["content"] == "Yes."

@@ -1,14 +1,23 @@
-"""One small mind behind four dialects: OpenAI's chat and Responses, Anthropic's messages, Gemini's generateContent.
+"""Vendors on loopback. One small mind behind four dialects: OpenAI's chat and Responses, Anthropic's, Gemini's.
 
 Asked for the weather with a tool at hand, it thinks and calls the tool for Rome and for Oslo at once; given results, it
 tells them; asked for JSON, it describes Ada; else it says what it was told and how many turns it remembers.
+
+And `SCRIPTS`: models that say the same whatever they are asked, behind the fake provider of `calibrant.testing`, whose
+codecs the mind has, too.
 """
 
 import json
 from contextlib import contextmanager
-from itertools import zip_longest
 
 from tests.support.canned import Reply, canned
+
+from calibrant.testing.completion import DONE, decode_request
+from calibrant.testing.completion import completion as chat_whole
+from calibrant.testing.completion import events as chat_events
+from calibrant.testing.faults import Answer, Script, Tokens, ToolUse, json_answer
+from calibrant.testing.gemini import asked_of_gemini, generated, generated_events
+from calibrant.testing.messages import MESSAGE_STOP, message, message_events
 
 CITIES = ("Rome", "Oslo")
 ADA = '{"name":"Ada","age":36}'
@@ -74,15 +83,51 @@ def fakes():
         yield Fakes(server)
 
 
+_WEATHER = (
+    ToolUse(name="weather", arguments='{"city":"Paris"}'),
+    ToolUse(name="weather", arguments='{"city":"Oslo"}'),
+)
+SCRIPTS = {
+    "plain": Script(Answer(tokens=Tokens(prompt=11, completion=7, cached=4))),
+    "tools": Script(Answer(text="Let me see.", tool_calls=_WEATHER)),
+    "thinking": Script(Answer(text="Yes.", reasoning="Hm, well.", tool_calls=_WEATHER[:1])),
+    "json": Script(json_answer({"name": "Ada", "age": 36})),
+    "long": Script(Answer(text="and so on", finish_reason="length")),
+    "away": Script(status=500),
+    "breaks": Script(Answer(text="one two three four"), fault="truncated", after_chunks=4),
+}
+SCRIPTED = {"openai": "/v1", "anthropic": "/v1", "google_ai_studio_gemini": "/v1beta"}
+"""The provider types behind which the scripts are."""
+
+
+def scripted(upstream):
+    """The configuration of a model for every script behind every such type, such as `openai-plain`."""
+    return "".join(
+        f'[models.{kind}-{name}]\nrouting = ["p"]\n'
+        f'[models.{kind}-{name}.providers.p]\ntype = "{kind}"\nmodel_name = "{name}"\n'
+        f'api_base = "{upstream.origin}{base}"\napi_key_location = "none"\n'
+        for kind, base in SCRIPTED.items()
+        for name in SCRIPTS
+    )
+
+
 def _answer(seen):
     body = json.loads(seen.body)
     if seen.path.endswith("/chat/completions"):
-        return _chat(body)
+        return _said(decode_request(seen.body), _chat(body), chat_whole, chat_events, DONE)
     if seen.path.endswith("/responses"):
         return _responses(body)
     if seen.path.endswith("/messages"):
-        return _anthropic(body)
-    return _gemini(body, stream=":stream" in seen.path)
+        return _said(decode_request(seen.body, "messages"), _anthropic(body), message, message_events, MESSAGE_STOP)
+    asked = asked_of_gemini(seen.path.partition("?")[0].encode(), seen.body)
+    return _said(asked, _gemini(body), generated, generated_events, b"")
+
+
+def _said(request, answer, whole, events, done):
+    """The answer in a dialect of the fake provider."""
+    if not request.stream:
+        return Reply(whole(request, answer, 1))
+    return Reply(b"".join([*events(request, Script(answer), 1, lambda: 0), done]), "text/event-stream")
 
 
 def _think(turns, results, *, tools, wants_json):
@@ -97,17 +142,24 @@ def _think(turns, results, *, tools, wants_json):
     return f"You said {said!r}; I remember {len(turns)}.", False
 
 
-def _pieces(text):
-    return [text[at : at + 6] for at in range(0, len(text), 6)]
+def _thought(turns, results, *, tools, wants_json, prefix, reasoning=None):
+    """The same as the fake provider has answers; calls have ids that begin with the prefix, or none."""
+    text, calling = _think(turns, results, tools=tools, wants_json=wants_json)
+    calls = [
+        ToolUse(name="get_weather", arguments=_arguments(city), id=f"{prefix}_{city}" if prefix else "")
+        for city in (CITIES if calling else ())
+    ]
+    return Answer(
+        text=text,
+        tool_calls=tuple(calls),
+        reasoning=reasoning if calling else None,
+        tokens=Tokens(prompt=10, completion=5, cached=2),
+        calls_in_turn=calling and "in order" not in turns[-1],
+    )
 
 
-def _events(*parts, named=False):
-    lines = [(f"event: {part['type']}\n" if named else "") + f"data: {json.dumps(part)}\n\n" for part in parts]
-    return Reply("".join(lines).encode(), "text/event-stream")
-
-
-def _whole(value):
-    return Reply(json.dumps(value).encode())
+def _arguments(city):
+    return json.dumps({"city": city})
 
 
 def _text(content):
@@ -116,49 +168,35 @@ def _text(content):
     return "".join(part.get("text", "") for part in content)
 
 
-# --- OpenAI's chat completions ---
-
-
 def _chat(body):
     messages = body["messages"]
     turns = [_text(m["content"]) for m in messages if m["role"] == "user"]
     results = [_text(m["content"]) for m in messages if m["role"] == "tool"] if messages[-1]["role"] == "tool" else []
     wants = (body.get("response_format") or {}).get("type") in ("json_object", "json_schema")
-    text, calling = _think(turns, results, tools=body.get("tools"), wants_json=wants)
-    calls = [
-        {"id": f"call_{city}", "type": "function", "function": {"name": "get_weather", "arguments": _arguments(city)}}
-        for city in (CITIES if calling else ())
-    ]
-    finish = "tool_calls" if calls else "stop"
-    usage = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 2}}
-    head = {"id": "chatcmpl-1", "created": 1, "model": "served"}
-    if not body.get("stream"):
-        message = {"role": "assistant", "content": text} | ({"tool_calls": calls} if calls else {})
-        choice = {"index": 0, "message": message, "finish_reason": finish}
-        return _whole({**head, "object": "chat.completion", "choices": [choice], "usage": usage})
-    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in _pieces(text))]
-    deltas += _calls(calls, in_order=bool(calls) and "in order" in turns[-1])
-    head["object"] = "chat.completion.chunk"
-    chunks = [{**head, "choices": [{"index": 0, "delta": d, "finish_reason": None}]} for d in deltas]
-    end = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
-    reply = _events(*chunks, end, {**head, "choices": [], "usage": usage})
-    return Reply(reply.body + b"data: [DONE]\n\n", reply.content_type)
+    return _thought(turns, results, tools=body.get("tools"), wants_json=wants, prefix="call")
 
 
-def _calls(calls, *, in_order):
-    """The pieces of calls, one call after the other or in turn, as some servers send them."""
-    rows = []
-    for index, call in enumerate(calls):
-        begun = {**call, "index": index, "function": {**call["function"], "arguments": ""}}
-        pieces = _pieces(call["function"]["arguments"])
-        rows.append([begun, *({"index": index, "function": {"arguments": piece}} for piece in pieces)])
-    if not in_order:
-        rows = [[piece for turn in zip_longest(*rows) for piece in turn if piece is not None]]
-    return [{"tool_calls": [piece]} for row in rows for piece in row]
+def _anthropic(body):
+    turns, results = [], []
+    for said in body["messages"]:
+        content = said["content"]
+        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if said["role"] == "user":
+            results = [_text(b["content"]) for b in blocks if b["type"] == "tool_result"]
+            turns += [b["text"] for b in blocks if b["type"] == "text"]
+    wants = "output_config" in body and "format" in body["output_config"]
+    return _thought(turns, results, tools=body.get("tools"), wants_json=wants, prefix="toolu", reasoning="Hm.")
 
 
-def _arguments(city):
-    return json.dumps({"city": city})
+def _gemini(body):
+    turns, results = [], []
+    for content in body["contents"]:
+        if content["role"] == "user":
+            turns += [part["text"] for part in content["parts"] if "text" in part]
+            found = [part["functionResponse"]["response"] for part in content["parts"] if "functionResponse" in part]
+            results = [next(iter(each.values())) for each in found]
+    wants = (body.get("generationConfig") or {}).get("responseMimeType") == "application/json"
+    return _thought(turns, results, tools=body.get("tools"), wants_json=wants, prefix="")
 
 
 # --- OpenAI's Responses ---
@@ -207,7 +245,7 @@ def _responses(body):
     whole = {"id": "resp_upstream", "object": "response", "model": "served", "status": "completed", "output": output}
     whole |= {"usage": usage, "error": None, "incomplete_details": None}
     if not body.get("stream"):
-        return _whole(whole)
+        return Reply(json.dumps(whole).encode())
     parts = [{"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}]
     for index, item in enumerate(output):
         where = {"item_id": item["id"], "output_index": index}
@@ -223,7 +261,7 @@ def _responses(body):
                 named = "response.function_call_arguments.delta"
                 parts += [{"type": named, **where, "delta": p} for p in _pieces(item["arguments"])]
         parts.append({"type": "response.output_item.done", "output_index": index, "item": item})
-    return _events(*parts, {"type": "response.completed", "response": whole}, named=True)
+    return _events(*parts, {"type": "response.completed", "response": whole})
 
 
 def _begun(item):
@@ -231,80 +269,10 @@ def _begun(item):
     return {**item, **empty[item["type"]]}
 
 
-# --- Anthropic's messages ---
+def _pieces(text):
+    return [text[at : at + 6] for at in range(0, len(text), 6)]
 
 
-def _anthropic(body):
-    turns, results = [], []
-    for message in body["messages"]:
-        content = message["content"]
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        if message["role"] == "user":
-            results = [_text(b["content"]) for b in blocks if b["type"] == "tool_result"]
-            turns += [b["text"] for b in blocks if b["type"] == "text"]
-    wants = "output_config" in body and "format" in body["output_config"]
-    text, calling = _think(turns, results, tools=body.get("tools"), wants_json=wants)
-    blocks = [{"type": "thinking", "thinking": "Hm.", "signature": SIGNATURE}] if calling else []
-    blocks.append({"type": "text", "text": text})
-    for city in CITIES if calling else ():
-        blocks.append({"type": "tool_use", "id": f"toolu_{city}", "name": "get_weather", "input": {"city": city}})
-    stop = "tool_use" if calling else "end_turn"
-    usage = {"input_tokens": 8, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 0, "output_tokens": 5}
-    whole = {"id": "msg_1", "type": "message", "role": "assistant", "model": "served", "content": blocks}
-    whole |= {"stop_reason": stop, "stop_sequence": None, "usage": usage}
-    if not body.get("stream"):
-        return _whole(whole)
-    parts = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
-    for index, block in enumerate(blocks):
-        start, deltas = _torn(block)
-        parts.append({"type": "content_block_start", "index": index, "content_block": start})
-        parts += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
-        parts.append({"type": "content_block_stop", "index": index})
-    end = {
-        "type": "message_delta",
-        "delta": {"stop_reason": stop, "stop_sequence": None},
-        "usage": usage,
-    }
-    return _events(*parts, end, {"type": "message_stop"}, named=True)
-
-
-def _torn(block):
-    match block["type"]:
-        case "thinking":
-            deltas = [{"type": "thinking_delta", "thinking": block["thinking"]}]
-            signed = {"type": "signature_delta", "signature": block["signature"]}
-            return {**block, "thinking": "", "signature": ""}, [*deltas, signed]
-        case "text":
-            return {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in _pieces(block["text"])]
-        case _:
-            pieces = _pieces(json.dumps(block["input"]))
-            return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
-
-
-# --- Gemini's generateContent ---
-
-
-def _gemini(body, *, stream):
-    turns, results = [], []
-    for content in body["contents"]:
-        if content["role"] == "user":
-            turns += [part["text"] for part in content["parts"] if "text" in part]
-            found = [part["functionResponse"]["response"] for part in content["parts"] if "functionResponse" in part]
-            results = [next(iter(each.values())) for each in found]
-    wants = (body.get("generationConfig") or {}).get("responseMimeType") == "application/json"
-    text, calling = _think(turns, results, tools=body.get("tools"), wants_json=wants)
-    parts = [{"text": piece} for piece in _pieces(text)]
-    for place, city in enumerate(CITIES if calling else ()):
-        call = {"functionCall": {"name": "get_weather", "args": {"city": city}}}
-        parts.append(call if place else {**call, "thoughtSignature": SIGNATURE})
-    usage = {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15, "cachedContentTokenCount": 2}
-    ends = [{} for _ in parts[1:]] + [{"finishReason": "STOP"}]
-    head = {"modelVersion": "served", "responseId": "r1", "usageMetadata": usage}
-    if not stream:
-        content = {"role": "model", "parts": parts}
-        return _whole({**head, "candidates": [{"index": 0, "content": content, "finishReason": "STOP"}]})
-    chunks = [
-        {**head, "candidates": [{"index": 0, "content": {"role": "model", "parts": [part]}, **end}]}
-        for part, end in zip(parts, ends, strict=True)
-    ]
-    return _events(*chunks)
+def _events(*parts):
+    lines = [f"event: {part['type']}\ndata: {json.dumps(part)}\n\n" for part in parts]
+    return Reply("".join(lines).encode(), "text/event-stream")

@@ -7,13 +7,13 @@ mistakes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise, zip_longest
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-from calibrant.testing.faults import Answer, Pace, Script, Tokens
+from calibrant.testing.faults import Answer, Pace, Script, Tokens, ToolUse
 
 __all__ = [
     "DONE",
@@ -209,11 +209,17 @@ def cut(text: str, pace: Pace) -> list[str]:
 
 
 def _tool_deltas(answer: Answer) -> Iterator[dict[str, Any]]:
-    for i, call in enumerate(answer.tool_calls):
-        head = {"name": call.name, "arguments": ""}
-        yield {"index": i, "id": call.id or f"call_{i}", "type": "function", "function": head}
-        for at in range(0, len(call.arguments), 8):
-            yield {"index": i, "function": {"arguments": call.arguments[at : at + 8]}}
+    calls = [list(_call_deltas(place, call)) for place, call in enumerate(answer.tool_calls)]
+    if not answer.calls_in_turn:
+        return chain.from_iterable(calls)
+    return (delta for turn in zip_longest(*calls) for delta in turn if delta is not None)
+
+
+def _call_deltas(place: int, call: ToolUse) -> Iterator[dict[str, Any]]:
+    head = {"name": call.name, "arguments": ""}
+    yield {"index": place, "id": call.id or f"call_{place}", "type": "function", "function": head}
+    for at in range(0, len(call.arguments), 8):
+        yield {"index": place, "function": {"arguments": call.arguments[at : at + 8]}}
 
 
 def _usage(tokens: Tokens) -> dict[str, Any]:

@@ -124,6 +124,8 @@ class Answer(Struct, frozen=True, forbid_unknown_fields=True):
     """Null reports no usage."""
     finish_reason: str | None = None
     """Null is `tool_calls` or `stop`, whichever fits."""
+    calls_in_turn: bool = False
+    """Whether an OpenAI stream has a piece of each call, then the next of each, as some servers send them."""
 
 
 class Script(Struct, frozen=True, forbid_unknown_fields=True):

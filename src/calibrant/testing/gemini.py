@@ -27,7 +27,7 @@ _ERRORS = {
     503: "UNAVAILABLE",
 }
 _FINISH = {"length": "MAX_TOKENS", "stop": "STOP", "tool_calls": "STOP", "content_filter": "SAFETY"}
-_SIGNATURE = "c2lnbmVkIGJ5IEdlbWluaQ=="
+_SIGNATURE = "c2lnbmF0dXJl"
 _ROLES = {"user": "user", "model": "assistant"}
 
 

@@ -66,8 +66,8 @@ def message_events(
             yield _event("content_block_delta", index=index, delta=signed)
         yield _event("content_block_stop", index=index)
     ended = {"stop_reason": _finish(answer), "stop_sequence": None}
-    made = 0 if answer.tokens is None else answer.tokens.completion
-    yield _event("message_delta", delta=ended, usage={"output_tokens": made})
+    # Running totals, of the input too.
+    yield _event("message_delta", delta=ended, usage=_usage(answer.tokens or Tokens(completion=0)))
 
 
 def message_error(status: int, text: str | None = None) -> bytes:
