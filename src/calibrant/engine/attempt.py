@@ -12,7 +12,7 @@ import random
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -73,6 +73,7 @@ class OpenStream(Struct, frozen=True):
     """What of it goes into the cache; null for nothing."""
 
 
+@final
 class Pause(Struct, frozen=True):
     """How long to wait before the next call."""
 

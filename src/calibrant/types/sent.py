@@ -17,7 +17,7 @@ _json = msgspec.json.Encoder().encode
 _keys = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-class SentMessage(Struct, frozen=True):
+class SentMessage(Struct, frozen=True, gc=False):
     """One message, or one item of those that became a message."""
 
     raw: bytes | None
@@ -26,7 +26,7 @@ class SentMessage(Struct, frozen=True):
     """Which message of the input it became; null for one that went into the system prompt."""
 
 
-class Sent(Struct, frozen=True):
+class Sent(Struct, frozen=True, gc=False):
     """One request."""
 
     dialect: Dialect
