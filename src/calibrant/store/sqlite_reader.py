@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import (
     EntryState,
-    Filter,
     Health,
     IncarnationBooks,
     MetricSeen,
@@ -26,7 +25,12 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
+from calibrant.store.dialect import SQLITE
 from calibrant.store.payload import unpack
+from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
+from calibrant.store.sql_query import demonstrated_sql, find_sql
+from calibrant.store.sqlite_functions import add_functions
+from calibrant.store.sqlite_search import SEARCH_BEHIND
 from calibrant.store.tables import (
     FEEDBACK,
     INFERENCE,
@@ -40,6 +44,7 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
+from calibrant.types.query import Aggregate, Query, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["SqliteReader"]
@@ -95,14 +100,34 @@ class SqliteReader:
             found |= {row.id: row for row in map(to_inference, self._all(query, some))}
         return tuple(found[wanted] for wanted in ids if wanted in found)
 
-    def find(self, which: Filter) -> tuple[InferenceRow, ...]:
+    def find(self, query: Query) -> tuple[InferenceRow, ...]:
         """See `base.Reader.find`."""
-        conditions, parameters = _conditions(which)
-        columns, tables = (_INFERENCE_WHOLE, _JOIN_DATA) if which.payloads else (_INFERENCE, "inferences")
-        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-        order = "DESC" if which.after is None else "ASC"
-        query = f"SELECT {columns} FROM {tables} {where}ORDER BY inferences.id {order} LIMIT ?"  # noqa: S608
-        return tuple(map(to_inference, self._all(query, (*parameters, which.limit))))
+        asked = find_sql(query, SQLITE, _INFERENCE_WHOLE if query.payloads else _INFERENCE)
+        return tuple(map(to_inference, self._all(asked.text, asked.parameters)))
+
+    def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
+        """See `base.Reader.aggregate`."""
+        statements = aggregate_sql(asked, SQLITE)
+        with self._moment() as connection:
+            sums, *durations = (
+                connection.execute(one.text, one.parameters).fetchall()
+                for one in (statements.sums, *statements.durations)
+            )
+        return to_tallies(asked, sums, durations)
+
+    def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `base.Reader.demonstrated`."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), _PAGE):
+            some = ids[start : start + _PAGE]
+            rows = self._all(demonstrated_sql(len(some)), some)
+            found |= {target: to_bytes(document) or b"" for target, document in rows}
+        return found
+
+    def search_behind(self) -> int:
+        """See `base.Reader.search_behind`."""
+        rows = self._all(SEARCH_BEHIND, ())
+        return max(int(rows[0][0]), 0)
 
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:
         """See `base.Reader.model_inferences`."""
@@ -194,16 +219,9 @@ class SqliteReader:
 
     def books(self) -> tuple[IncarnationBooks, ...]:
         """See `base.Reader.books`."""
-        with self._asked() as connection:
-            # One transaction, so that a frame is never seen in two places, or in none.
-            own = not connection.in_transaction
-            if own:
-                connection.execute("BEGIN")
-            try:
-                return _books(connection)
-            finally:
-                if own:
-                    connection.execute("ROLLBACK")
+        # So that a frame is never seen in two places, or in none.
+        with self._moment() as connection:
+            return _books(connection)
 
     def quarantined(
         self, *, state: EntryState | None = None, after: int = 0, limit: int = 100
@@ -250,6 +268,19 @@ class SqliteReader:
             return connection.execute(query, tuple(parameters)).fetchall()
 
     @contextmanager
+    def _moment(self) -> Generator[sqlite3.Connection]:
+        """Lend this thread's connection for several questions about one moment: in one transaction."""
+        with self._asked() as connection:
+            own = not connection.in_transaction
+            if own:
+                connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if own:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
     def _asked(self) -> Generator[sqlite3.Connection]:
         """Lend this thread's connection; what goes wrong is `StoreUnavailable`."""
         try:
@@ -292,6 +323,7 @@ class SqliteReader:
                     raise
                 sleep(_REOPEN_S)
             else:
+                add_functions(connection)
                 return connection
 
     def _file(self) -> tuple[int, int]:
@@ -311,21 +343,6 @@ class SqliteReader:
             if held.connection in self._open:
                 self._open.remove(held.connection)
         held.connection.close()
-
-
-def _conditions(which: Filter) -> tuple[list[str], list[Any]]:
-    wanted: dict[str, str | None] = {
-        "inferences.function_name = ?": which.function_name,
-        "inferences.variant_name = ?": which.variant_name,
-        "inferences.episode_id = ?": which.episode_id,
-        "inferences.id < ?": which.before,
-        "inferences.id > ?": which.after,
-        "inferences.status = ?": which.status,
-    }
-    conditions = [condition for condition, value in wanted.items() if value is not None]
-    if which.status is None and not which.include_failed:
-        conditions.append("inferences.status = 'ok'")
-    return conditions, [value for value in wanted.values() if value is not None]
 
 
 def _books(connection: sqlite3.Connection) -> tuple[IncarnationBooks, ...]:

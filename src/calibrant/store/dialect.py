@@ -1,0 +1,61 @@
+"""Where the SQL of SQLite and of PostgreSQL differs, as values. Pure.
+
+Statements are written with `?` for each parameter and hold no other question mark and no per cent sign, so that
+`Dialect.mark` can take its place. Fragments are templates: `{id}`, `{cost}` and so on stand for a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+__all__ = ["SQLITE", "Dialect", "Sql", "joined"]
+
+
+class Sql(NamedTuple):
+    """Text and the parameters of its marks, in their order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+class Dialect(Struct, frozen=True):
+    """What one engine says in its own way."""
+
+    mark: str
+    tag: str
+    """The value of the tag whose name is the one parameter; null where there is none. Of the column `{tags}`."""
+    bucket: str
+    """Unix milliseconds at which the interval of `{id}` begins; its one parameter is `minute`, `hour` and so on."""
+    cost: str
+    """The exact sum of the decimal text `{cost}`, as text."""
+    found: str
+    """Whether the search index may have an inference; its one parameter is what `searched` makes of the text."""
+    hits: str
+    """How often a text, the one parameter, occurs in `{input}` and `{output}`."""
+
+    def finished(self, sql: Sql) -> Sql:
+        """Return a statement with this engine's marks."""
+        return sql if self.mark == "?" else Sql(sql.text.replace("?", self.mark), sql.parameters)
+
+
+SQLITE = Dialect(
+    mark="?",
+    tag="(SELECT value FROM json_each({tags}) WHERE key = ?)",
+    bucket="calibrant_bucket({id}, ?)",
+    cost="calibrant_total({cost})",
+    found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
+    hits="calibrant_hits({input}, {output}, ?)",
+)
+"""The functions are in `sqlite_functions`."""
+
+
+def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
+    """Return pieces as one."""
+    held = list(pieces)
+    return Sql(
+        separator.join(piece.text for piece in held),
+        tuple(parameter for piece in held for parameter in piece.parameters),
+    )

@@ -1,0 +1,222 @@
+"""From a `Query` to SQL. Pure.
+
+Conditions are SQL's own three values: an unknown one is not true, and its contrary is unknown too. What is compared of
+a metric is the latest value for the inference or its episode, looked up in the index that has metric, target and id.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from calibrant.store.dialect import Dialect, Sql, joined
+from calibrant.store.search_text import folded, searched
+from calibrant.types.query import (
+    And,
+    BooleanMetric,
+    Comparison,
+    Demonstrated,
+    Filter,
+    FloatMetric,
+    MetricKey,
+    Not,
+    Or,
+    Order,
+    Query,
+    Tagged,
+    Time,
+)
+
+__all__ = ["conditions", "demonstrated_sql", "find_sql", "tables_of"]
+
+_TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
+_DATA = "inferences LEFT JOIN inference_data ON inference_data.seq = inferences.seq"
+_DEMONSTRATED = (
+    "EXISTS (SELECT 1 FROM feedback d WHERE d.metric_name = 'demonstration' AND d.target_id = inferences.id "
+    "AND d.kind = 'demonstration' AND d.linked = 1 AND d.document IS NOT NULL)"
+)
+_LATEST_MS = 2**48 - 1
+
+
+def find_sql(query: Query, dialect: Dialect, columns: str) -> Sql:
+    """Return the statement that answers a query.
+
+    Args:
+        query: What is asked.
+        dialect: Of which engine.
+        columns: What to select, of `inferences` and, where the query wants payloads, of `inference_data`.
+    """
+    where = joined(" AND ", conditions(query, dialect))
+    order = joined(", ", [_term(term, query, dialect) for term in _orders(query)])
+    tables = tables_of(query, payloads=query.payloads)
+    text = f"SELECT {columns} FROM {tables} WHERE {where.text} ORDER BY {order.text} LIMIT ? OFFSET ?"  # noqa: S608
+    return dialect.finished(Sql(text, (*where.parameters, *order.parameters, query.limit, query.offset)))
+
+
+def demonstrated_sql(number: int) -> str:
+    """Return the statement for the latest demonstrations of so many inferences, with `?` for each id."""
+    marks = ", ".join("?" * number)
+    return (
+        "SELECT d.target_id, d.document FROM feedback d WHERE d.metric_name = 'demonstration' "  # noqa: S608
+        f"AND d.target_id IN ({marks}) AND d.kind = 'demonstration' AND d.linked = 1 AND d.document IS NOT NULL "
+        "ORDER BY d.id"
+    )
+
+
+def tables_of(query: Query, *, payloads: bool) -> str:
+    """Return the tables that a query reads."""
+    return _DATA if payloads or query.text is not None else "inferences"
+
+
+def conditions(query: Query, dialect: Dialect) -> list[Sql]:
+    """Return what is asked of an inference; at least one condition."""
+    wanted = (
+        ("inferences.function_name = ?", query.function_name),
+        ("inferences.variant_name = ?", query.variant_name),
+        ("inferences.episode_id = ?", query.episode_id),
+        ("inferences.id < ?", query.before),
+        ("inferences.id > ?", query.after),
+        ("inferences.status = ?", query.status),
+    )
+    found = [Sql(text, (value,)) for text, value in wanted if value is not None]
+    if query.status is None and not query.include_failed:
+        found.append(Sql("inferences.status = 'ok'"))
+    if query.functions is not None:
+        found.append(_either([_named(pattern) for pattern in query.functions]))
+    if query.filters is not None:
+        found.append(_filter(query.filters, dialect))
+    if query.source == "demonstration":
+        found.append(Sql(_DEMONSTRATED))
+    if query.text is not None:
+        found += _text(query.text, dialect)
+    return found or [_TRUE]
+
+
+def _named(pattern: str) -> Sql:
+    if not pattern.endswith("*"):
+        return Sql("inferences.function_name = ?", (pattern,))
+    start = pattern[:-1]
+    return Sql("substr(inferences.function_name, 1, ?) = ?", (len(start), start)) if start else _TRUE
+
+
+def _filter(asked: Filter, dialect: Dialect) -> Sql:
+    match asked:
+        case And(children):
+            return _all([_filter(child, dialect) for child in children])
+        case Or(children):
+            return _either([_filter(child, dialect) for child in children])
+        case Not(child):
+            inner = _filter(child, dialect)
+            return Sql(f"(NOT {inner.text})", inner.parameters)
+        case BooleanMetric(metric, value):
+            return _compared(metric, "=", float(value))
+        case FloatMetric(metric, comparison, value):
+            return _compared(metric, comparison, value)
+        case Tagged(key, value, same):
+            text = f"coalesce({dialect.tag.format(tags='inferences.tags')} = ?, 1 = 0)"
+            return Sql(text if same else f"(NOT {text})", (key, value))
+        case Time(comparison, micros):
+            return _timed(comparison, micros)
+        case Demonstrated(has):
+            return Sql(_DEMONSTRATED if has else f"(NOT {_DEMONSTRATED})")
+        case _:
+            assert_never(asked)
+
+
+def _all(pieces: list[Sql]) -> Sql:
+    both = joined(" AND ", pieces)
+    return Sql(f"({both.text})", both.parameters) if pieces else Sql(f"({_TRUE.text})")
+
+
+def _either(pieces: list[Sql]) -> Sql:
+    one = joined(" OR ", pieces)
+    return Sql(f"({one.text})", one.parameters) if pieces else Sql(f"({_FALSE.text})")
+
+
+def _value(metric: MetricKey) -> Sql:
+    target = "inferences.id" if metric.level == "inference" else "inferences.episode_id"
+    text = (
+        f"(SELECT f.number FROM feedback f WHERE f.metric_name = ? AND f.target_id = {target} "  # noqa: S608
+        "AND f.number IS NOT NULL ORDER BY f.id DESC LIMIT 1)"
+    )
+    return Sql(text, (metric.name,))
+
+
+def _compared(metric: MetricKey, comparison: Comparison, value: float) -> Sql:
+    latest = _value(metric)
+    operator = "<>" if comparison == "!=" else comparison
+    return Sql(f"({latest.text} {operator} ?)", (*latest.parameters, value))
+
+
+def _timed(comparison: Comparison, micros: int) -> Sql:
+    # An id knows its millisecond; whole ids bound it, so that an index is used, whatever type ids have.
+    floor, ceiling = micros // 1000, -(-micros // 1000)
+    match comparison:
+        case "<":
+            return _until(ceiling)
+        case "<=":
+            return _until(floor + 1)
+        case ">":
+            return _since(floor + 1)
+        case ">=":
+            return _since(ceiling)
+        case "=":
+            return _all([_since(floor), _until(floor + 1)]) if floor == ceiling else _all([_FALSE])
+        case "!=":
+            return _either([_until(floor), _since(floor + 1)]) if floor == ceiling else _all([_TRUE])
+        case _:
+            assert_never(comparison)
+
+
+def _since(millis: int) -> Sql:
+    if millis > _LATEST_MS:
+        return Sql(f"({_FALSE.text})")
+    return Sql("(inferences.id >= ?)", (_first_id(millis),)) if millis > 0 else Sql(f"({_TRUE.text})")
+
+
+def _until(millis: int) -> Sql:
+    if millis > _LATEST_MS:
+        return Sql(f"({_TRUE.text})")
+    return Sql("(inferences.id < ?)", (_first_id(millis),)) if millis > 0 else Sql(f"({_FALSE.text})")
+
+
+def _first_id(millis: int) -> str:
+    digits = f"{millis:012x}"
+    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+
+
+def _text(wanted: str, dialect: Dialect) -> list[Sql]:
+    asked = searched(wanted)
+    known = [] if asked is None else [Sql(dialect.found, (asked,))]
+    hits = _hits(wanted, dialect)
+    return [*known, Sql(f"{hits.text} > 0", hits.parameters)]
+
+
+def _hits(wanted: str, dialect: Dialect) -> Sql:
+    text = dialect.hits.format(input="inference_data.input", output="inference_data.output")
+    return Sql(text, (folded(wanted),))
+
+
+def _orders(query: Query) -> tuple[Order, ...]:
+    if not query.order_by:
+        return (Order("time", descending=query.after is None),)
+    terms: list[Order] = []
+    for term in query.order_by:
+        terms.append(term)
+        if term.by == "time":
+            # Ids are one for each: nothing after them can matter.
+            return tuple(terms)
+    return (*terms, Order("time"))
+
+
+def _term(term: Order, query: Query, dialect: Dialect) -> Sql:
+    direction = "DESC" if term.descending else "ASC"
+    match term.by:
+        case "time":
+            return Sql(f"inferences.id {direction}")
+        case "metric":
+            value = _TRUE if term.metric is None else _value(term.metric)
+        case "relevance":
+            value = _TRUE if query.text is None else _hits(query.text, dialect)
+        case _:
+            assert_never(term.by)
+    return Sql(f"{value.text} {direction} NULLS LAST", value.parameters)
