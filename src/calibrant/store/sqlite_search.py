@@ -25,7 +25,7 @@ _FORGET = "INSERT INTO inference_text (inference_text, rowid, body) VALUES ('del
 
 
 def index_next(connection: sqlite3.Connection, limit: int) -> None:
-    """Put the text of the next inferences into the index, inside the caller's transaction; by rows and bytes bounded."""
+    """Put the text of the next inferences into the index, inside the caller's transaction; bounded by bytes too."""
     found: list[tuple[int, str]] = []
     size = last = 0
     for seq, status, given, made in connection.execute(_NEXT, (limit,)):
