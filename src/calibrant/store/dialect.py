@@ -33,6 +33,8 @@ class Dialect(Struct, frozen=True):
     """The exact sum of the decimal text `{cost}`, as text."""
     found: str
     """Whether the search index may have an inference; its one parameter is what `searched` makes of the text."""
+    page_index: str
+    """What has a look-up by function and id use the index of pages, whose part for one function is small."""
     hits: str
     """How often a text, the one parameter, occurs in `{input}` and `{output}`."""
 
@@ -47,6 +49,7 @@ SQLITE = Dialect(
     bucket="calibrant_bucket({id}, ?)",
     cost="calibrant_total({cost})",
     found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
+    page_index=" INDEXED BY inferences_page",
     hits="calibrant_hits({input}, {output}, ?)",
 )
 """The functions are in `sqlite_functions`."""

@@ -64,7 +64,7 @@ inferences = Table(
     _text("strategy", null=True),
     Index("inferences_episode", "episode_id"),
     Index("inferences_function", "function_name", "seq"),
-    Index("inferences_page", "function_name", "id", "status", "variant_name"),
+    Index("inferences_page", "function_name", "id", "status", "variant_name", "episode_id"),
     Index("inferences_running", "worker", sqlite_where=text("status = 'running'")),
 )
 

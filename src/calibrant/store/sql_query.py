@@ -6,7 +6,8 @@ a metric is the latest value for the inference or its episode, looked up in the 
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Iterator
+from typing import NamedTuple, assert_never
 
 from calibrant.store.dialect import Dialect, Sql, joined
 from calibrant.store.search_text import folded, searched
@@ -26,45 +27,147 @@ from calibrant.types.query import (
     Time,
 )
 
-__all__ = ["conditions", "demonstrated_sql", "find_sql", "tables_of"]
+__all__ = [
+    "Driver",
+    "by_time",
+    "conditions",
+    "demonstrated_sql",
+    "driver_of",
+    "edge_sql",
+    "find_sql",
+    "tables_of",
+]
 
 _TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
-_DATA = "inferences LEFT JOIN inference_data ON inference_data.seq = inferences.seq"
-_DEMONSTRATED = (
-    "EXISTS (SELECT 1 FROM feedback d WHERE d.metric_name = 'demonstration' AND d.target_id = inferences.id "
-    "AND d.kind = 'demonstration' AND d.linked = 1 AND d.document IS NOT NULL)"
-)
 _LATEST_MS = 2**48 - 1
+_JOINED = "inferences LEFT JOIN inference_data ON inference_data.seq = inferences.seq"
+_DEMONSTRATION = (
+    "{0}.metric_name = 'demonstration' AND {0}.kind = 'demonstration' AND {0}.linked = 1 AND {0}.document IS NOT NULL"
+)
+_DEMONSTRATED = f"EXISTS (SELECT 1 FROM feedback d WHERE d.target_id = inferences.id AND {_DEMONSTRATION.format('d')})"  # noqa: S608
 
 
-def find_sql(query: Query, dialect: Dialect, columns: str) -> Sql:
+def find_sql(query: Query, dialect: Dialect, columns: str, span: Sql = _TRUE, drive: Driver | None = None) -> Sql:
     """Return the statement that answers a query.
 
     Args:
         query: What is asked.
         dialect: Of which engine.
         columns: What to select, of `inferences` and, where the query wants payloads, of `inference_data`.
+        span: Another condition.
+        drive: Go through this feedback, and not through the inferences; the answer is the same.
     """
-    where = joined(" AND ", conditions(query, dialect))
-    order = joined(", ", [_term(term, query, dialect) for term in _orders(query)])
+    wanted = [*conditions(query, dialect), span]
+    orders = [_term(term, query, dialect) for term in _orders(query)]
     tables = tables_of(query, payloads=query.payloads)
+    if drive is not None:
+        wanted.append(drive.condition)
+        hint = dialect.page_index if query.function_name is not None else ""
+        if drive.ordered:
+            # In this order of the tables, which is that of the answer: nothing has to be sorted.
+            driven = f"feedback g CROSS JOIN inferences{hint}"
+            tables = tables.replace("inferences", driven, 1)
+            orders = [Sql(order.text.replace("inferences.id", "g.target_id"), order.parameters) for order in orders]
+    where, order = joined(" AND ", wanted), joined(", ", orders)
     text = f"SELECT {columns} FROM {tables} WHERE {where.text} ORDER BY {order.text} LIMIT ? OFFSET ?"  # noqa: S608
     return dialect.finished(Sql(text, (*where.parameters, *order.parameters, query.limit, query.offset)))
+
+
+def edge_sql(query: Query, dialect: Dialect, size: int) -> Sql:
+    """Return the statement for the id before which so many inferences come that a query has to look at."""
+    wanted = [
+        Sql(text, (value,))
+        for text, value in (
+            ("inferences.function_name = ?", query.function_name),
+            ("inferences.id < ?", query.before),
+            ("inferences.id > ?", query.after),
+        )
+        if value is not None
+    ]
+    where = joined(" AND ", wanted or [_TRUE])
+    order = _term(_orders(query)[0], query, dialect).text
+    text = f"SELECT inferences.id FROM inferences WHERE {where.text} ORDER BY {order} LIMIT 1 OFFSET ?"  # noqa: S608
+    return dialect.finished(Sql(text, (*where.parameters, size)))
+
+
+class Driver(NamedTuple):
+    """Feedback that every answer to a query has."""
+
+    condition: Sql
+    ordered: bool
+    """Each row of feedback leads to one inference, in the order of ids. Otherwise the condition lists episodes."""
+    count: Sql
+    """How many rows of feedback, counted up to the one parameter that is left to give."""
+
+
+def driver_of(query: Query) -> Driver | None:
+    """Return the feedback that every answer to a query has; null where none is known or the order is another.
+
+    Of an inference's own feedback before an episode's, which is not in the order of inferences.
+    """
+    if any(order.by != "time" for order in query.order_by[:1]):
+        return None
+    if query.source == "demonstration":
+        return _demonstrations()
+    found = [one for one in _conjuncts(query.filters) if isinstance(one, (BooleanMetric, FloatMetric, Demonstrated))]
+    drivers = [_drives(one) for one in found]
+    return min((one for one in drivers if one is not None), key=lambda one: not one.ordered, default=None)
+
+
+def by_time(query: Query) -> Order:
+    """Return the direction of a query that is ordered by time."""
+    return _orders(query)[0]
+
+
+def _conjuncts(asked: Filter | None) -> Iterator[Filter]:
+    if isinstance(asked, And):
+        for child in asked.children:
+            yield from _conjuncts(child)
+    elif asked is not None:
+        yield asked
+
+
+def _drives(asked: BooleanMetric | FloatMetric | Demonstrated) -> Driver | None:
+    if isinstance(asked, Demonstrated):
+        return _demonstrations() if asked.has else None
+    comparison = "=" if isinstance(asked, BooleanMetric) else asked.comparison
+    operator = "<>" if comparison == "!=" else comparison
+    matching = f"g.metric_name = ? AND g.number {operator} ?"
+    parameters = (asked.metric.name, float(asked.value))
+    count = Sql(f"SELECT count(*) FROM (SELECT 1 FROM feedback g WHERE {matching} LIMIT ?) n", parameters)  # noqa: S608
+    if asked.metric.level == "episode":
+        text = f"inferences.episode_id IN (SELECT g.target_id FROM feedback g WHERE {matching})"  # noqa: S608
+        return Driver(Sql(text, parameters), ordered=False, count=count)
+    text = f"{matching} AND inferences.id = g.target_id AND {_last('h.number IS NOT NULL')}"
+    return Driver(Sql(text, parameters), ordered=True, count=count)
+
+
+def _demonstrations() -> Driver:
+    matching = _DEMONSTRATION.format("g")
+    text = f"{matching} AND inferences.id = g.target_id AND {_last(_DEMONSTRATION.format('h'))}"
+    count = Sql(f"SELECT count(*) FROM (SELECT 1 FROM feedback g WHERE {matching} LIMIT ?) n")  # noqa: S608
+    return Driver(Sql(text), ordered=True, count=count)
+
+
+def _last(valid: str) -> str:
+    return (
+        "NOT EXISTS (SELECT 1 FROM feedback h WHERE h.metric_name = g.metric_name "  # noqa: S608
+        f"AND h.target_id = g.target_id AND h.id > g.id AND {valid})"
+    )
 
 
 def demonstrated_sql(number: int) -> str:
     """Return the statement for the latest demonstrations of so many inferences, with `?` for each id."""
     marks = ", ".join("?" * number)
     return (
-        "SELECT d.target_id, d.document FROM feedback d WHERE d.metric_name = 'demonstration' "  # noqa: S608
-        f"AND d.target_id IN ({marks}) AND d.kind = 'demonstration' AND d.linked = 1 AND d.document IS NOT NULL "
-        "ORDER BY d.id"
+        f"SELECT d.target_id, d.document FROM feedback d WHERE d.target_id IN ({marks}) "  # noqa: S608
+        f"AND {_DEMONSTRATION.format('d')} ORDER BY d.id"
     )
 
 
 def tables_of(query: Query, *, payloads: bool) -> str:
     """Return the tables that a query reads."""
-    return _DATA if payloads or query.text is not None else "inferences"
+    return _JOINED if payloads or query.text is not None else "inferences"
 
 
 def conditions(query: Query, dialect: Dialect) -> list[Sql]:

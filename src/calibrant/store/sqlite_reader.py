@@ -26,9 +26,10 @@ from calibrant.store.base import (
     TargetView,
 )
 from calibrant.store.dialect import SQLITE
+from calibrant.store.finding import find_rows
 from calibrant.store.payload import unpack
 from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
-from calibrant.store.sql_query import demonstrated_sql, find_sql
+from calibrant.store.sql_query import demonstrated_sql
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_search import SEARCH_BEHIND
 from calibrant.store.tables import (
@@ -102,8 +103,10 @@ class SqliteReader:
 
     def find(self, query: Query) -> tuple[InferenceRow, ...]:
         """See `base.Reader.find`."""
-        asked = find_sql(query, SQLITE, _INFERENCE_WHOLE if query.payloads else _INFERENCE)
-        return tuple(map(to_inference, self._all(asked.text, asked.parameters)))
+        columns = _INFERENCE_WHOLE if query.payloads else _INFERENCE
+        with self._moment() as connection:
+            rows = find_rows(query, SQLITE, columns, lambda one: connection.execute(*one).fetchall())
+        return tuple(map(to_inference, rows))
 
     def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
         """See `base.Reader.aggregate`."""

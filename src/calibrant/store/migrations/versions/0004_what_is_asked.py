@@ -11,7 +11,7 @@ depends_on = None
 
 _STATEMENTS = (
     # With the columns that pages are narrowed by, so that rows which are not shown are not read.
-    "CREATE INDEX inferences_page ON inferences (function_name, id, status, variant_name)",
+    "CREATE INDEX inferences_page ON inferences (function_name, id, status, variant_name, episode_id)",
     "CREATE INDEX feedback_latest ON feedback (metric_name, target_id, id, number)",
     """
     CREATE VIRTUAL TABLE inference_text USING fts5 (
