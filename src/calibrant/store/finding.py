@@ -51,12 +51,10 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask) -> Rows:
     if len(found) < wanted:
         rest = replace(query, offset=0, limit=wanted - len(found))
         used = driver if driver.ordered or _few(driver, dialect, ask) else None
-        if used is not None and used.ordered:
-            far = Sql(f"{far.text} AND g.target_id {'<' if descending else '>'} ?", (at, at))
         found = [*found, *ask(find_sql(rest, dialect, columns, far, used))]
     return found[query.offset :]
 
 
 def _few(driver: Driver, dialect: Dialect, ask: Ask) -> bool:
-    counted = ask(dialect.finished(Sql(driver.count.text, (*driver.count.parameters, _FEW + 1))))
+    counted = ask(dialect.finished(Sql(driver.counted.text, (*driver.counted.parameters, _FEW + 1))))
     return int(counted[0][0]) <= _FEW

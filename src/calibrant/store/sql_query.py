@@ -60,17 +60,21 @@ def find_sql(query: Query, dialect: Dialect, columns: str, span: Sql = _TRUE, dr
     wanted = [*conditions(query, dialect), span]
     orders = [_term(term, query, dialect) for term in _orders(query)]
     tables = tables_of(query, payloads=query.payloads)
+    if drive is not None and drive.ordered:
+        # In this order of the tables, which is that of the answer: nothing has to be sorted. What is asked of the id is
+        # asked of the target, or the engine may look for the inferences by a range of ids, and not one by one.
+        wanted, orders = ([_of_target(piece) for piece in pieces] for pieces in (wanted, orders))
+        hint = dialect.page_index if query.function_name is not None else ""
+        tables = tables.replace("inferences", f"feedback g CROSS JOIN inferences{hint}", 1)
     if drive is not None:
         wanted.append(drive.condition)
-        hint = dialect.page_index if query.function_name is not None else ""
-        if drive.ordered:
-            # In this order of the tables, which is that of the answer: nothing has to be sorted.
-            driven = f"feedback g CROSS JOIN inferences{hint}"
-            tables = tables.replace("inferences", driven, 1)
-            orders = [Sql(order.text.replace("inferences.id", "g.target_id"), order.parameters) for order in orders]
     where, order = joined(" AND ", wanted), joined(", ", orders)
     text = f"SELECT {columns} FROM {tables} WHERE {where.text} ORDER BY {order.text} LIMIT ? OFFSET ?"  # noqa: S608
     return dialect.finished(Sql(text, (*where.parameters, *order.parameters, query.limit, query.offset)))
+
+
+def _of_target(piece: Sql) -> Sql:
+    return Sql(piece.text.replace("inferences.id", "g.target_id"), piece.parameters)
 
 
 def edge_sql(query: Query, dialect: Dialect, size: int) -> Sql:
@@ -96,7 +100,7 @@ class Driver(NamedTuple):
     condition: Sql
     ordered: bool
     """Each row of feedback leads to one inference, in the order of ids. Otherwise the condition lists episodes."""
-    count: Sql
+    counted: Sql
     """How many rows of feedback, counted up to the one parameter that is left to give."""
 
 
@@ -137,16 +141,16 @@ def _drives(asked: BooleanMetric | FloatMetric | Demonstrated) -> Driver | None:
     count = Sql(f"SELECT count(*) FROM (SELECT 1 FROM feedback g WHERE {matching} LIMIT ?) n", parameters)  # noqa: S608
     if asked.metric.level == "episode":
         text = f"inferences.episode_id IN (SELECT g.target_id FROM feedback g WHERE {matching})"  # noqa: S608
-        return Driver(Sql(text, parameters), ordered=False, count=count)
+        return Driver(Sql(text, parameters), ordered=False, counted=count)
     text = f"{matching} AND inferences.id = g.target_id AND {_last('h.number IS NOT NULL')}"
-    return Driver(Sql(text, parameters), ordered=True, count=count)
+    return Driver(Sql(text, parameters), ordered=True, counted=count)
 
 
 def _demonstrations() -> Driver:
     matching = _DEMONSTRATION.format("g")
     text = f"{matching} AND inferences.id = g.target_id AND {_last(_DEMONSTRATION.format('h'))}"
     count = Sql(f"SELECT count(*) FROM (SELECT 1 FROM feedback g WHERE {matching} LIMIT ?) n")  # noqa: S608
-    return Driver(Sql(text), ordered=True, count=count)
+    return Driver(Sql(text), ordered=True, counted=count)
 
 
 def _last(valid: str) -> str:

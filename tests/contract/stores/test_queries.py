@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.support.records import begun, feedback, inference, inferred, model_in
 from tests.support.reference import Reference
 
 from calibrant.base.ids import id_millis, uuid7
+from calibrant.store import finding
 from calibrant.store.base import Batch, Entry
 from calibrant.store.frame import encode_frame, scan
 from calibrant.types.query import (
@@ -190,8 +192,11 @@ def test_any_query_is_answered_as_the_reference_answers_it(fresh, seed, data):
     rows, calls, judged = world(seed)
     events = stored(fresh(), [*(Inferred(row, ()) for row in rows), *judged])
     reference = Reference(rows, calls, [one.feedback for one in judged])
+    # How much is gone through before feedback is, where there is feedback to go through.
+    near, few = data.draw(st.tuples(st.sampled_from([0, 3, 10**6]), st.sampled_from([0, 10**6])))
     for query in data.draw(st.lists(queries([row.id for row in rows]), min_size=8, max_size=8)):
-        found = events.find(query)
+        with patch.multiple(finding, _NEAR=near, _FEW=few):
+            found = events.find(query)
         assert [row.id for row in found] == reference.find(query), query
         by_id = {row.id: row for row in rows}
         for row in found:
