@@ -35,6 +35,8 @@ class Dialect(Struct, frozen=True):
     """Whether the search index may have an inference; its one parameter is what `searched` makes of the text."""
     page_index: str
     """What has a look-up by function and id use the index of pages, whose part for one function is small."""
+    target: str
+    """`g.target_id`, of which the engine shall not conclude that what bounds it bounds the inference's id too."""
     hits: str
     """How often a text, the one parameter, occurs in `{input}` and `{output}`."""
 
@@ -50,6 +52,7 @@ SQLITE = Dialect(
     cost="calibrant_total({cost})",
     found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
     page_index=" INDEXED BY inferences_page",
+    target="+g.target_id",
     hits="calibrant_hits({input}, {output}, ?)",
 )
 """The functions are in `sqlite_functions`."""

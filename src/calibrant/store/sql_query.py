@@ -62,10 +62,11 @@ def find_sql(query: Query, dialect: Dialect, columns: str, span: Sql = _TRUE, dr
     tables = tables_of(query, payloads=query.payloads)
     if drive is not None and drive.ordered:
         # In this order of the tables, which is that of the answer: nothing has to be sorted. What is asked of the id is
-        # asked of the target, or the engine may look for the inferences by a range of ids, and not one by one.
+        # asked of the target, so that the range is the feedback's, and inferences are looked up one by one.
         wanted, orders = ([_of_target(piece) for piece in pieces] for pieces in (wanted, orders))
         hint = dialect.page_index if query.function_name is not None else ""
         tables = tables.replace("inferences", f"feedback g CROSS JOIN inferences{hint}", 1)
+        wanted.append(Sql(f"inferences.id = {dialect.target}"))
     if drive is not None:
         wanted.append(drive.condition)
     where, order = joined(" AND ", wanted), joined(", ", orders)
@@ -142,13 +143,13 @@ def _drives(asked: BooleanMetric | FloatMetric | Demonstrated) -> Driver | None:
     if asked.metric.level == "episode":
         text = f"inferences.episode_id IN (SELECT g.target_id FROM feedback g WHERE {matching})"  # noqa: S608
         return Driver(Sql(text, parameters), ordered=False, counted=count)
-    text = f"{matching} AND inferences.id = g.target_id AND {_last('h.number IS NOT NULL')}"
+    text = f"{matching} AND {_last('h.number IS NOT NULL')}"
     return Driver(Sql(text, parameters), ordered=True, counted=count)
 
 
 def _demonstrations() -> Driver:
     matching = _DEMONSTRATION.format("g")
-    text = f"{matching} AND inferences.id = g.target_id AND {_last(_DEMONSTRATION.format('h'))}"
+    text = f"{matching} AND {_last(_DEMONSTRATION.format('h'))}"
     count = Sql(f"SELECT count(*) FROM (SELECT 1 FROM feedback g WHERE {matching} LIMIT ?) n")  # noqa: S608
     return Driver(Sql(text), ordered=True, counted=count)
 
