@@ -1,7 +1,7 @@
 """`python -m bench.record.pages --rows 10_000_000`: pages out of many inferences, cold and warm.
 
-Each question is asked through `SqliteReader.find`, decoded rows and payloads included. Warm is the second time in a row;
-before a cold one the kernel forgets the file and the connection is new. Writes bench/results/pages-*.md and .json.
+Each question is asked through `SqliteReader.find`, decoded rows and payloads included. Warm is the second time in a
+row; before a cold one the kernel forgets the file and the connection is new. Writes bench/results/pages-*.md and .json.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> int:
 
 
 def _lanes(path: Path, turns: int) -> Iterator[tuple[str, float, Iterator[Query]]]:
-    rng = random.Random(11)  # noqa: S311
+    rng = random.Random(11)
     middles = _some_ids(path, rng, turns)
     names = list(SHARES)
 
@@ -76,8 +76,13 @@ def _lanes(path: Path, turns: int) -> Iterator[tuple[str, float, Iterator[Query]
             yield Query(function_name=names[turn % len(names)], limit=100, **fields)  # type: ignore[arg-type]
 
     yield "first page of a function", _PAGE_MS, each()
-    yield "a page in the middle", _PAGE_MS, (
-        Query(function_name=names[turn % len(names)], limit=100, before=middle) for turn, middle in enumerate(middles)
+    yield (
+        "a page in the middle",
+        _PAGE_MS,
+        (
+            Query(function_name=names[turn % len(names)], limit=100, before=middle)
+            for turn, middle in enumerate(middles)
+        ),
     )
     yield "last page of a function", _PAGE_MS, each(order_by=(Order("time", descending=False),))
     yield "first page of a variant", _PAGE_MS, each(variant_name="b")
@@ -91,7 +96,9 @@ def _lanes(path: Path, turns: int) -> Iterator[tuple[str, float, Iterator[Query]
 
 def _some_ids(path: Path, rng: random.Random, count: int) -> list[str]:
     reader = SqliteReader(path)
-    first, last = (reader.find(Query(limit=1, order_by=(Order("time", descending=way),)))[0].id for way in (False, True))
+    first, last = (
+        reader.find(Query(limit=1, order_by=(Order("time", descending=way),)))[0].id for way in (False, True)
+    )
     reader.close()
     low, high = (int(each.replace("-", "")[:12], 16) for each in (first, last))
     digits = [f"{rng.randrange(low, high):012x}" for _ in range(count)]
@@ -144,12 +151,16 @@ def _line(lane: Lane) -> str:
 
 def _table(lanes: list[Lane], rows: int, size: int, built: float) -> str:
     where = machine()
+    shares = ", ".join(f"{share:g}" for share in SHARES.values())
+    run = (
+        f"`python -m bench.record.pages --rows {rows}`; {where.cpu}, {where.cores} cores, Python {where.python}; "
+        f"the database has {size / 1e9:.1f} GB and was made in {built:.0f} s. Functions have the shares {shares}, "
+        "and are asked in turn. Goals are for both p95."
+    )
     lines = [
         f"# Pages of 100 out of {rows:,} inferences, SQLite: milliseconds",
         "",
-        f"`python -m bench.record.pages --rows {rows}`; {where.cpu}, {where.cores} cores, Python {where.python}; "
-        f"the database has {size / 1e9:.1f} GB and was made in {built:.0f} s. Functions have the shares "
-        f"{', '.join(f'{share:g}' for share in SHARES.values())} and are asked in turn. Goals are for both p95.",
+        run,
         "",
         "| question | rows | cold p50 | cold p95 | warm p50 | warm p95 | goal |",
         "|---|--:|--:|--:|--:|--:|---|",

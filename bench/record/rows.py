@@ -1,8 +1,9 @@
-"""Millions of inferences in `events.db`, written as fast as SQLite takes them: the tables and indexes are the real ones.
+"""Millions of inferences in `events.db`, as fast as SQLite takes them: the tables and indexes are the real ones.
 
 Five functions with the shares of `SHARES`, two variants each; one in fifty inferences failed. Every tenth inference has
-feedback on `correct` (four in five true), one in ten thousand on `flagged`, every twentieth episode on `stars`; an episode
-has four inferences. Rows of model calls are left out: no page reads them. Ids rise by 800 ms from one to the next.
+feedback on `correct` (four in five true), one in ten thousand on `flagged`, every twentieth episode on `stars`; an
+episode has four inferences. Rows of model calls are left out: no page reads them. From one to the next ids rise by
+800 ms.
 """
 
 from __future__ import annotations
@@ -98,11 +99,11 @@ def build(path: Path, rows: int, *, size: int, log: bool = True) -> None:
 
 
 def _insert(table: str, names: tuple[str, ...]) -> str:
-    return f"INSERT INTO {table} (seq, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"  # noqa: S608
+    return f"INSERT INTO {table} (seq, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"
 
 
 def _batches(rows: int, size: int) -> Iterator[tuple[int, list[Any], list[Any], list[FeedbackRow]]]:
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     vocabulary = words(rng)
     pack = Packer()
     bodies = []

@@ -3,7 +3,20 @@
 import shutil
 from contextlib import contextmanager
 
+from calibrant.store.base import Batch, Entry
+from calibrant.store.frame import encode_frame, scan
 from calibrant.store.sqlite import SqliteEvents
+
+
+def stored(events, records, *, segment="w.00000001.seg", first=1):
+    """Store records as one segment, make their texts known to searches, and return the store."""
+    buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, first))
+    frames = scan(buffer).frames
+    entries = tuple(Entry(record, frame) for record, frame in zip(records, frames, strict=True))
+    events.append(Batch("w", segment, 0, len(buffer), first + len(records) - 1, entries, at_ms=1))
+    while events.index_text(limit=50):
+        pass
+    return events
 
 
 @contextmanager

@@ -189,7 +189,7 @@ def conditions(query: Query, dialect: Dialect) -> list[Sql]:
     if query.status is None and not query.include_failed:
         found.append(Sql("inferences.status = 'ok'"))
     if query.functions is not None:
-        found.append(_either([_named(pattern) for pattern in query.functions]))
+        found.append(_seen(query.functions))
     if query.filters is not None:
         found.append(_filter(query.filters, dialect))
     if query.source == "demonstration":
@@ -199,11 +199,13 @@ def conditions(query: Query, dialect: Dialect) -> list[Sql]:
     return found or [_TRUE]
 
 
-def _named(pattern: str) -> Sql:
-    if not pattern.endswith("*"):
-        return Sql("inferences.function_name = ?", (pattern,))
-    start = pattern[:-1]
-    return Sql("substr(inferences.function_name, 1, ?) = ?", (len(start), start)) if start else _TRUE
+def _seen(patterns: tuple[str, ...]) -> Sql:
+    names = tuple(name for name in patterns if not name.endswith("*"))
+    starts = [pattern[:-1] for pattern in patterns if pattern.endswith("*")]
+    pieces = [Sql("substr(inferences.function_name, 1, ?) = ?", (len(start), start)) for start in starts]
+    if names:
+        pieces.append(Sql(f"inferences.function_name IN ({', '.join('?' * len(names))})", names))
+    return _TRUE if "" in starts else _either(pieces)
 
 
 def _filter(asked: Filter, dialect: Dialect) -> Sql:

@@ -52,6 +52,8 @@ __all__ = ["SqliteReader"]
 
 _PAGE = 500
 _REOPEN_S = 0.005
+_STEPS = 10_000
+"""Of SQLite's machine, between two looks at the clock: about a millisecond."""
 
 
 def _columns(table: str, names: Sequence[str]) -> str:
@@ -77,15 +79,17 @@ class _Held(NamedTuple):
 class SqliteReader:
     """Implements `base.Reader`. Each thread has its own connection."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 1.0) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = 1.0, patience_s: float = 30.0) -> None:
         """Open nothing yet.
 
         Args:
             path: The database file.
             busy_timeout_s: How long to wait for somebody's lock. Readers of a WAL database hardly ever do.
+            patience_s: How long a query or an aggregate may take.
         """
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self._patience_s = patience_s
         self._local = local()
         self._guard = Lock()
         self._open: list[sqlite3.Connection] = []
@@ -104,14 +108,14 @@ class SqliteReader:
     def find(self, query: Query) -> tuple[InferenceRow, ...]:
         """See `base.Reader.find`."""
         columns = _INFERENCE_WHOLE if query.payloads else _INFERENCE
-        with self._moment() as connection:
+        with self._bounded() as connection:
             rows = find_rows(query, SQLITE, columns, lambda one: connection.execute(*one).fetchall())
         return tuple(map(to_inference, rows))
 
     def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
         """See `base.Reader.aggregate`."""
         statements = aggregate_sql(asked, SQLITE)
-        with self._moment() as connection:
+        with self._bounded() as connection:
             sums, *durations = (
                 connection.execute(one.text, one.parameters).fetchall()
                 for one in (statements.sums, *statements.durations)
@@ -269,6 +273,23 @@ class SqliteReader:
     def _all(self, query: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._asked() as connection:
             return connection.execute(query, tuple(parameters)).fetchall()
+
+    @contextmanager
+    def _bounded(self) -> Generator[sqlite3.Connection]:
+        """Lend this thread's connection for questions that anybody may have put together; they end in time."""
+        late = monotonic() + self._patience_s
+        with self._moment() as connection:
+            connection.set_progress_handler(lambda: monotonic() > late, _STEPS)
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                raise StoreUnavailable(
+                    f"the question took longer than {self._patience_s:g} s and was given up; narrow it, such as by time"
+                ) from error
+            finally:
+                connection.set_progress_handler(None, 0)
 
     @contextmanager
     def _moment(self) -> Generator[sqlite3.Connection]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.support.homes import HOMES
+from tests.support.homes import HOMES, stored
 from tests.support.records import begun, feedback, inference, inferred, model_inference
 from tests.support.reference import Reference
 
@@ -45,16 +45,6 @@ COSTS = [None, "0", "0.1", "0.000000000000000000001", "123456789.123456789"]
 def fresh(request, tmp_path_factory):
     with HOMES[request.param](tmp_path_factory.mktemp("home")) as fresh:
         yield fresh
-
-
-def stored(events, records, *, segment="w.00000001.seg", first=1):
-    buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, first))
-    frames = scan(buffer).frames
-    entries = tuple(Entry(record, frame) for record, frame in zip(records, frames, strict=True))
-    events.append(Batch("w", segment, 0, len(buffer), first + len(records) - 1, entries, at_ms=1))
-    while events.index_text(limit=50):
-        pass
-    return events
 
 
 def id_at(rng, millis):

@@ -5,7 +5,7 @@ from unittest.mock import MagicMock
 
 import msgspec
 import pytest
-from tests.contract.stores.test_queries import stored
+from tests.support.homes import stored
 from tests.support.records import begun, feedback, inferred
 
 from calibrant.base.errors import InvalidRequest
