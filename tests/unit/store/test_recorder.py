@@ -301,3 +301,23 @@ def test_books_before_there_is_a_database_say_so(spool, path, reader):
     spooled(spool, inferred())
     with pytest.raises(StoreUnavailable, match="No such file"):
         accounting(Path(spool), reader)
+
+
+def test_texts_become_known_to_searches_while_there_is_little_to_do(spool, path, reader):
+    spooled(spool, *[inferred(input=b'"a needle"') for _ in range(250)])
+    recorder = opened(spool, path)
+    recorder.pass_once()
+    assert reader.search_behind() == 250
+    stop = threading.Event()
+    thread = threading.Thread(target=recorder.run, args=(stop,))
+    thread.start()
+    try:
+        for _ in range(500):
+            if not reader.search_behind():
+                break
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        thread.join(10)
+    recorder.close()
+    assert len(reader.find(Query(text="NEEDLE", limit=999))) == 250
