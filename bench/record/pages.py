@@ -57,7 +57,7 @@ def main() -> int:
             build(path, asked.rows, size=asked.payload)
         built = time.monotonic() - began
         lanes = [_measured(path, name, goal, list(queries)) for name, goal, queries in _lanes(path, asked.turns)]
-        text = _table(lanes, asked.rows, path.stat().st_size, built)
+        text = _table(lanes, asked.rows, asked.payload, path.stat().st_size, built)
     print(text)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     (_RESULTS / f"pages-{stamp}.md").write_text(text)
@@ -149,12 +149,13 @@ def _line(lane: Lane) -> str:
     return f"| {lane.name} | {lane.rows} | {cells} | {verdict} |"
 
 
-def _table(lanes: list[Lane], rows: int, size: int, built: float) -> str:
+def _table(lanes: list[Lane], rows: int, payload: int, size: int, built: float) -> str:
     where = machine()
     shares = ", ".join(f"{share:g}" for share in SHARES.values())
+    made = f" and was made in {built:.0f} s" if built > 1 else ""
     run = (
-        f"`python -m bench.record.pages --rows {rows}`; {where.cpu}, {where.cores} cores, Python {where.python}; "
-        f"the database has {size / 1e9:.1f} GB and was made in {built:.0f} s. Functions have the shares {shares}, "
+        f"`python -m bench.record.pages --rows {rows} --payload {payload}`; {where.cpu}, {where.cores} cores, "
+        f"Python {where.python}; the database has {size / 1e9:.1f} GB{made}. Functions have the shares {shares} "
         "and are asked in turn. Goals are for both p95."
     )
     lines = [

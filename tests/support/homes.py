@@ -8,12 +8,17 @@ from calibrant.store.frame import encode_frame, scan
 from calibrant.store.sqlite import SqliteEvents
 
 
-def stored(events, records, *, segment="w.00000001.seg", first=1):
-    """Store records as one segment, make their texts known to searches, and return the store."""
+def appended(events, records, *, segment="w.00000001.seg", first=1):
+    """Store records as one segment."""
     buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, first))
     frames = scan(buffer).frames
     entries = tuple(Entry(record, frame) for record, frame in zip(records, frames, strict=True))
     events.append(Batch("w", segment, 0, len(buffer), first + len(records) - 1, entries, at_ms=1))
+
+
+def stored(events, records, **place):
+    """Store records as one segment, make their texts known to searches, and return the store."""
+    appended(events, records, **place)
     while events.index_text(limit=50):
         pass
     return events

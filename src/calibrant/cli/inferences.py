@@ -67,7 +67,7 @@ def list_inferences(
         _print_list(found.rows)
     if found.behind:
         typer.echo(
-            f"The index of texts is behind by up to {found.behind} inferences; they were not searched.", err=True
+            f"The index of texts is behind by up to {found.behind} inferences; it may have overlooked them.", err=True
         )
 
 

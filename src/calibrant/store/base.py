@@ -220,7 +220,7 @@ class Reader(Protocol):
         ...
 
     def search_behind(self) -> int:
-        """Return how many inferences, at most, came after the last one that a search for text finds."""
+        """Return how many inferences, at most, a search for text may overlook, since the index is not so far yet."""
         ...
 
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:

@@ -52,8 +52,8 @@ _FLOOD_FRAMES = 64
 _FLOOD_S = 0.1
 """When so many come in one pass, more are let come together: in large transactions a row costs a third less."""
 _IDLE_S = 0.2
-_INDEX_ROWS = 100
-"""In one step, which takes some 30 ms: nobody who gave feedback waits longer than that for the recorder."""
+_INDEX_ROWS = 50
+"""In one step, which takes some 50 ms: nobody who gave feedback waits longer than that for the recorder."""
 _INDEX_PAUSE_S = 0.002
 _BACK_OFF_S = 0.1
 _BACK_OFF_MAX_S = 5.0

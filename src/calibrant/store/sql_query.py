@@ -7,7 +7,7 @@ a metric is the latest value for the inference or its episode, looked up in the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, assert_never
+from typing import Literal, NamedTuple, assert_never
 
 from calibrant.store.dialect import Dialect, Sql, joined
 from calibrant.store.search_text import folded, searched
@@ -47,7 +47,15 @@ _DEMONSTRATION = (
 _DEMONSTRATED = f"EXISTS (SELECT 1 FROM feedback d WHERE d.target_id = inferences.id AND {_DEMONSTRATION.format('d')})"  # noqa: S608
 
 
-def find_sql(query: Query, dialect: Dialect, columns: str, span: Sql = _TRUE, drive: Driver | None = None) -> Sql:
+def find_sql(
+    query: Query,
+    dialect: Dialect,
+    columns: str,
+    span: Sql = _TRUE,
+    *,
+    drive: Driver | None = None,
+    indexed: bool = True,
+) -> Sql:
     """Return the statement that answers a query.
 
     Args:
@@ -56,8 +64,10 @@ def find_sql(query: Query, dialect: Dialect, columns: str, span: Sql = _TRUE, dr
         columns: What to select, of `inferences` and, where the query wants payloads, of `inference_data`.
         span: Another condition.
         drive: Go through this feedback, and not through the inferences; the answer is the same.
+        indexed: Ask the index where a text may be. Without it every inference is looked at, also those that the index
+            does not have yet.
     """
-    wanted = [*conditions(query, dialect), span]
+    wanted = [*conditions(query, dialect, indexed=indexed), span]
     orders = [_term(term, query, dialect) for term in _orders(query)]
     tables = tables_of(query, payloads=query.payloads)
     if drive is not None and drive.ordered:
@@ -106,12 +116,10 @@ class Driver(NamedTuple):
 
 
 def driver_of(query: Query) -> Driver | None:
-    """Return the feedback that every answer to a query has; null where none is known or the order is another.
+    """Return the feedback that every answer to a query has; null where none is known.
 
-    Of an inference's own feedback before an episode's, which is not in the order of inferences.
+    An inference's own before an episode's, which is not in the order of inferences.
     """
-    if any(order.by != "time" for order in query.order_by[:1]):
-        return None
     if query.source == "demonstration":
         return _demonstrations()
     found = [one for one in _conjuncts(query.filters) if isinstance(one, (BooleanMetric, FloatMetric, Demonstrated))]
@@ -119,9 +127,12 @@ def driver_of(query: Query) -> Driver | None:
     return min((one for one in drivers if one is not None), key=lambda one: not one.ordered, default=None)
 
 
-def by_time(query: Query) -> Order:
-    """Return the direction of a query that is ordered by time."""
-    return _orders(query)[0]
+def by_time(query: Query) -> Literal["ASC", "DESC"] | None:
+    """Return the direction of a query that is ordered by time; null of another order."""
+    first = _orders(query)[0]
+    if first.by != "time":
+        return None
+    return "DESC" if first.descending else "ASC"
 
 
 def _conjuncts(asked: Filter | None) -> Iterator[Filter]:
@@ -175,7 +186,7 @@ def tables_of(query: Query, *, payloads: bool) -> str:
     return _JOINED if payloads or query.text is not None else "inferences"
 
 
-def conditions(query: Query, dialect: Dialect) -> list[Sql]:
+def conditions(query: Query, dialect: Dialect, *, indexed: bool = True) -> list[Sql]:
     """Return what is asked of an inference; at least one condition."""
     wanted = (
         ("inferences.function_name = ?", query.function_name),
@@ -195,7 +206,7 @@ def conditions(query: Query, dialect: Dialect) -> list[Sql]:
     if query.source == "demonstration":
         found.append(Sql(_DEMONSTRATED))
     if query.text is not None:
-        found += _text(query.text, dialect)
+        found += _text(query.text, dialect, indexed=indexed)
     return found or [_TRUE]
 
 
@@ -294,8 +305,8 @@ def _first_id(millis: int) -> str:
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
-def _text(wanted: str, dialect: Dialect) -> list[Sql]:
-    asked = searched(wanted)
+def _text(wanted: str, dialect: Dialect, *, indexed: bool) -> list[Sql]:
+    asked = searched(wanted) if indexed else None
     known = [] if asked is None else [Sql(dialect.found, (asked,))]
     hits = _hits(wanted, dialect)
     return [*known, Sql(f"{hits.text} > 0", hits.parameters)]

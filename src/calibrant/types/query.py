@@ -136,7 +136,7 @@ class Query(Struct, frozen=True):
     offset: int = 0
     filters: Filter | None = None
     text: str | None = None
-    """Occurs in the input or the output, upper or lower case: `store/search_text.py`. Only what is indexed is found."""
+    """Occurs in the input or the output, upper or lower case: `store/search_text.py`. What is indexed is found."""
     order_by: tuple[Order, ...] = ()
     """Empty is by time, the newest first. Ties go by id, the newest first."""
     source: OutputSource = "inference"

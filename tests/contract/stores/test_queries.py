@@ -9,14 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.support.homes import HOMES, stored
+from tests.support.homes import HOMES, appended, stored
 from tests.support.records import begun, feedback, inference, inferred, model_inference
 from tests.support.reference import Reference
 
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.store import finding
-from calibrant.store.base import Batch, Entry
-from calibrant.store.frame import encode_frame, scan
 from calibrant.types.query import (
     Aggregate,
     And,
@@ -185,7 +183,7 @@ def test_any_query_is_answered_as_the_reference_answers_it(fresh, seed, data):
     # How much is gone through before feedback is, where there is feedback to go through.
     near, few = data.draw(st.tuples(st.sampled_from([0, 3, 10**6]), st.sampled_from([0, 10**6])))
     for query in data.draw(st.lists(queries([row.id for row in rows]), min_size=8, max_size=8)):
-        with patch.multiple(finding, _NEAR=near, _FEW=few):
+        with patch.multiple(finding, _NEAR=near, _NEAR_TEXTS=near, _FEW=few):
             found = events.find(query)
         assert [row.id for row in found] == reference.find(query), query
         by_id = {row.id: row for row in rows}
@@ -238,21 +236,24 @@ def test_pages_stay_what_they_are_while_rows_arrive(fresh):
 
 def test_a_search_finds_what_is_indexed_and_says_how_much_is_not(fresh):
     events = fresh()
-    stored(events, [inferred(input=b'"A needle here"'), inferred()])
+    early = [inferred(input=b'"A needle here"'), inferred(), inferred()]
+    stored(events, early)
     assert events.search_behind() == 0
-    late = inferred(input=b'"another Needle"')
-    records = [late, begun(input=b'"an open needle"')]
-    buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, 10))
-    entries = tuple(Entry(record, frame) for record, frame in zip(records, scan(buffer).frames, strict=True))
-    events.append(Batch("w", "w.00000002.seg", 0, len(buffer), 11, entries, at_ms=1))
+    late, running = inferred(input=b'"another Needle"'), begun(input=b'"an open needle"')
+    appended(events, [late, running], segment="w.00000002.seg", first=10)
     asked = Query(text="NEEDLE", include_failed=True)
-    before = len(events.find(asked))
+    found = {early[0].inference.id, late.inference.id, running.inference.id}
+    # The newest are looked at in any case; of the others, those that are indexed.
+    assert {row.id for row in events.find(asked)} == found
+    with patch.object(finding, "_NEAR_TEXTS", 0):
+        others = {row.id for row in events.find(asked)} - {running.inference.id}
     behind = events.search_behind()
-    assert (before, behind) in ((1, 2), (2, 0))
+    assert (behind, others) in ((2, {early[0].inference.id}), (0, found - {running.inference.id}))
     while events.index_text(limit=1):
         pass
     assert events.search_behind() == 0
-    assert late.inference.id in [row.id for row in events.find(asked)]
+    with patch.object(finding, "_NEAR_TEXTS", 0):
+        assert {row.id for row in events.find(asked)} >= found - {running.inference.id}
 
 
 def test_a_stream_is_searched_once_it_has_ended(fresh):
