@@ -197,6 +197,7 @@ class _Tree:
             case shape.FloatMetricBody(name, value, comparison):
                 return FloatMetric(self._key(name, "float", path), comparison, value)
             case shape.TagBody(key, value, comparison):
+                checks.check_names([(path, key + value)])
                 return Tagged(checks.stored_name(key), value, same=comparison == "=")
             case shape.TimeBody(time, comparison):
                 return Time(comparison, (time - _EPOCH) // _MICRO)

@@ -128,6 +128,7 @@ def test_a_page_is_the_one_beside_its_cursor(cursor, direction, descending, back
         ({"offset": -1}, r"\$\.offset"),
         ({"search_query_experimental": ""}, r"\$\.search_query_experimental"),
         ({"function_name": "a\0"}, r"\$\.function_name"),
+        ({"filters": {"type": "tag", "key": "a", "value": "\0", "comparison_operator": "="}}, r"NUL .* `\$\.filters`"),
         ({"output_source": "other"}, r"\$\.output_source"),
     ],
 )
