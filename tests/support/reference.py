@@ -107,7 +107,7 @@ class Reference:
         return shown[-1] if shown else None
 
     def hits(self, query, row):
-        return text_of_payloads(row.input, row.output).count(query.text.lower())
+        return text_of_payloads(row.input, row.output).count(query.text.lower().replace("\0", " "))
 
     def compared(self, query, one, other):
         for term in query.order_by:

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.support.homes import HOMES, appended, stored
@@ -36,6 +36,11 @@ EPISODES = [f"019c8f00-0000-7000-8000-00000000000{number}" for number in range(4
 WORDS = ["Straße 12", 'quo"te', "naïve\nplan", "ÅNGSTRÖM", "aaaa", "100 %", "a_b", "ab", "\0x", "日本語の文"]
 METRICS = [MetricKey("correct", "inference"), MetricKey("rated", "inference"), MetricKey("solved", "episode")]
 TAGS = [{}, {"user": "1"}, {"user": "2", 'o"dd.[0]$': "é"}, {"": ""}]
+COMPARISONS = ["<", "<=", "=", ">", ">=", "!="]
+LEAVES = ["boolean", "boolean", "float", "tag", "shown", "time"]
+TIMES = [0, -1, 10**18, *(START_MS * 1000 + off for off in (0, 1, 999, 1000, 86_400_000_000 * 30))]
+TEXTS = [*WORDS, "straSSe", "STRASSE", "e 12", "TEXT", "user", "only", "12 e", "not json"]
+GROUPS = ["function", "variant", "model", "provider", "minute", "hour", "day", "week", "month"]
 COSTS = [None, "0", "0.1", "0.000000000000000000001", "123456789.123456789"]
 
 
@@ -50,9 +55,8 @@ def id_at(rng, millis):
     return f"{digits[:8]}-{digits[8:]}-7{rng.randrange(4096):03x}-8000-{rng.randrange(2**48):012x}"
 
 
-def world(seed):
-    """Some forty inferences with everything that a query can look at, from few enough values that they meet."""
-    rng = random.Random(seed)
+def world(rng):
+    """Some thirty inferences with everything that a query can look at, from few enough values that they meet."""
     rows, calls, judged = [], [], []
     for _ in range(rng.randrange(1, 60)):
         words = " ".join(rng.choices(WORDS, k=rng.randrange(3)))
@@ -119,102 +123,107 @@ def judgement(rng, rows):
     return feedback(target, id=at, metric_name=metric.name, level=metric.level, kind=kind, number=number)
 
 
-comparisons = st.sampled_from(["<", "<=", "=", ">", ">=", "!="])
-times = st.builds(
-    Time,
-    comparisons,
-    st.sampled_from([0, -1, 10**18, *(START_MS * 1000 + off for off in (0, 1, 999, 1000, 86_400_000_000 * 30))]),
-)
-leaves = (
-    st.builds(BooleanMetric, st.sampled_from(METRICS), st.booleans())
-    | st.builds(FloatMetric, st.sampled_from(METRICS), comparisons, st.sampled_from([-1.5, 0.0, 0.3, 0.5, 1e9]))
-    | st.builds(
-        Tagged, st.sampled_from(["user", 'o"dd.[0]$', "", "none"]), st.sampled_from(["1", "é", ""]), st.booleans()
-    )
-    | st.builds(Demonstrated, st.booleans())
-    | times
-)
-filters = st.recursive(
-    leaves,
-    lambda inner: (
-        st.builds(Not, inner)
-        | st.builds(And, st.lists(inner, max_size=3).map(tuple))
-        | st.builds(Or, st.lists(inner, max_size=3).map(tuple))
-    ),
-    max_leaves=6,
-)
-orders = st.builds(Order, st.sampled_from(["time", "metric", "relevance"]), st.booleans(), st.sampled_from(METRICS))
-texts = st.sampled_from([None, None, *WORDS, "straSSe", "STRASSE", "e 12", "TEXT", "user", "only", "12 e", "not json"])
+def a_filter(rng, depth=0):
+    """A tree of filters; near its root there are often those that feedback can answer."""
+    kind = rng.choice(["and", "or", "not", *LEAVES] if depth < 3 else LEAVES)
+    match kind:
+        case "and" | "or":
+            children = tuple(a_filter(rng, depth + 1) for _ in range(rng.choice([0, 1, 2, 2, 3])))
+            return And(children) if kind == "and" else Or(children)
+        case "not":
+            return Not(a_filter(rng, depth + 1))
+        case "boolean":
+            return BooleanMetric(rng.choice(METRICS), rng.random() < 0.5)
+        case "float":
+            return FloatMetric(rng.choice(METRICS), rng.choice(COMPARISONS), rng.choice([-1.5, 0.0, 0.3, 0.5, 1e9]))
+        case "tag":
+            key = rng.choice(["user", 'o"dd.[0]$', "", "none"])
+            return Tagged(key, rng.choice(["1", "é", ""]), rng.random() < 0.5)
+        case "shown":
+            return Demonstrated(rng.random() < 0.5)
+    return Time(rng.choice(COMPARISONS), rng.choice(TIMES))
 
 
-@st.composite
-def queries(draw, ids):
-    text = draw(texts)
-    order_by = draw(st.lists(orders, max_size=2))
+def a_query(rng, rows):
+    """A query that is narrow in one way or two, and wide in all others."""
+    text = rng.choice(TEXTS) if rng.random() < 0.3 else None
+    by = ["time", "metric", "metric"] if text is None else ["time", "metric", "relevance"]
+    orders = [
+        Order(rng.choice(by), rng.random() < 0.5, rng.choice(METRICS)) for _ in range(rng.choice([0, 0, 1, 1, 2]))
+    ]
+
+    def maybe(chance, *values):
+        return rng.choice(values) if rng.random() < chance else None
+
     return Query(
-        function_name=draw(st.sampled_from([None, "draft", "extract", "nobody"])),
-        variant_name=draw(st.sampled_from([None, None, "a"])),
-        episode_id=draw(st.sampled_from([None, None, EPISODES[0]])),
-        status=draw(st.sampled_from([None, None, "error", "ok"])),
-        include_failed=draw(st.booleans()),
-        before=draw(st.sampled_from([None, None, *ids])),
-        after=draw(st.sampled_from([None, None, *ids])),
-        limit=draw(st.integers(1, 30)),
-        offset=draw(st.sampled_from([0, 0, 3])),
-        filters=draw(st.none() | filters),
+        function_name=maybe(0.4, "draft", "extract", "nobody"),
+        variant_name=maybe(0.2, "a"),
+        episode_id=maybe(0.2, EPISODES[0]),
+        status=maybe(0.2, "error", "ok"),
+        include_failed=rng.random() < 0.5,
+        before=maybe(0.2, *(row.id for row in rows)),
+        after=maybe(0.2, *(row.id for row in rows)),
+        limit=rng.choice([1, 3, 10, 100]),
+        offset=rng.choice([0, 0, 3]),
+        filters=a_filter(rng) if rng.random() < 0.6 else None,
         text=text,
-        order_by=tuple(order for order in order_by if order.by != "relevance" or text is not None),
-        source=draw(st.sampled_from(["inference", "none", "demonstration"])),
-        functions=draw(st.sampled_from([None, None, (), ("draft",), ("dra*", "nobody"), ("*",)])),
-        payloads=draw(st.booleans()),
+        order_by=tuple(orders),
+        source=rng.choice(["inference", "inference", "none", "demonstration"]),
+        functions=maybe(0.2, (), ("draft",), ("dra*", "nobody"), ("*",)),
+        payloads=rng.random() < 0.5,
     )
 
 
-groups = st.sampled_from(["function", "variant", "model", "provider", "minute", "hour", "day", "week", "month"])
-SLOW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def an_aggregate(rng, rows):
+    return Aggregate(
+        where=a_query(rng, rows),
+        by=tuple(rng.sample(GROUPS, k=rng.randrange(4))),
+        model_name=rng.choice([None, None, "small"]),
+        provider_name=rng.choice([None, None, "q"]),
+        quantiles=rng.choice([(), (0.5,), (0.001, 0.25, 0.5, 0.9, 1.0)]),
+    )
 
 
-@given(st.integers(0, 2**32), st.data())
-@SLOW
-def test_any_query_is_answered_as_the_reference_answers_it(fresh, seed, data):
-    rows, calls, judged = world(seed)
+MANY = settings(max_examples=25, deadline=None)
+
+
+@given(st.integers(0, 2**64))
+@MANY
+def test_any_query_is_answered_as_the_reference_answers_it(fresh, seed):
+    rng = random.Random(seed)
+    rows, calls, judged = world(rng)
     events = stored(fresh(), [*(Inferred(row, ()) for row in rows), *judged])
     reference = Reference(rows, calls, [one.feedback for one in judged])
-    # How much is gone through before feedback is, where there is feedback to go through.
-    near, few = data.draw(st.tuples(st.sampled_from([0, 3, 10**6]), st.sampled_from([0, 10**6])))
-    for query in data.draw(st.lists(queries([row.id for row in rows]), min_size=8, max_size=8)):
+    by_id = {row.id: row for row in rows}
+    for _ in range(50):
+        query = a_query(rng, rows)
+        # How much is gone through before feedback or the index is.
+        near, few = rng.choice([0, 3, 10**6]), rng.choice([0, 10**6])
         with patch.multiple(finding, _NEAR=near, _NEAR_TEXTS=near, _FEW=few):
             found = events.find(query)
-        assert [row.id for row in found] == reference.find(query), query
-        by_id = {row.id: row for row in rows}
+        assert [row.id for row in found] == reference.find(query), (query, near, few)
         for row in found:
             wanted = by_id[row.id] if query.payloads else bare(by_id[row.id])
             assert replace(row, worker="") == wanted
-        shown = {row.id: reference.demonstration(row) for row in rows}
-        assert events.demonstrated(list(shown)) == {key: made for key, made in shown.items() if made is not None}
+    shown = {row.id: reference.demonstration(row) for row in rows}
+    assert events.demonstrated(list(shown)) == {key: made for key, made in shown.items() if made is not None}
 
 
 def bare(row):
     return replace(row, input=None, output=None, inference_params=None, tool_params=None, output_schema=None)
 
 
-@given(st.integers(0, 2**32), st.data())
-@SLOW
-def test_any_aggregate_is_what_the_reference_adds_up(fresh, seed, data):
-    rows, calls, judged = world(seed)
+@given(st.integers(0, 2**64))
+@MANY
+def test_any_aggregate_is_what_the_reference_adds_up(fresh, seed):
+    rng = random.Random(seed)
+    rows, calls, judged = world(rng)
     by_owner = {row.id: tuple(one for one in calls if one.inference_id == row.id) for row in rows}
     events = stored(fresh(), [*(Inferred(row, by_owner[row.id]) for row in rows), *judged])
     reference = Reference(rows, calls, [one.feedback for one in judged])
-    asked = st.builds(
-        Aggregate,
-        where=queries([row.id for row in rows]),
-        by=st.lists(groups, max_size=3, unique=True).map(tuple),
-        model_name=st.sampled_from([None, None, "small"]),
-        provider_name=st.sampled_from([None, None, "q"]),
-        quantiles=st.sampled_from([(), (0.5,), (0.001, 0.5, 0.9, 1.0)]),
-    )
-    for one in data.draw(st.lists(asked, min_size=8, max_size=8)):
-        assert events.aggregate(one) == reference.aggregate(one), one
+    for _ in range(30):
+        asked = an_aggregate(rng, rows)
+        assert events.aggregate(asked) == reference.aggregate(asked), asked
 
 
 def test_pages_stay_what_they_are_while_rows_arrive(fresh):
