@@ -2,7 +2,8 @@
 
 The text is every string in the input, but for those that name a type or a role, and the same of the output, of which
 only `raw` counts where it is a JSON function's. It is compared in lower case. A search finds any part of it, however
-short: it is found where the index has all the triples of its characters and the text really holds it.
+short: it is found where the index has all the triples of its characters and the text really holds it. An entry of the
+index is taken out by the text that it was made of, so whoever changes what the text is has to make the index anew.
 """
 
 from __future__ import annotations
