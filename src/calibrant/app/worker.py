@@ -23,6 +23,7 @@ from calibrant.app.options import Options
 from calibrant.app.outbound import client_settings
 from calibrant.app.prices import read_prices
 from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
+from calibrant.app.questions import RecordQuestions
 from calibrant.app.targets import RecordTargets
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
@@ -40,6 +41,7 @@ from calibrant.server.batches import BatchDesk
 from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
+from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keyring import Keyring
 from calibrant.server.keys import KeyDesk
 from calibrant.server.routes import Router
@@ -99,6 +101,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
     published = options.run_dir / f"{name}.metrics"
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     reader = closing.enter_context(contextlib.closing(SqliteReader(options.database_path)))
+    questions = closing.enter_context(contextlib.closing(RecordQuestions(reader)))
     targets = closing.enter_context(contextlib.closing(RecordTargets(reader, options.spool_dir)))
     settings = client_settings(config, settings_from_environ(environ).proxies)
     client = Client(settings=settings)
@@ -139,7 +142,8 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         catalogue=desk.catalogue,
         waiting_files=files.waiting,
     )
-    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake))
+    recorded = InferenceDesk(engine, questions if spool is not None else None)
+    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake), recorded)
     stop = stop_signal()
     noted = await _note(spool, config)
     await server.start(socket.socket(fileno=options.listen_fd))
@@ -210,7 +214,9 @@ def _access(catalogue: SqliteCatalogue, engine: Engine, closing: AsyncExitStack)
     return Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
 
 
-def _server(engine: Engine, host: Host, gate: Gate | None, desk: KeyDesk, batches: BatchDesk) -> Server:
+def _server(
+    engine: Engine, host: Host, gate: Gate | None, desk: KeyDesk, batches: BatchDesk, recorded: InferenceDesk
+) -> Server:
     gateway = engine.config.gateway
 
     def failed(error: BaseException, request: HttpRequest | None) -> None:
@@ -224,7 +230,7 @@ def _server(engine: Engine, host: Host, gate: Gate | None, desk: KeyDesk, batche
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host, desk, batches), gateway.base_path),
+        Router(routes(engine, host, desk, batches, recorded), gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,

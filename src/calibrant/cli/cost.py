@@ -8,6 +8,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.moments import millis
 
 if TYPE_CHECKING:
     from calibrant.app.costs import Span
@@ -84,19 +85,4 @@ def recompute(
 def _span(since: str | None, until: str | None) -> Span:
     from calibrant.app.costs import Span
 
-    return Span(_millis("--since", since), _millis("--until", until))
-
-
-def _millis(flag: str, text: str | None) -> int | None:
-    from datetime import UTC, datetime
-
-    from calibrant.base.errors import ConfigError
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{flag}: {text!r} is no date; write 2026-11-28 or 2026-11-28T07:30:00Z") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return int(moment.timestamp() * 1000)
+    return Span(millis("--since", since), millis("--until", until))

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from calibrant.base.errors import CalibrantError
-from calibrant.cli import cache, check, cost, demo, gateway, key, recorder, spool, stats, up, version
+from calibrant.cli import cache, check, cost, demo, gateway, inferences, key, recorder, spool, stats, up, version
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,7 @@ app.command("version")(version.version)
 app.add_typer(key.app, name="key")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")
+app.add_typer(inferences.app, name="inferences")
 app.add_typer(cache.app, name="cache")
 app.add_typer(demo.app, name="demo")
 

@@ -12,6 +12,7 @@ from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
 from calibrant.server.inference import MESSAGES, NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, count_handler, inference_handler
+from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
 from calibrant.server.object_storage import object_handler
@@ -28,10 +29,17 @@ ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 """`admin` opens every route; these are opened by nothing else."""
 
 
-def routes(engine: Engine, host: Host, desk: KeyDesk | None = None, batches: BatchDesk | None = None) -> list[Route]:
+def routes(
+    engine: Engine,
+    host: Host,
+    desk: KeyDesk | None = None,
+    batches: BatchDesk | None = None,
+    recorded: InferenceDesk | None = None,
+) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
     batches = batches or BatchDesk(engine, None, lambda: None)
+    recorded = recorded or InferenceDesk(engine, None)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
@@ -50,6 +58,8 @@ def routes(engine: Engine, host: Host, desk: KeyDesk | None = None, batches: Bat
         Route("POST", "/v1/messages", inference_handler(engine, MESSAGES), _MESSAGES, "anthropic", INFERENCE),
         Route("POST", "/v1/messages/count_tokens", count_handler(engine), _COUNT, "anthropic", INFERENCE),
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
+        Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
+        Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),

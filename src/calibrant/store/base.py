@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
+from calibrant.types.query import Aggregate, Query, Tally
 from calibrant.types.rows import (
     FeedbackKind,
     FeedbackRow,
@@ -32,7 +33,6 @@ __all__ = [
     "Entry",
     "EntryState",
     "Events",
-    "Filter",
     "Health",
     "IncarnationBooks",
     "MetricSeen",
@@ -160,23 +160,6 @@ class TargetView(Struct, frozen=True):
     tool_params: bytes | None
 
 
-class Filter(Struct, frozen=True):
-    """Which inferences. Failed and unfinished ones are left out unless asked for."""
-
-    function_name: str | None = None
-    variant_name: str | None = None
-    episode_id: str | None = None
-    status: RowStatus | None = None
-    """Just these; overrides `include_failed`."""
-    include_failed: bool = False
-    before: str | None = None
-    """Ids smaller than this one."""
-    after: str | None = None
-    """Ids greater than this one; the page is then the oldest of them."""
-    limit: int = 20
-    payloads: bool = True
-
-
 class Outcome(Struct, frozen=True, array_like=True):
     """One inference as statistics see it."""
 
@@ -224,8 +207,20 @@ class Reader(Protocol):
         """Return the inferences of these ids, whatever their status, in the order asked; unknown ids are left out."""
         ...
 
-    def find(self, which: Filter) -> tuple[InferenceRow, ...]:
-        """Return a page of inferences: the newest first, or with `after` the oldest first."""
+    def find(self, query: Query) -> tuple[InferenceRow, ...]:
+        """Return a page of inferences: in the order asked; without one the newest first, or with `after` the oldest."""
+        ...
+
+    def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
+        """Return what inferences, or calls of models, add up to in each group, by key."""
+        ...
+
+    def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the latest demonstration of each of these inferences that has one, as JSON."""
+        ...
+
+    def search_behind(self) -> int:
+        """Return how many inferences, at most, a search for text may overlook, since the index is not so far yet."""
         ...
 
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:
@@ -315,6 +310,17 @@ class Events(Reader, Protocol):
 
     def mark(self, entry_id: int, state: EntryState, reason: str | None = None) -> bool:
         """Change the state of a quarantined entry; a dropped one loses its bytes. False when there is no such entry."""
+        ...
+
+    def index_text(self, *, limit: int) -> int:
+        """Make the text of the next inferences known to searches, in order of arrival.
+
+        Args:
+            limit: Look at so many, at most.
+
+        Returns:
+            How many are left; 0 where the engine needs no such step.
+        """
         ...
 
     def used_bytes(self) -> int:

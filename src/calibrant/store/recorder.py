@@ -52,6 +52,9 @@ _FLOOD_FRAMES = 64
 _FLOOD_S = 0.1
 """When so many come in one pass, more are let come together: in large transactions a row costs a third less."""
 _IDLE_S = 0.2
+_INDEX_ROWS = 50
+"""In one step, which takes some 50 ms: nobody who gave feedback waits longer than that for the recorder."""
+_INDEX_PAUSE_S = 0.002
 _BACK_OFF_S = 0.1
 _BACK_OFF_MAX_S = 5.0
 _PUBLISH_S = 0.1
@@ -147,6 +150,8 @@ class Recorder:
                 done = self.pass_once(stop)
                 failures = 0
                 delay = _pause(done.frames, delay)
+                if done.frames < _FLOOD_FRAMES and self._index_text():
+                    delay = min(delay, _INDEX_PAUSE_S)
             except StoreUnavailable as error:
                 failures += 1
                 self._note_trouble(error.message)
@@ -335,6 +340,10 @@ class Recorder:
             self._next_sweep = now + _SWEEP_S
             if blobs is not None:
                 self._next_blobs = now + _SWEEP_BLOBS_S
+
+    def _index_text(self) -> bool:
+        """Make a few more inferences known to searches; return whether there are more to come."""
+        return self._events.index_text(limit=_INDEX_ROWS) > 0
 
     def _note_recovery(self) -> None:
         if self._store_error:

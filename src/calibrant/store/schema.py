@@ -7,7 +7,7 @@ Columns of type `_Packed` hold what `payload.Packer` made.
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
+from sqlalchemy import CheckConstraint, Column, Double, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 __all__ = ["metadata"]
 
@@ -64,6 +64,7 @@ inferences = Table(
     _text("strategy", null=True),
     Index("inferences_episode", "episode_id"),
     Index("inferences_function", "function_name", "seq"),
+    Index("inferences_page", "function_name", "id", "status", "variant_name", "episode_id"),
     Index("inferences_running", "worker", sqlite_where=text("status = 'running'")),
 )
 
@@ -138,7 +139,16 @@ feedback = Table(
     _text("key_id", null=True),
     _integer("linked"),
     Index("feedback_target", "target_id"),
+    Index("feedback_latest", "metric_name", "target_id", "id", "number"),
 )
+
+text_index = Table(
+    "text_index",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
+    _integer("seq"),
+)
+"""How far the index of texts is; the index itself is the virtual table `inference_text`."""
 
 config_snapshots = Table(
     "config_snapshots",

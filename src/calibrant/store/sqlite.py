@@ -20,8 +20,10 @@ from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState
 from calibrant.store.frame import frame_bytes
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
+from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
+from calibrant.store.sqlite_search import SEARCH_BEHIND, forget_text, index_next
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]
@@ -135,6 +137,12 @@ class SqliteEvents(SqliteReader):
             )
             return done.rowcount == 1
 
+    def index_text(self, *, limit: int) -> int:
+        """See `base.Events.index_text`."""
+        with self._transaction() as connection:
+            index_next(connection, limit)
+            return max(int(connection.execute(SEARCH_BEHIND).fetchone()[0]), 0)
+
     def used_bytes(self) -> int:
         """See `base.Events.used_bytes`."""
         with self._asked() as connection:
@@ -240,6 +248,7 @@ class SqliteEvents(SqliteReader):
         )
         try:
             migrate_sqlite(connection, self.path)
+            add_functions(connection)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -269,8 +278,18 @@ def _drop_head(connection: sqlite3.Connection, data: str, owner: str, limit: int
         (limit,),
     ).fetchall()
     old = [(seq,) for seq, row in rows if before_ms is None or row is None or id_millis(row) < before_ms]
+    if owner == "inferences":
+        _forget_texts(connection, old)
     connection.executemany(f"DELETE FROM {data} WHERE seq = ?", old)  # noqa: S608
     return len(old)
+
+
+def _forget_texts(connection: sqlite3.Connection, dropped: Sequence[tuple[int]]) -> None:
+    query = (
+        "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
+        "WHERE i.seq = ?"
+    )
+    forget_text(connection, [row for each in dropped for row in connection.execute(query, each)])
 
 
 def _quarantine_parameters(batch: Batch, refused: dict[int, str]) -> list[Sequence[object]]:

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import (
     EntryState,
-    Filter,
     Health,
     IncarnationBooks,
     MetricSeen,
@@ -26,7 +25,13 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
+from calibrant.store.dialect import SQLITE
+from calibrant.store.finding import find_rows
 from calibrant.store.payload import unpack
+from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
+from calibrant.store.sql_query import demonstrated_sql
+from calibrant.store.sqlite_functions import add_functions
+from calibrant.store.sqlite_search import SEARCH_BEHIND
 from calibrant.store.tables import (
     FEEDBACK,
     INFERENCE,
@@ -40,12 +45,15 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
+from calibrant.types.query import Aggregate, Query, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["SqliteReader"]
 
 _PAGE = 500
 _REOPEN_S = 0.005
+_STEPS = 10_000
+"""Of SQLite's machine, between two looks at the clock: about a millisecond."""
 
 
 def _columns(table: str, names: Sequence[str]) -> str:
@@ -71,15 +79,17 @@ class _Held(NamedTuple):
 class SqliteReader:
     """Implements `base.Reader`. Each thread has its own connection."""
 
-    def __init__(self, path: Path, *, busy_timeout_s: float = 1.0) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = 1.0, patience_s: float = 30.0) -> None:
         """Open nothing yet.
 
         Args:
             path: The database file.
             busy_timeout_s: How long to wait for somebody's lock. Readers of a WAL database hardly ever do.
+            patience_s: How long a query or an aggregate may take.
         """
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self._patience_s = patience_s
         self._local = local()
         self._guard = Lock()
         self._open: list[sqlite3.Connection] = []
@@ -95,14 +105,36 @@ class SqliteReader:
             found |= {row.id: row for row in map(to_inference, self._all(query, some))}
         return tuple(found[wanted] for wanted in ids if wanted in found)
 
-    def find(self, which: Filter) -> tuple[InferenceRow, ...]:
+    def find(self, query: Query) -> tuple[InferenceRow, ...]:
         """See `base.Reader.find`."""
-        conditions, parameters = _conditions(which)
-        columns, tables = (_INFERENCE_WHOLE, _JOIN_DATA) if which.payloads else (_INFERENCE, "inferences")
-        where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-        order = "DESC" if which.after is None else "ASC"
-        query = f"SELECT {columns} FROM {tables} {where}ORDER BY inferences.id {order} LIMIT ?"  # noqa: S608
-        return tuple(map(to_inference, self._all(query, (*parameters, which.limit))))
+        columns = _INFERENCE_WHOLE if query.payloads else _INFERENCE
+        with self._bounded() as connection:
+            rows = find_rows(query, SQLITE, columns, lambda one: connection.execute(*one).fetchall())
+        return tuple(map(to_inference, rows))
+
+    def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
+        """See `base.Reader.aggregate`."""
+        statements = aggregate_sql(asked, SQLITE)
+        with self._bounded() as connection:
+            sums, *durations = (
+                connection.execute(one.text, one.parameters).fetchall()
+                for one in (statements.sums, *statements.durations)
+            )
+        return to_tallies(asked, sums, durations)
+
+    def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `base.Reader.demonstrated`."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), _PAGE):
+            some = ids[start : start + _PAGE]
+            rows = self._all(demonstrated_sql(len(some)), some)
+            found |= {target: to_bytes(document) or b"" for target, document in rows}
+        return found
+
+    def search_behind(self) -> int:
+        """See `base.Reader.search_behind`."""
+        rows = self._all(SEARCH_BEHIND, ())
+        return max(int(rows[0][0]), 0)
 
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:
         """See `base.Reader.model_inferences`."""
@@ -194,16 +226,9 @@ class SqliteReader:
 
     def books(self) -> tuple[IncarnationBooks, ...]:
         """See `base.Reader.books`."""
-        with self._asked() as connection:
-            # One transaction, so that a frame is never seen in two places, or in none.
-            own = not connection.in_transaction
-            if own:
-                connection.execute("BEGIN")
-            try:
-                return _books(connection)
-            finally:
-                if own:
-                    connection.execute("ROLLBACK")
+        # So that a frame is never seen in two places, or in none.
+        with self._moment() as connection:
+            return _books(connection)
 
     def quarantined(
         self, *, state: EntryState | None = None, after: int = 0, limit: int = 100
@@ -250,6 +275,36 @@ class SqliteReader:
             return connection.execute(query, tuple(parameters)).fetchall()
 
     @contextmanager
+    def _bounded(self) -> Generator[sqlite3.Connection]:
+        """Lend this thread's connection for questions that anybody may have put together; they end in time."""
+        late = monotonic() + self._patience_s
+        with self._moment() as connection:
+            connection.set_progress_handler(lambda: monotonic() > late, _STEPS)
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_INTERRUPT:
+                    raise
+                raise StoreUnavailable(
+                    f"the question took longer than {self._patience_s:g} s and was given up; narrow it, such as by time"
+                ) from error
+            finally:
+                connection.set_progress_handler(None, 0)
+
+    @contextmanager
+    def _moment(self) -> Generator[sqlite3.Connection]:
+        """Lend this thread's connection for several questions about one moment: in one transaction."""
+        with self._asked() as connection:
+            own = not connection.in_transaction
+            if own:
+                connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                if own:
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
     def _asked(self) -> Generator[sqlite3.Connection]:
         """Lend this thread's connection; what goes wrong is `StoreUnavailable`."""
         try:
@@ -292,6 +347,7 @@ class SqliteReader:
                     raise
                 sleep(_REOPEN_S)
             else:
+                add_functions(connection)
                 return connection
 
     def _file(self) -> tuple[int, int]:
@@ -311,21 +367,6 @@ class SqliteReader:
             if held.connection in self._open:
                 self._open.remove(held.connection)
         held.connection.close()
-
-
-def _conditions(which: Filter) -> tuple[list[str], list[Any]]:
-    wanted: dict[str, str | None] = {
-        "inferences.function_name = ?": which.function_name,
-        "inferences.variant_name = ?": which.variant_name,
-        "inferences.episode_id = ?": which.episode_id,
-        "inferences.id < ?": which.before,
-        "inferences.id > ?": which.after,
-        "inferences.status = ?": which.status,
-    }
-    conditions = [condition for condition, value in wanted.items() if value is not None]
-    if which.status is None and not which.include_failed:
-        conditions.append("inferences.status = 'ok'")
-    return conditions, [value for value in wanted.values() if value is not None]
 
 
 def _books(connection: sqlite3.Connection) -> tuple[IncarnationBooks, ...]:

@@ -32,7 +32,7 @@ __all__ = [
     "to_model_inference",
 ]
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest revision in `migrations/versions`."""
 
 INFERENCE_DATA = ("input", "output", "inference_params", "tool_params", "output_schema")

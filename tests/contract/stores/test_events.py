@@ -3,9 +3,10 @@
 import pytest
 from tests.support.records import begun, feedback, inferred
 
-from calibrant.store.base import Batch, Cursor, Entry, Filter
+from calibrant.store.base import Batch, Cursor, Entry
 from calibrant.store.frame import encode_frame, scan
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.types.query import Query
 from calibrant.types.rows import Shed
 
 
@@ -30,7 +31,7 @@ def test_a_batch_is_stored_once_and_the_ledger_says_where_to_go_on(events):
     assert events.cursor("w", one.segment) == Cursor(one.end, 2)
     again = events.append(one)
     assert (again.stored, again.cursor) == (0, Cursor(one.end, 2))
-    assert len(events.find(Filter())) == 2
+    assert len(events.find(Query())) == 2
     assert events.cursor("w", "w.00000002.seg") == Cursor(0, 2)
 
 
@@ -38,7 +39,7 @@ def test_an_end_replaces_a_beginning_and_never_the_reverse(events):
     start = begun(input=b"early")
     final = inferred(id=start.inference.id, stream=True)
     events.append(batch(start))
-    assert events.find(Filter(status="running"))[0].input == b"early"
+    assert events.find(Query(status="running"))[0].input == b"early"
     events.append(batch(final, start, final, segment="w.00000002.seg", first=2))
     events.append(batch(start, segment="w.00000003.seg", first=5))
     (row,) = events.get([start.inference.id])
@@ -58,13 +59,13 @@ def test_pages(events):
     records = [inferred(variant_name="ab"[number % 2]) for number in range(10)]
     events.append(batch(*records))
     ids = [record.inference.id for record in records]
-    newest = events.find(Filter(limit=4))
+    newest = events.find(Query(limit=4))
     assert [row.id for row in newest] == ids[:-5:-1]
-    assert [row.id for row in events.find(Filter(limit=3, before=newest[-1].id))] == ids[5:2:-1]
-    assert [row.id for row in events.find(Filter(limit=3, after=ids[1]))] == ids[2:5]
-    assert len(events.find(Filter(function_name="extract", variant_name="a", limit=99))) == 5
-    assert events.find(Filter(function_name="other")) == ()
-    assert events.find(Filter(episode_id=records[0].inference.episode_id, payloads=False))[0].input is None
+    assert [row.id for row in events.find(Query(limit=3, before=newest[-1].id))] == ids[5:2:-1]
+    assert [row.id for row in events.find(Query(limit=3, after=ids[1]))] == ids[2:5]
+    assert len(events.find(Query(function_name="extract", variant_name="a", limit=99))) == 5
+    assert events.find(Query(function_name="other")) == ()
+    assert events.find(Query(episode_id=records[0].inference.episode_id, payloads=False))[0].input is None
 
 
 def test_targets(events):

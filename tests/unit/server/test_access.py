@@ -44,6 +44,8 @@ TABLE = {
     "POST /v1/messages": {"inference"},
     "POST /v1/messages/count_tokens": {"inference"},
     "POST /feedback": {"feedback"},
+    "POST /v1/inferences/list_inferences": READ,
+    "POST /v1/inferences/get_inferences": READ,
     "GET /status": ANYBODY,
     "GET /health": ANYBODY,
     "GET /metrics": READ,

@@ -13,11 +13,11 @@ from tests.support.stores import drained, spooled
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store import tables
-from calibrant.store.base import Filter
 from calibrant.store.migrations import settings
 from calibrant.store.schema import metadata
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.types.query import Query
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "databases"
 
@@ -31,9 +31,15 @@ def test_migrations_arrive_at_the_described_tables(tmp_path):
     assert events.used_bytes() > 0
     engine = create_engine(f"sqlite:///{events.path}")
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": _described})
+        assert compare_metadata(context, metadata) == []
     engine.dispose()
     events.close()
+
+
+def _described(name, kind, parents):
+    # FTS5 tables and those that they are made of are no tables to SQLAlchemy.
+    return kind != "table" or not name.startswith("inference_text")
 
 
 @pytest.mark.parametrize(
@@ -58,12 +64,12 @@ def test_every_past_database_opens_and_goes_on(fixture, tmp_path):
     drained(tmp_path / "spool", path)
     reader = SqliteReader(path)
     assert reader.health().ok
-    assert len(reader.find(Filter())) == 2
-    old = reader.find(Filter())[1]
+    assert len(reader.find(Query())) == 2
+    old = reader.find(Query())[1]
     assert old.output.startswith(b'{"raw":')
     assert len(reader.model_inferences(old.id)) == 1
     assert len(reader.feedback_for(old.id)) == 1
-    assert len(reader.find(Filter(status="error"))) == 1
+    assert len(reader.find(Query(status="error"))) == 1
     reader.close()
 
 

@@ -10,11 +10,11 @@ from tests.support.stores import POLICY, ShakyEvents, crash_recorder, drained, o
 
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.store.accounting import accounting
-from calibrant.store.base import Filter
 from calibrant.store.linking import Refusal
 from calibrant.store.segments import survey
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.status import read_status
+from calibrant.types.query import Query
 from calibrant.types.rows import SnapshotRecord
 
 
@@ -65,9 +65,9 @@ def test_a_stream_without_an_end_is_interrupted_once_its_worker_is_dead(spool, p
     rows = reader.get([open_stream.inference.id, ended.inference.id])
     assert [row.status for row in rows] == ["interrupted", "ok"]
     assert rows[1].output == final.inference.output
-    assert reader.find(Filter()) == (rows[1],)
-    assert {row.status for row in reader.find(Filter(include_failed=True))} == {"ok", "interrupted"}
-    assert [row.id for row in reader.find(Filter(status="interrupted"))] == [open_stream.inference.id]
+    assert reader.find(Query()) == (rows[1],)
+    assert {row.status for row in reader.find(Query(include_failed=True))} == {"ok", "interrupted"}
+    assert [row.id for row in reader.find(Query(status="interrupted"))] == [open_stream.inference.id]
 
 
 def test_a_segment_that_comes_back_is_not_counted_twice(spool, path, reader):
@@ -78,7 +78,7 @@ def test_a_segment_that_comes_back_is_not_counted_twice(spool, path, reader):
     (spool / segment.name).write_bytes(data)
     drained(spool, path)
     assert total(spool, reader).stored == 2
-    assert len(reader.find(Filter())) == 2
+    assert len(reader.find(Query())) == 2
 
 
 def test_feedback_finds_a_target_in_another_segment_that_is_read_later(spool, path, reader):
@@ -123,7 +123,7 @@ def test_a_row_that_is_refused_does_not_block_the_line(spool, path, reader):
     good, bad, later = inferred(), inferred(input_tokens=2**63), inferred()
     spooled(spool, good, bad, later)
     drained(spool, path)
-    assert {row.id for row in reader.find(Filter())} == {good.inference.id, later.inference.id}
+    assert {row.id for row in reader.find(Query())} == {good.inference.id, later.inference.id}
     (entry,) = reader.quarantined()
     assert (entry.state, entry.sequence) == ("refused", 2)
     books = total(spool, reader)
@@ -198,7 +198,7 @@ def test_trouble_at_any_place_loses_nothing(spool, path, reader, place):
     assert read_status(spool).state == "store_away"
     crash_recorder(recorder)
     drained(spool, path)
-    assert {row.id for row in reader.find(Filter())} == {record.inference.id for record in records}
+    assert {row.id for row in reader.find(Query())} == {record.inference.id for record in records}
     assert total(spool, reader).stored == 3
 
 
@@ -287,17 +287,37 @@ def test_it_runs_until_it_is_stopped(spool, path, reader):
     try:
         spooled(spool, *[inferred() for _ in range(10)])
         for _ in range(500):
-            if path.exists() and reader.health().ok and len(reader.find(Filter())) == 10:
+            if path.exists() and reader.health().ok and len(reader.find(Query())) == 10:
                 break
             stop.wait(0.01)
     finally:
         stop.set()
         thread.join(10)
     recorder.close()
-    assert len(reader.find(Filter())) == 10
+    assert len(reader.find(Query())) == 10
 
 
 def test_books_before_there_is_a_database_say_so(spool, path, reader):
     spooled(spool, inferred())
     with pytest.raises(StoreUnavailable, match="No such file"):
         accounting(Path(spool), reader)
+
+
+def test_texts_become_known_to_searches_while_there_is_little_to_do(spool, path, reader):
+    spooled(spool, *[inferred(input=b'"a needle"') for _ in range(250)])
+    recorder = opened(spool, path)
+    recorder.pass_once()
+    assert reader.search_behind() == 250
+    stop = threading.Event()
+    thread = threading.Thread(target=recorder.run, args=(stop,))
+    thread.start()
+    try:
+        for _ in range(500):
+            if not reader.search_behind():
+                break
+            stop.wait(0.01)
+    finally:
+        stop.set()
+        thread.join(10)
+    recorder.close()
+    assert len(reader.find(Query(text="NEEDLE", limit=999))) == 250

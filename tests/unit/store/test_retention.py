@@ -6,10 +6,10 @@ from tests.support.stores import drained, spooled
 
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Retention
-from calibrant.store.base import Filter
 from calibrant.store.blobs import BlobFolder, blob_key, digest
 from calibrant.store.retention import sweep
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.types.query import Query
 
 DAY_MS = 86_400_000
 
@@ -22,10 +22,10 @@ def filled(tmp_path, number, **changes):
 
 def test_old_payloads_go_and_metadata_stays(tmp_path):
     events = filled(tmp_path, 5)
-    born = id_millis(events.find(Filter())[0].id)
+    born = id_millis(events.find(Query())[0].id)
     assert sweep(events, Retention(), now_ms=born + 29 * DAY_MS).dropped == 0
     assert sweep(events, Retention(), now_ms=born + 31 * DAY_MS).dropped == 10
-    rows = events.find(Filter())
+    rows = events.find(Query())
     assert len(rows) == 5
     assert all(row.input is None and row.output is None for row in rows)
     assert events.model_inferences(rows[0].id)[0].raw_request is None
@@ -41,7 +41,7 @@ def test_0_keeps_them(tmp_path):
 def test_a_database_that_grows_warns_and_then_loses_its_oldest_payloads(tmp_path):
     noise = bytes(range(256)) * 8
     events = filled(tmp_path, 900, output=noise)
-    newest = events.find(Filter(limit=1))[0].id
+    newest = events.find(Query(limit=1))[0].id
     used = events.used_bytes()
     assert sweep(events, Retention(max_database_bytes=used * 2), now_ms=0).warning == ""
     near = sweep(events, Retention(max_database_bytes=int(used * 1.1)), now_ms=0)

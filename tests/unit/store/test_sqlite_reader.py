@@ -3,9 +3,13 @@
 import sqlite3
 
 import pytest
+from tests.support.homes import stored
+from tests.support.records import inferred
 
+from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.types.query import And, Query, Tagged
 
 
 class _Shut:
@@ -62,4 +66,18 @@ def test_what_is_no_file_is_not_tried_again(tmp_path):
     (tmp_path / "events.db").mkdir()
     reader = SqliteReader(tmp_path / "events.db", busy_timeout_s=3600.0)
     assert not reader.health().ok
+    reader.close()
+
+
+def test_a_question_without_end_is_given_up(tmp_path):
+    path = tmp_path / "events.db"
+    events = SqliteEvents(path)
+    stored(events, [inferred() for _ in range(400)])
+    events.close()
+    reader = SqliteReader(path, patience_s=0.0)
+    endless = Query(filters=And(tuple(Tagged("user", str(number), same=False) for number in range(50))))
+    with pytest.raises(StoreUnavailable, match="took longer than 0 s and was given up; narrow it"):
+        reader.find(endless)
+    # Others are not bounded, and the connection is as good as before.
+    assert len(list(reader.outcomes("extract"))) == 400
     reader.close()

@@ -1,0 +1,101 @@
+"""Handlers of recorded inferences. A key with a list of functions is shown the inferences of these alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from msgspec.structs import replace
+
+from calibrant.base.errors import InvalidRequest
+from calibrant.engine.engine import Engine
+from calibrant.server.http import Answer, HttpRequest
+from calibrant.store.base import Reader
+from calibrant.types.key import Grants
+from calibrant.types.query import OutputSource, Query
+from calibrant.types.rows import InferenceRow
+from calibrant.wire.inferences import Lookup, decode_get, decode_list
+from calibrant.wire.stored import encode_stored
+
+__all__ = ["BEHIND", "InferenceDesk", "Questions"]
+
+BEHIND = "calibrant-search-behind"
+"""The header that says how many inferences, at most, a search for text did not look at."""
+
+T = TypeVar("T")
+_Demonstrated = dict[str, bytes]
+
+
+class Questions(Protocol):
+    """Where handlers ask the record."""
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        """Return what a question comes to, asked in a thread.
+
+        Raises:
+            StoreUnavailable: the record cannot be asked now.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceDesk:
+    """What the handlers of this file work on."""
+
+    engine: Engine
+    questions: Questions | None
+    """Null where the configuration turns the record off."""
+
+    async def list(self, http: HttpRequest) -> Answer:
+        """`POST /v1/inferences/list_inferences`."""
+        listing = decode_list(http.body, self.engine.config.metrics)
+        query = replace(listing.query, functions=None if (grants := _grants(http)) is None else grants.functions)
+        rows, demonstrated, behind = await self._open().ask(lambda reader: _listed(reader, query))
+        shown = rows[::-1] if listing.backwards else rows
+        headers = ((BEHIND, str(behind)),) if behind else ()
+        return Answer(200, self._encode(shown, query.source, demonstrated), headers=headers)
+
+    async def get(self, http: HttpRequest) -> Answer:
+        """`POST /v1/inferences/get_inferences`."""
+        lookup = decode_get(http.body)
+        grants = _grants(http)
+        rows, demonstrated = await self._open().ask(lambda reader: _got(reader, lookup, grants))
+        return Answer(200, self._encode(rows, lookup.source, demonstrated))
+
+    def _encode(self, rows: Sequence[InferenceRow], source: OutputSource, demonstrated: _Demonstrated) -> bytes:
+        return encode_stored(rows, source=source, demonstrated=demonstrated, configured=self._tools)
+
+    def _tools(self, function_name: str) -> Collection[str]:
+        function = self.engine.config.functions.get(function_name)
+        return () if function is None else {tool.name for tool in function.tools.values()}
+
+    def _open(self) -> Questions:
+        if self.questions is None:
+            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
+        return self.questions
+
+
+def _grants(http: HttpRequest) -> Grants | None:
+    return None if http.principal is None else http.principal.grants
+
+
+def _listed(reader: Reader, query: Query) -> tuple[tuple[InferenceRow, ...], _Demonstrated, int]:
+    behind = 0 if query.text is None else reader.search_behind()
+    rows = reader.find(query)
+    return rows, _demonstrated(reader, query.source, rows), behind
+
+
+def _got(reader: Reader, lookup: Lookup, grants: Grants | None) -> tuple[list[InferenceRow], _Demonstrated]:
+    rows = [
+        row
+        for row in reader.get(lookup.ids)
+        if (lookup.include_failed or row.status == "ok")
+        and lookup.function_name in (None, row.function_name)
+        and (grants is None or grants.function(row.function_name))
+    ]
+    return rows, _demonstrated(reader, lookup.source, rows)
+
+
+def _demonstrated(reader: Reader, source: OutputSource, rows: Sequence[InferenceRow]) -> _Demonstrated:
+    return reader.demonstrated([row.id for row in rows]) if source == "demonstration" else {}

@@ -1,0 +1,67 @@
+"""Where the SQL of SQLite and of PostgreSQL differs, as values. Pure.
+
+Statements are written with `?` for each parameter and hold no other question mark and no per cent sign, so that
+`Dialect.mark` can take its place. Fragments are templates: `{id}`, `{cost}` and so on stand for a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+__all__ = ["SQLITE", "Dialect", "Sql", "joined"]
+
+
+class Sql(NamedTuple):
+    """Text and the parameters of its marks, in their order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+class Dialect(Struct, frozen=True):
+    """What one engine says in its own way."""
+
+    mark: str
+    tag: str
+    """The value of the tag whose name is the one parameter; null where there is none. Of the column `{tags}`."""
+    bucket: str
+    """Unix milliseconds at which the interval of `{id}` begins; its one parameter is `minute`, `hour` and so on."""
+    cost: str
+    """The exact sum of the decimal text `{cost}`, as text."""
+    found: str
+    """Whether the search index may have an inference; its one parameter is what `searched` makes of the text."""
+    page_index: str
+    """What has a look-up by function and id use the index of pages, whose part for one function is small."""
+    target: str
+    """`g.target_id`, of which the engine shall not conclude that what bounds it bounds the inference's id too."""
+    hits: str
+    """How often a text, the one parameter, occurs in `{input}` and `{output}`."""
+
+    def finished(self, sql: Sql) -> Sql:
+        """Return a statement with this engine's marks."""
+        return sql if self.mark == "?" else Sql(sql.text.replace("?", self.mark), sql.parameters)
+
+
+SQLITE = Dialect(
+    mark="?",
+    tag="(SELECT value FROM json_each({tags}) WHERE key = ?)",
+    bucket="calibrant_bucket({id}, ?)",
+    cost="calibrant_total({cost})",
+    found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
+    page_index=" INDEXED BY inferences_page",
+    target="+g.target_id",
+    hits="calibrant_hits({input}, {output}, ?)",
+)
+"""The functions are in `sqlite_functions`."""
+
+
+def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
+    """Return pieces as one."""
+    held = list(pieces)
+    return Sql(
+        separator.join(piece.text for piece in held),
+        tuple(parameter for piece in held for parameter in piece.parameters),
+    )

@@ -1,0 +1,55 @@
+"""Homes of the record for the contract batteries: each a function that returns an empty one, again and again."""
+
+import shutil
+from contextlib import contextmanager
+
+from calibrant.store.base import Batch, Entry
+from calibrant.store.frame import encode_frame, scan
+from calibrant.store.sqlite import SqliteEvents
+
+
+def appended(events, records, *, segment="w.00000001.seg", first=1):
+    """Store records as one segment."""
+    buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, first))
+    frames = scan(buffer).frames
+    entries = tuple(Entry(record, frame) for record, frame in zip(records, frames, strict=True))
+    events.append(Batch("w", segment, 0, len(buffer), first + len(records) - 1, entries, at_ms=1))
+
+
+def stored(events, records, **place):
+    """Store records as one segment, make their texts known to searches, and return the store."""
+    appended(events, records, **place)
+    while events.index_text(limit=50):
+        pass
+    return events
+
+
+@contextmanager
+def sqlite_home(folder):
+    """Databases in files of their own, all copied from one that is empty."""
+    empty = folder / "empty.db"
+    first = SqliteEvents(empty)
+    first.used_bytes()
+    first.close()
+    opened = []
+
+    def fresh():
+        path = folder / f"events-{len(opened)}.db"
+        shutil.copy(empty, path)
+        while opened and opened[-1] is not None:
+            opened.append(close(opened.pop()))
+        opened.append(SqliteEvents(path))
+        return opened[-1]
+
+    def close(events):
+        events.close()
+        for suffix in ("", "-wal", "-shm"):
+            events.path.with_name(events.path.name + suffix).unlink(missing_ok=True)
+
+    yield fresh
+    for events in opened:
+        if events is not None:
+            close(events)
+
+
+HOMES = {"sqlite": sqlite_home}

@@ -1,0 +1,101 @@
+"""`calibrant inferences` as its user types it."""
+
+import msgspec
+import pytest
+from tests.support.records import feedback, inference, model_inference
+from tests.support.stores import drained, spooled
+
+from calibrant.types.rows import Inferred
+
+CONFIG = '[metrics.correct]\ntype = "boolean"\noptimize = "max"\nlevel = "inference"\n'
+
+
+@pytest.fixture
+def rows(tmp_path):
+    rows = [
+        inference(tags={"user": "1"}, cost="0.25", input=b'"where is the needle"'),
+        inference(function_name="draft", variant_name="large", tags={"user": "2"}),
+        inference(status="error", error_code="timeout", error_message="too late", output=None),
+    ]
+    records = [Inferred(row, (model_inference(row.id),)) for row in rows]
+    judged = [
+        feedback(rows[0].id),
+        feedback(rows[0].episode_id, metric_name="comment", kind="comment", level="episode", document=b'"fine"'),
+    ]
+    spooled(tmp_path / "data" / "spool", *records, *judged)
+    drained(tmp_path / "data" / "spool", tmp_path / "data" / "events.db")
+    (tmp_path / "calibrant.toml").write_text(CONFIG)
+    return rows
+
+
+@pytest.fixture
+def listed(run, rows):
+    def ids(*argv):
+        status, out, err = run("inferences", "list", "--data-dir", "data", "--json", *argv)
+        assert (status, err) == (0, "")
+        return [one["inference_id"] for one in msgspec.json.decode(out)["inferences"]]
+
+    return ids
+
+
+def test_lists(listed, rows):
+    first, second, failed = (row.id for row in rows)
+    assert listed() == [second, first]
+    assert listed("--include-failed", "--limit", "2") == [failed, second]
+    assert listed("--function", "extract") == [first]
+    assert listed("--variant", "large") == [second]
+    assert listed("--episode", rows[0].episode_id) == [first]
+    assert listed("--tag", "user=1") == [first]
+    assert listed("--since", "2020-01-01", "--until", "2021-01-01T00:00:00Z") == []
+    assert listed("--since", "2020-01-01") == [second, first]
+    assert listed("--before", second) == [first]
+    assert listed("--after", first) == [second]
+    judged = '{"type":"boolean_metric","metric_name":"correct","value":true}'
+    assert listed("--filters", judged) == [first]
+    assert listed("--filters", judged, "--tag", "user=2") == []
+
+
+def test_a_table(run, rows):
+    _, out, _ = run("inferences", "list", "--data-dir", "data", "--include-failed")
+    assert rows[0].id in out
+    assert "timeout" in out
+    assert "0.25" in out
+    _, out, _ = run("inferences", "list", "--data-dir", "data", "--function", "nobody")
+    assert out == "No such inference is in the record.\n"
+
+
+def test_a_search_says_what_it_may_have_overlooked(run, rows):
+    _, out, err = run("inferences", "list", "--data-dir", "data", "--search", "Needle", "--json")
+    assert [one["inference_id"] for one in msgspec.json.decode(out)["inferences"]] == [rows[0].id]
+    assert err == "The index of texts is behind by up to 3 inferences; it may have overlooked them.\n"
+
+
+def test_one_whole(run, rows):
+    _, out, _ = run("inferences", "show", rows[0].id, "--data-dir", "data")
+    assert "where is the needle" in out
+    assert "correct = 1.0" in out
+    assert 'comment = "fine"' in out
+    _, out, _ = run("inferences", "show", rows[0].id, "--data-dir", "data", "--json")
+    shown = msgspec.json.decode(out)
+    assert shown["inference"]["inference_id"] == rows[0].id
+    assert [call["model_name"] for call in shown["model_inferences"]] == ["m"]
+    assert [each["metric_name"] for each in shown["feedback"]] == ["correct", "comment"]
+    _, out, _ = run("inferences", "show", rows[2].id, "--data-dir", "data")
+    assert "error: timeout: too late" in out
+    assert "output: (not kept)" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["list", "--tag", "user"], "KEY=VALUE"),
+        (["list", "--filters", "{"], "--filters: it is no JSON"),
+        (["list", "--since", "soon"], "--since: 'soon' is no date"),
+        (["list", "--filters", '{"type":"boolean_metric","metric_name":"x","value":true}'], "no metric 'x'"),
+        (["show", "019c8f00-0000-7000-8000-000000000000"], "the record has no inference"),
+    ],
+)
+def test_mistakes_end_with_a_sentence(run, rows, argv, said):
+    status, out, err = run("inferences", *argv, "--data-dir", "data")
+    assert (status, out) == (2, "")
+    assert said in err
