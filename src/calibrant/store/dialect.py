@@ -39,6 +39,16 @@ class Dialect(Struct, frozen=True):
     """`g.target_id`, of which the engine shall not conclude that what bounds it bounds the inference's id too."""
     hits: str
     """How often a text, the one parameter, occurs in `{input}` and `{output}`."""
+    data_key: str
+    """By which a payload is found, and its owner."""
+    latest: str
+    """Of each target the latest feedback that is `{matching}`, by target: target, number and id; one page."""
+
+    @property
+    def with_data(self) -> str:
+        """Inferences with their payloads, where they have any."""
+        key = self.data_key
+        return f"inferences LEFT JOIN inference_data ON inference_data.{key} = inferences.{key}"
 
     def finished(self, sql: Sql) -> Sql:
         """Return a statement with this engine's marks."""
@@ -54,6 +64,10 @@ SQLITE = Dialect(
     page_index=" INDEXED BY inferences_page",
     target="+g.target_id",
     hits="calibrant_hits({input}, {output}, ?)",
+    data_key="seq",
+    # With `max`, SQLite takes the other columns from the row that has the greatest id.
+    latest="SELECT target_id, number, max(id) FROM feedback f WHERE {matching} GROUP BY target_id "
+    "ORDER BY target_id LIMIT ?",
 )
 """The functions are in `sqlite_functions`."""
 

@@ -20,10 +20,11 @@ from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState
 from calibrant.store.frame import frame_bytes
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
+from calibrant.store.sql_reader import SEARCH_BEHIND
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
-from calibrant.store.sqlite_search import SEARCH_BEHIND, forget_text, index_next
+from calibrant.store.sqlite_search import forget_text, index_next
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]

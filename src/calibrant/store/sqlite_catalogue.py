@@ -1,7 +1,7 @@
 """The catalogue in SQLite: `catalogue.db`. Implements `catalogue.Catalogue`; no SQL toolkit, so a worker may load it.
 
-The schema's version is SQLite's `user_version`: the number of steps of `_STEPS` that have been made. Whoever opens the
-file first makes those that are missing, under the write lock, so that several may start at once.
+The schema's version is SQLite's `user_version`: the number of steps of `CATALOGUE_STEPS` that have been made. Whoever
+opens the file first makes those that are missing, under the write lock, so that several may start at once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
-__all__ = ["CATALOGUE_VERSION", "SqliteCatalogue", "SqliteTx"]
+__all__ = ["CATALOGUE_STEPS", "CATALOGUE_VERSION", "CatalogueTx", "SqliteCatalogue"]
 
-_STEPS: Final[tuple[tuple[str, ...], ...]] = (
+CATALOGUE_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
         """CREATE TABLE api_keys (
             seq INTEGER PRIMARY KEY,
@@ -53,7 +53,7 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
     BATCH_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
-CATALOGUE_VERSION: Final = len(_STEPS)
+CATALOGUE_VERSION: Final = len(CATALOGUE_STEPS)
 
 _FIELDS = tuple(name for name in ApiKey.__struct_fields__ if name != "public_id")
 _COLUMNS = ", ".join(("public_id", *_FIELDS))
@@ -82,16 +82,16 @@ class SqliteCatalogue:
         self._file: tuple[int, int] | None = None
 
     @contextmanager
-    def reading(self) -> Generator[SqliteTx]:
+    def reading(self) -> Generator[CatalogueTx]:
         """See `Catalogue.reading`."""
         with self._lent("BEGIN") as connection:
-            yield SqliteTx(connection)
+            yield CatalogueTx(connection)
 
     @contextmanager
-    def transaction(self) -> Generator[SqliteTx]:
+    def transaction(self) -> Generator[CatalogueTx]:
         """See `Catalogue.transaction`."""
         with self._lent("BEGIN IMMEDIATE") as connection:
-            yield SqliteTx(connection)
+            yield CatalogueTx(connection)
 
     def exists(self) -> bool:
         """See `Catalogue.exists`."""
@@ -185,7 +185,7 @@ class SqliteCatalogue:
                 return
 
 
-class SqliteTx(SqliteBatches):
+class CatalogueTx(SqliteBatches):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()
@@ -276,7 +276,7 @@ def _missing(connection: sqlite3.Connection, path: Path) -> list[str]:
             f"catalogue {path} has schema {version}, this program knows up to {CATALOGUE_VERSION}; "
             "run the newer version of Calibrant that wrote it, or choose another --data-dir"
         )
-    return [statement for step in _STEPS[version:] for statement in step]
+    return [statement for step in CATALOGUE_STEPS[version:] for statement in step]
 
 
 def _values(key: ApiKey) -> list[Any]:

@@ -14,9 +14,8 @@ from typing import Any
 from calibrant.store.payload import unpack
 from calibrant.store.search_text import text_of_payloads
 
-__all__ = ["SEARCH_BEHIND", "forget_text", "index_next"]
+__all__ = ["forget_text", "index_next"]
 
-SEARCH_BEHIND = "SELECT coalesce((SELECT max(seq) FROM inferences), 0) - (SELECT seq FROM text_index)"
 _NEXT = (
     "SELECT i.seq, i.status, d.input, d.output FROM inferences i LEFT JOIN inference_data d ON d.seq = i.seq "
     "WHERE i.seq > (SELECT seq FROM text_index) ORDER BY i.seq LIMIT ?"

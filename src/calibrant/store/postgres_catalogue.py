@@ -1,0 +1,140 @@
+"""The catalogue in PostgreSQL: the statements of `sqlite_catalogue`, in a schema of its own. Implements `Catalogue`.
+
+Whoever writes holds one advisory lock until the transaction ends, as a writer of SQLite holds the file's: what is read
+in a transaction does not change before it is written. Who only reads waits for nobody and sees one instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+import msgspec
+import psycopg
+
+from calibrant.base.errors import StoreUnavailable
+from calibrant.store.portable import (
+    Result,
+    postgres_definition,
+    postgres_parameters,
+    postgres_statement,
+)
+from calibrant.store.postgres_connection import Connection, Postgres
+from calibrant.store.sqlite_catalogue import CATALOGUE_STEPS, CatalogueTx
+
+__all__ = ["PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
+
+_WRITERS: Final = "hashtext('calibrant catalogue')"
+
+
+class PostgresCatalogue:
+    """Any number of hosts may share it."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        """Ask nothing yet.
+
+        Args:
+            postgres: Where it is; closed together with this.
+        """
+        self._postgres = postgres
+        self._known = False
+
+    @contextmanager
+    def reading(self) -> Generator[CatalogueTx]:
+        """See `Catalogue.reading`."""
+        with self._lent("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+            yield CatalogueTx(_Statements(connection))
+
+    @contextmanager
+    def transaction(self) -> Generator[CatalogueTx]:
+        """See `Catalogue.transaction`."""
+        with self._lent("BEGIN") as connection:
+            connection.execute(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+            yield CatalogueTx(_Statements(connection))
+
+    def exists(self) -> bool:
+        """See `Catalogue.exists`."""
+        with self._postgres.lent() as connection:
+            return catalogue_version(connection) > 0
+
+    def close(self) -> None:
+        """See `Catalogue.close`."""
+        self._postgres.close()
+
+    @contextmanager
+    def _lent(self, begin: str) -> Generator[Connection]:
+        place = self._postgres.place
+        try:
+            with self._postgres.lent() as connection:
+                if not self._known:
+                    self._check(connection)
+                connection.execute(begin.encode())
+                yield connection
+                connection.execute("COMMIT")
+        except msgspec.MsgspecError as error:
+            raise StoreUnavailable(f"catalogue {place} holds what this program does not understand: {error}") from error
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"catalogue {place}: {str(error).strip()}") from error
+
+    def _check(self, connection: Connection) -> None:
+        version = catalogue_version(connection)
+        if version != len(CATALOGUE_STEPS):
+            wanted = len(CATALOGUE_STEPS)
+            fix = (
+                "run `calibrant migrate`"
+                if version < wanted
+                else "run the newer version of Calibrant that migrated it, or choose another database"
+            )
+            raise StoreUnavailable(
+                f"catalogue {self._postgres.place} has schema {version}, this program wants {wanted}; {fix}"
+            )
+        self._known = True
+
+
+class _Statements:
+    """Takes the statements as SQLite has them."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
+        cursor = self._connection.execute(postgres_statement(sql).encode(), postgres_parameters(parameters))
+        return cast("Result", cursor)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Result:
+        cursor = self._connection.cursor()
+        cursor.executemany(postgres_statement(sql).encode(), [postgres_parameters(each) for each in parameters])
+        return cast("Result", cursor)
+
+
+def catalogue_version(connection: Connection) -> int:
+    """Return how many steps of the catalogue's schema have been made; 0 where there is none."""
+    known = connection.execute("SELECT to_regclass('catalogue_version')").fetchone()
+    if known is None or known[0] is None:
+        return 0
+    row = connection.execute("SELECT version FROM catalogue_version").fetchone()
+    return int(row[0]) if row else 0
+
+
+def migrate_catalogue(connection: Connection) -> int:
+    """Make the steps that are missing, in the transaction that is open; return how many that were.
+
+    Raises:
+        StoreUnavailable: the catalogue is newer than this program.
+    """
+    version = catalogue_version(connection)
+    if version > len(CATALOGUE_STEPS):
+        raise StoreUnavailable(
+            f"the catalogue has schema {version}, this program knows up to {len(CATALOGUE_STEPS)}; "
+            "run the newer version of Calibrant that migrated it, or choose another database"
+        )
+    for step in CATALOGUE_STEPS[version:]:
+        for statement in step:
+            connection.execute(postgres_definition(statement).encode())
+    connection.execute("CREATE TABLE IF NOT EXISTS catalogue_version (version INTEGER NOT NULL)")
+    connection.execute("DELETE FROM catalogue_version")
+    connection.execute("INSERT INTO catalogue_version VALUES (%s)", (len(CATALOGUE_STEPS),))
+    return len(CATALOGUE_STEPS) - version
