@@ -3,8 +3,12 @@
 import shutil
 from contextlib import contextmanager
 
+from tests.support.postgres import empty, fresh_postgres
+
 from calibrant.store.base import Batch, Entry
 from calibrant.store.frame import encode_frame, scan
+from calibrant.store.postgres import PostgresEvents
+from calibrant.store.postgres_migrations import migrate
 from calibrant.store.sqlite import SqliteEvents
 
 
@@ -52,4 +56,21 @@ def sqlite_home(folder):
             close(events)
 
 
-HOMES = {"sqlite": sqlite_home}
+@contextmanager
+def postgres_home(folder):
+    """Schemas of their own on one server, emptied between uses."""
+    with fresh_postgres() as postgres:
+        migrate(postgres)
+        opened = []
+
+        def fresh():
+            if opened:
+                empty(postgres)
+            else:
+                opened.append(PostgresEvents(postgres))
+            return opened[0]
+
+        yield fresh
+
+
+HOMES = {"sqlite": sqlite_home, "postgres": postgres_home}

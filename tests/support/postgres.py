@@ -66,3 +66,11 @@ def fresh_postgres(**changes):
     finally:
         postgres.close()
         drop(settings)
+
+
+def empty(postgres):
+    """Take out every row, so that the schema is as new."""
+    tables = "inferences, inference_data, model_inferences, model_inference_data, feedback, inference_text, "
+    with postgres.lent() as connection:
+        connection.execute(f"TRUNCATE {tables} config_snapshots, spool_ledger, spool_incarnations, quarantine")
+        connection.execute("UPDATE arrivals SET inferences = 0, model_inferences = 0, feedback = 0")

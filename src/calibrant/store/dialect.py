@@ -6,12 +6,14 @@ Statements are written with `?` for each parameter and hold no other question ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-__all__ = ["SQLITE", "Dialect", "Sql", "joined"]
+from calibrant.store.search_text import pattern, searched
+
+__all__ = ["POSTGRES", "SQLITE", "Dialect", "Sql", "joined"]
 
 
 class Sql(NamedTuple):
@@ -33,6 +35,8 @@ class Dialect(Struct, frozen=True):
     """The exact sum of the decimal text `{cost}`, as text."""
     found: str
     """Whether the search index may have an inference; its one parameter is what `searched` makes of the text."""
+    searched: Callable[[str], str | None]
+    """What to ask the index for a text; null where it cannot be asked."""
     page_index: str
     """What has a look-up by function and id use the index of pages, whose part for one function is small."""
     target: str
@@ -61,6 +65,7 @@ SQLITE = Dialect(
     bucket="calibrant_bucket({id}, ?)",
     cost="calibrant_total({cost})",
     found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
+    searched=searched,
     page_index=" INDEXED BY inferences_page",
     target="+g.target_id",
     hits="calibrant_hits({input}, {output}, ?)",
@@ -70,6 +75,23 @@ SQLITE = Dialect(
     "ORDER BY target_id LIMIT ?",
 )
 """The functions are in `sqlite_functions`."""
+
+
+POSTGRES = Dialect(
+    mark="%s",
+    tag="({tags}::json ->> ?)",
+    bucket="calibrant_bucket({id}, ?)",
+    cost="sum(({cost})::numeric)::text",
+    found="inferences.id IN (SELECT t.id FROM inference_text t WHERE t.body LIKE ? ESCAPE '!')",
+    searched=pattern,
+    page_index="",
+    target="g.target_id",
+    hits="calibrant_hits(inferences.id, ?)",
+    data_key="id",
+    latest="SELECT DISTINCT ON (f.target_id) f.target_id, f.number, f.id FROM feedback f WHERE {matching} "
+    "ORDER BY f.target_id, f.id DESC LIMIT ?",
+)
+"""The functions are made by `postgres_migrations`. A text is compared as it was folded when it was indexed."""
 
 
 def joined(separator: str, pieces: Iterable[Sql]) -> Sql:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-__all__ = ["Result", "Statements", "postgres_definition", "postgres_parameters", "postgres_statement"]
+__all__ = ["Result", "Statements", "postgres_definition", "postgres_parameters", "postgres_statement", "storable"]
 
 _MARK = re.compile(r"\?(\d*)")
 _TYPES: Final = {"INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION", "BLOB": "BYTEA"}
@@ -64,8 +64,8 @@ def postgres_statement(text: str) -> str:
 
 
 def postgres_parameters(values: Sequence[Any]) -> Mapping[str, Any]:
-    """Return the parameters of such a statement. PostgreSQL's text has no NUL: a sign for it stands in its place."""
-    return {f"p{place}": _storable(value) for place, value in enumerate(values, 1)}
+    """Return the parameters of such a statement."""
+    return {f"p{place}": storable(value) for place, value in enumerate(values, 1)}
 
 
 def postgres_definition(text: str) -> str:
@@ -74,5 +74,6 @@ def postgres_definition(text: str) -> str:
     return _OPTIONS.sub(")", _TYPE.sub(lambda found: _TYPES[found[1]], text))
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """Return a value as PostgreSQL can have it: its text has no NUL, so a sign for it stands in its place."""
     return value.replace(_NUL, _NUL_SHOWN) if isinstance(value, str) and _NUL in value else value

@@ -14,7 +14,7 @@ from typing import Any, cast
 from msgspec import DecodeError
 from msgspec.json import decode
 
-__all__ = ["MIN_INDEXED", "folded", "hits", "searched", "text_of_payloads"]
+__all__ = ["MIN_INDEXED", "folded", "hits", "pattern", "searched", "text_of_payloads"]
 
 MIN_INDEXED = 3
 """Shorter texts are in no index."""
@@ -46,6 +46,14 @@ def searched(wanted: str) -> str | None:
     text = folded(wanted)
     triples = dict.fromkeys(text[at : at + MIN_INDEXED] for at in range(len(text) - MIN_INDEXED + 1))
     return " AND ".join('"' + triple.replace('"', '""') + '"' for triple in triples) or None
+
+
+def pattern(wanted: str) -> str:
+    """Return the pattern of LIKE, with `!` as its escape, that finds a text anywhere."""
+    text = folded(wanted)
+    for special in "!%_":
+        text = text.replace(special, f"!{special}")
+    return f"%{text}%"
 
 
 def _document(payload: bytes | None) -> Any:

@@ -78,7 +78,7 @@ def _key(group: Group, asked: Aggregate, dialect: Dialect) -> Sql:
 
 def _source(asked: Aggregate, dialect: Dialect) -> Sql:
     wanted = list(conditions(asked.where, dialect))
-    tables = tables_of(asked.where, payloads=False)
+    tables = tables_of(asked.where, dialect, payloads=False)
     if asked.of_calls:
         tables = f"{tables} JOIN {_CALLS} ON {_CALLS}.inference_id = inferences.id"
         named = ((f"{_CALLS}.model_name = ?", asked.model_name), (f"{_CALLS}.provider_name = ?", asked.provider_name))

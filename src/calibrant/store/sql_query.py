@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, assert_never
 
 from calibrant.store.dialect import Dialect, Sql, joined
-from calibrant.store.search_text import folded, searched
+from calibrant.store.search_text import folded
 from calibrant.types.query import (
     And,
     BooleanMetric,
@@ -40,7 +40,6 @@ __all__ = [
 
 _TRUE, _FALSE = Sql("1 = 1"), Sql("1 = 0")
 _LATEST_MS = 2**48 - 1
-_JOINED = "inferences LEFT JOIN inference_data ON inference_data.seq = inferences.seq"
 _DEMONSTRATION = (
     "{0}.metric_name = 'demonstration' AND {0}.kind = 'demonstration' AND {0}.linked = 1 AND {0}.document IS NOT NULL"
 )
@@ -69,7 +68,7 @@ def find_sql(
     """
     wanted = [*conditions(query, dialect, indexed=indexed), span]
     orders = [_term(term, query, dialect) for term in _orders(query)]
-    tables = tables_of(query, payloads=query.payloads)
+    tables = tables_of(query, dialect, payloads=query.payloads)
     if drive is not None and drive.ordered:
         # In this order of the tables, which is that of the answer: nothing has to be sorted. What is asked of the id is
         # asked of the target, so that the range is the feedback's, and inferences are looked up one by one.
@@ -181,9 +180,9 @@ def demonstrated_sql(number: int) -> str:
     )
 
 
-def tables_of(query: Query, *, payloads: bool) -> str:
+def tables_of(query: Query, dialect: Dialect, *, payloads: bool) -> str:
     """Return the tables that a query reads."""
-    return _JOINED if payloads or query.text is not None else "inferences"
+    return dialect.with_data if payloads or query.text is not None else "inferences"
 
 
 def conditions(query: Query, dialect: Dialect, *, indexed: bool = True) -> list[Sql]:
@@ -306,7 +305,7 @@ def _first_id(millis: int) -> str:
 
 
 def _text(wanted: str, dialect: Dialect, *, indexed: bool) -> list[Sql]:
-    asked = searched(wanted) if indexed else None
+    asked = dialect.searched(wanted) if indexed else None
     known = [] if asked is None else [Sql(dialect.found, (asked,))]
     hits = _hits(wanted, dialect)
     return [*known, Sql(f"{hits.text} > 0", hits.parameters)]

@@ -16,10 +16,10 @@ from pathlib import Path
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Durability
-from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState
-from calibrant.store.frame import frame_bytes
+from calibrant.store.base import Appended, Batch, Cursor, EntryState
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
+from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.sql_reader import SEARCH_BEHIND
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
@@ -70,7 +70,7 @@ class SqliteEvents(SqliteReader):
             stored = sum(
                 1 for entry in batch.entries if entry.frame.start not in kept and not isinstance(entry.record, Shed)
             )
-            connection.executemany(_QUARANTINE, _quarantine_parameters(batch, dict(refused)))
+            connection.executemany(_QUARANTINE, quarantine_parameters(batch, dict(refused)))
             connection.execute(
                 _LEDGER, (batch.segment, batch.incarnation, batch.end, batch.last_sequence, stored, shed)
             )
@@ -291,40 +291,3 @@ def _forget_texts(connection: sqlite3.Connection, dropped: Sequence[tuple[int]])
         "WHERE i.seq = ?"
     )
     forget_text(connection, [row for each in dropped for row in connection.execute(query, each)])
-
-
-def _quarantine_parameters(batch: Batch, refused: dict[int, str]) -> list[Sequence[object]]:
-    rows: list[Sequence[object]] = [
-        (
-            batch.incarnation,
-            batch.segment,
-            suspect.start,
-            suspect.sequence,
-            suspect.frames,
-            suspect.state,
-            suspect.reason,
-            batch.at_ms,
-            suspect.frame,
-        )
-        for suspect in batch.suspects
-    ]
-    rows += [
-        _refused_parameters(batch, entry, refused[entry.frame.start])
-        for entry in batch.entries
-        if entry.frame.start in refused
-    ]
-    return rows
-
-
-def _refused_parameters(batch: Batch, entry: Entry, reason: str) -> Sequence[object]:
-    return (
-        batch.incarnation,
-        batch.segment,
-        entry.frame.start,
-        entry.frame.sequence,
-        1,
-        "refused",
-        reason,
-        batch.at_ms,
-        frame_bytes(entry.frame),
-    )

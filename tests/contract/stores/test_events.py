@@ -1,20 +1,24 @@
 """What every home of the record must do, whichever engine it stands on."""
 
 import pytest
+from tests.support.homes import HOMES
 from tests.support.records import begun, feedback, inferred
 
 from calibrant.store.base import Batch, Cursor, Entry
 from calibrant.store.frame import encode_frame, scan
-from calibrant.store.sqlite import SqliteEvents
 from calibrant.types.query import Query
 from calibrant.types.rows import Shed
 
 
-@pytest.fixture(params=["sqlite"])
-def events(request, tmp_path):
-    events = SqliteEvents(tmp_path / "events.db")
-    yield events
-    events.close()
+@pytest.fixture(params=sorted(HOMES), scope="module")
+def home(request, tmp_path_factory):
+    with HOMES[request.param](tmp_path_factory.mktemp("home")) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def events(home):
+    return home()
 
 
 def batch(*records, start=0, first=1, segment="w.00000001.seg"):
