@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from calibrant.app.homes import open_catalogue
 from calibrant.app.options import Options
+from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
-from calibrant.store.sqlite_catalogue import SqliteCatalogue
 
 __all__ = ["is_loopback", "notice"]
 
@@ -31,7 +32,7 @@ def notice(options: Options, config: Config, host: str | None = None) -> str | N
             "set `gateway.auth.enabled = true`, listen on 127.0.0.1, or put something before it that asks"
         )
     options.catalogue_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    catalogue = SqliteCatalogue(options.catalogue_path)
+    catalogue = open_catalogue(options, read_environment(), config)
     try:
         with catalogue.reading() as view:
             keys = view.list_keys(limit=1)

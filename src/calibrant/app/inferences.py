@@ -9,10 +9,11 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
+from calibrant.app.homes import open_reader
 from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
+from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Metric
-from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.types.rows import FeedbackRow, InferenceRow, ModelInferenceRow
 from calibrant.wire.inferences import decode_list
 from calibrant.wire.stored import encode_stored
@@ -53,7 +54,7 @@ def find_inferences(options: Options, asked: Mapping[str, Any], config: Config |
     """
     metrics: Mapping[str, Metric] = {} if config is None else config.metrics
     listing = decode_list(_encode(asked), metrics)
-    reader = SqliteReader(options.database_path)
+    reader = open_reader(options, read_environment())
     try:
         behind = 0 if listing.query.text is None else reader.search_behind()
         rows = reader.find(listing.query)
@@ -69,7 +70,7 @@ def whole_inference(options: Options, inference_id: str) -> Whole:
         NotFound: there is none of this id.
         StoreUnavailable: there is no database, or it cannot be read.
     """
-    reader = SqliteReader(options.database_path)
+    reader = open_reader(options, read_environment())
     try:
         rows = reader.get([inference_id.lower()])
         if not rows:

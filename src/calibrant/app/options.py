@@ -18,11 +18,11 @@ _SQLITE = "sqlite:///"
 
 
 class Options(msgspec.Struct, frozen=True):
-    """Handed from the supervisor to each process it starts; holds no secret."""
+    """Handed from the supervisor to each process it starts, by a pipe: an address may hold a password."""
 
     data_dir: str
     database: str | None = None
-    """`sqlite:///PATH`; null for `events.db` in the data folder."""
+    """`sqlite:///PATH` or `postgresql://...`; null for what the environment says, or `events.db` in the data folder."""
     config: str | None = None
     """A file or glob; null runs with what the gateway has built in."""
     listen_fd: int | None = None
@@ -87,7 +87,9 @@ class Options(msgspec.Struct, frozen=True):
             return Path(self.data_dir) / "events.db"
         if not self.database.startswith(_SQLITE):
             kind = self.database.partition(":")[0]
-            raise ConfigError(f"--database: {kind!r} is not built yet; write sqlite:///PATH, or leave it out")
+            raise ConfigError(
+                f"--database: {kind!r} cannot be used here; write sqlite:///PATH or postgresql://..., or leave it out"
+            )
         return Path(self.database.removeprefix(_SQLITE))
 
     def encode(self) -> bytes:

@@ -15,9 +15,11 @@ from types import FrameType
 
 from calibrant.app.bucket import open_bucket
 from calibrant.app.files import blob_folder
+from calibrant.app.homes import check_home
 from calibrant.app.options import Options
 from calibrant.app.outbound import client_settings
 from calibrant.app.process import claim_stdout, read_options, say_ready
+from calibrant.app.recording import open_events
 from calibrant.app.uploads import Uploads
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.environment import settings_from_environ
@@ -27,7 +29,6 @@ from calibrant.engine.feedback import link
 from calibrant.net.client import Client
 from calibrant.store.blobs import BlobFolder
 from calibrant.store.recorder import Recorder
-from calibrant.store.sqlite import SqliteEvents
 from calibrant.telemetry.log import configure
 from calibrant.types.storage import S3Storage
 
@@ -50,7 +51,8 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
         stop = _stop_by_signal()
     environ = read_environment()
     config = options.read_config(environ)
-    events = SqliteEvents(options.database_path, durability=config.spool.durability)
+    check_home(options, environ)
+    events = open_events(options, environ, config.spool.durability)
     # Files in a place that the configuration names are for others to expire.
     blobs = BlobFolder(options.blobs_dir) if config.object_storage is None else None
     recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention, blobs=blobs)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from calibrant.app.homes import open_reader
 from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
+from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Metric
 from calibrant.experiments.stats import FunctionStats, function_stats
-from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.store.base import Reader
 from calibrant.types.rows import Level
 
 __all__ = ["read_stats"]
@@ -23,7 +25,7 @@ def read_stats(options: Options, config: Config, function_name: str) -> Function
         NotFound: neither the configuration nor the record knows the function.
         StoreUnavailable: there is no database, or it cannot be read.
     """
-    reader = SqliteReader(options.database_path)
+    reader = open_reader(options, read_environment())
     try:
         outcomes = list(reader.outcomes(function_name))
         if not outcomes and function_name not in config.functions:
@@ -39,7 +41,7 @@ def read_stats(options: Options, config: Config, function_name: str) -> Function
     return function_stats(function_name, outcomes, metrics, scores)
 
 
-def _metrics(config: Config, reader: SqliteReader, function_name: str) -> list[Metric]:
+def _metrics(config: Config, reader: Reader, function_name: str) -> list[Metric]:
     recorded: dict[str, dict[Level, Literal["boolean", "float"]]] = {}
     for seen in reader.metrics(function_name):
         if seen.kind == "boolean" or seen.kind == "float":

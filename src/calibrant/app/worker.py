@@ -18,6 +18,7 @@ import uvloop
 from calibrant import __version__
 from calibrant.app.caching import open_cache
 from calibrant.app.files import open_files
+from calibrant.app.homes import open_catalogue, open_reader
 from calibrant.app.learning import open_examples
 from calibrant.app.options import Options
 from calibrant.app.outbound import client_settings
@@ -49,9 +50,8 @@ from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 from calibrant.store.accounting import accounting
 from calibrant.store.cache import ResponseCache
+from calibrant.store.catalogue import Catalogue
 from calibrant.store.spool import Spool
-from calibrant.store.sqlite_catalogue import SqliteCatalogue
-from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.telemetry.log import configure
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.rows import SnapshotRecord
@@ -100,7 +100,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
     name = spool.incarnation if spool is not None else "worker"
     published = options.run_dir / f"{name}.metrics"
     options.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    reader = closing.enter_context(contextlib.closing(SqliteReader(options.database_path)))
+    reader = closing.enter_context(contextlib.closing(open_reader(options, environ, config)))
     questions = closing.enter_context(contextlib.closing(RecordQuestions(reader)))
     targets = closing.enter_context(contextlib.closing(RecordTargets(reader, options.spool_dir)))
     settings = client_settings(config, settings_from_environ(environ).proxies)
@@ -130,7 +130,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         engine = replace(engine, examples=examples)
         examples.start(engine)
     closing.push_async_callback(credentials.refresher.close)
-    catalogue = closing.enter_context(contextlib.closing(SqliteCatalogue(options.catalogue_path)))
+    catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
     gate, desk = _access(catalogue, engine, closing)
     runner = BatchRunner(engine, catalogue, uuid7())
     host = Host(
@@ -203,7 +203,7 @@ def _publish(engine: Engine, path: Path) -> None:
         engine.metrics.publish(path)
 
 
-def _access(catalogue: SqliteCatalogue, engine: Engine, closing: AsyncExitStack) -> tuple[Gate | None, KeyDesk]:
+def _access(catalogue: Catalogue, engine: Engine, closing: AsyncExitStack) -> tuple[Gate | None, KeyDesk]:
     """Return what asks for API keys, where the configuration wants them asked for."""
     auth, clock = engine.config.gateway.auth, engine.clock
     if not auth.enabled:

@@ -43,7 +43,11 @@ BindAddress = Annotated[
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Worker processes.", show_default="1")]
 Database = Annotated[
     str | None,
-    typer.Option("--database", help="Where the record is kept: sqlite:///PATH.", show_default="in the data folder"),
+    typer.Option(
+        "--database",
+        help="Where the record is kept: sqlite:///PATH or postgresql://...",
+        show_default="in the data folder",
+    ),
 ]
 DataDir = Annotated[
     Path, typer.Option("--data-dir", help="Folder of the spool and the embedded database.", envvar="CALIBRANT_DATA_DIR")

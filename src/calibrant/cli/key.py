@@ -197,11 +197,12 @@ def audit(
 @contextmanager
 def catalogue_of(data_dir: Path) -> Generator[Catalogue]:
     """Lend the catalogue of a data folder, which is made where it is missing."""
-    from calibrant.store.sqlite_catalogue import SqliteCatalogue
+    from calibrant.app.homes import open_catalogue
+    from calibrant.config.load import read_environment
 
-    path = context(None, data_dir, None).catalogue_path
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    catalogue = SqliteCatalogue(path)
+    options = context(None, data_dir, None)
+    options.catalogue_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    catalogue = open_catalogue(options, read_environment())
     try:
         yield catalogue
     finally:

@@ -7,7 +7,21 @@ import sys
 import typer
 
 from calibrant.base.errors import CalibrantError
-from calibrant.cli import cache, check, cost, demo, gateway, inferences, key, recorder, spool, stats, up, version
+from calibrant.cli import (
+    cache,
+    check,
+    cost,
+    demo,
+    gateway,
+    inferences,
+    key,
+    migrate,
+    recorder,
+    spool,
+    stats,
+    up,
+    version,
+)
 
 __all__ = ["app", "main"]
 
@@ -24,6 +38,7 @@ app.command("gateway")(gateway.gateway)
 app.command("recorder")(recorder.recorder)
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
+app.command("migrate")(migrate.migrate)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
 app.add_typer(spool.app, name="spool")

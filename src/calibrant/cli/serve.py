@@ -33,6 +33,7 @@ def serve(
     import asyncio
 
     from calibrant.app.access import notice
+    from calibrant.app.homes import check_home
     from calibrant.app.options import Options
     from calibrant.app.supervisor import Supervisor
     from calibrant.cli.context import log_format as checked
@@ -51,7 +52,7 @@ def serve(
     for warning in config.warnings:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW, err=True)
     options = Options(data_dir=str(data_dir.resolve()), database=database, config=pattern, log_format=form)
-    _ = options.database_path
+    check_home(options, read_environment())
     said = notice(options, config)
     if said is not None:
         typer.secho(f"warning: {said}", fg=typer.colors.YELLOW, err=True)

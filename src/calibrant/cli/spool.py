@@ -10,8 +10,7 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from calibrant.app.options import Options
     from calibrant.store.base import EntryState, Quarantined, Reader
 
 __all__ = ["app", "quarantine", "status"]
@@ -28,12 +27,13 @@ def status(
     from rich.console import Console
     from rich.table import Column, Table
 
+    from calibrant.app.homes import open_reader
+    from calibrant.config.load import read_environment
     from calibrant.store.accounting import accounting
-    from calibrant.store.sqlite_reader import SqliteReader
     from calibrant.store.status import read_status
 
     options = context(None, data_dir, database)
-    reader = SqliteReader(options.database_path)
+    reader = open_reader(options, read_environment())
     try:
         books = accounting(options.spool_dir, reader)
     finally:
@@ -71,14 +71,15 @@ def quarantine(
     from rich.console import Console
     from rich.table import Table
 
-    from calibrant.store.sqlite_reader import SqliteReader
+    from calibrant.app.homes import open_reader
+    from calibrant.config.load import read_environment
 
-    path = context(None, data_dir, database).database_path
-    reader = SqliteReader(path)
+    options = context(None, data_dir, database)
+    reader = open_reader(options, read_environment())
     try:
         entries = _all(reader)
         if retry or drop:
-            _mark(path, {"waiting": retry or [], "dropped": drop or []})
+            _mark(options, {"waiting": retry or [], "dropped": drop or []})
             entries = _all(reader)
     finally:
         reader.close()
@@ -93,11 +94,12 @@ def quarantine(
     Console(markup=False).print(table if entries else "The quarantine is empty.")
 
 
-def _mark(path: Path, wanted: dict[EntryState, list[int]]) -> None:
+def _mark(options: Options, wanted: dict[EntryState, list[int]]) -> None:
+    from calibrant.app.recording import open_events
     from calibrant.base.errors import NotFound
-    from calibrant.store.sqlite import SqliteEvents
+    from calibrant.config.load import read_environment
 
-    events = SqliteEvents(path)
+    events = open_events(options, read_environment())
     try:
         for state, ids in wanted.items():
             for id_ in ids:

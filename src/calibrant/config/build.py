@@ -38,6 +38,7 @@ from calibrant.config.document_gateway import (
     GatewayTable,
     NoStorage,
     ObjectStorageTable,
+    RetentionTable,
 )
 from calibrant.config.document_gateway import S3Storage as S3Table
 from calibrant.config.document_models import AnyProvider, EmbeddingModelTable, ModelBreaker, ModelTable, VertexBatch
@@ -121,11 +122,12 @@ def build(
             segment_bytes=parse_bytes(document.spool.segment_bytes),
         ),
         retention=Retention(
-            payload_days=document.retention.payload_days,
+            payload_days=_payload_days(document),
             max_database_bytes=parse_bytes(document.retention.max_database_bytes),
         ),
         record=RecordPolicy(payloads=payloads, redact=document.record.redact),
         observability=document.gateway.observability.enabled is not False,
+        postgres_connections=document.postgres.connection_pool_size,
         provider_defaults=defaults,
         hash=digest,
         canonical=canonical,
@@ -136,6 +138,13 @@ def build(
             for name, table in document.embedding_models.items()
         },
     )
+
+
+def _payload_days(document: Document) -> int:
+    """Return how long payloads stay: by `[retention]`, or, where that says nothing, by TensorZero's name for it."""
+    theirs = document.postgres.inference_data_retention_days or document.postgres.inference_retention_days
+    ours = document.retention.payload_days
+    return theirs if theirs and ours == RetentionTable().payload_days else ours
 
 
 def _storage(table: ObjectStorageTable | None) -> StorageKind | None:

@@ -446,6 +446,8 @@ class Config(Struct, frozen=True):
     object_storage: StorageKind | None = None
     """Where files of users are kept; null for the data folder."""
     embedding_models: dict[str, Model] = {}
+    postgres_connections: int = 20
+    """How many connections to PostgreSQL a worker may have."""
 
     def providers(self) -> Iterator[tuple[tuple[str, ...], Provider]]:
         """Yield every configured provider after its place in the document."""
