@@ -124,7 +124,7 @@ def build(
             payload_days=document.retention.payload_days,
             max_database_bytes=parse_bytes(document.retention.max_database_bytes),
         ),
-        record=RecordPolicy(payloads=payloads, redact=document.record.redact),
+        record=RecordPolicy(payloads=payloads, redact=document.record.redact, search=document.record.search),
         observability=document.gateway.observability.enabled is not False,
         provider_defaults=defaults,
         hash=digest,
