@@ -16,6 +16,9 @@ from tensorzero import (
 from tensorzero.generated_types import OrderByMetric, OrderByTimestamp
 from tests.support.gateway import until
 
+from calibrant import Client
+from calibrant.client import inferences as client_inferences
+
 INPUT = {"messages": [{"role": "user", "content": "Hello there"}]}
 
 
@@ -176,3 +179,20 @@ def test_what_is_wrong_is_said_with_its_path(running, body, path):
     answer = httpx.post(f"{running.url}/v1/inferences/list_inferences", json=body)
     assert answer.status_code == 400
     assert path in answer.json()["error"]
+
+
+def test_our_own_client_reads_them_too(running, made):
+    with Client(running.url) as own:
+        answer = own.list_inferences(
+            request=client_inferences.ListInferencesRequest(
+                filters=client_inferences.InferenceFilterBooleanMetric(metric_name="good", value=False),
+                order_by=[client_inferences.OrderByMetric(name="good")],
+            )
+        )
+        assert [one.inference_id for one in answer.inferences] == [made["second"]]
+        shown = own.list_inferences(request={"output_source": "demonstration", "function_name": "extract"})
+        (one,) = shown.inferences
+        assert (one.output.parsed, one.dispreferred_outputs[0].parsed["name"]) == ({"name": "B", "age": 2}, "Ada")
+        chat, json = own.get_inferences(ids=[made["first"], made["json"]]).inferences
+        assert (chat.usage.input_tokens, chat.finish_reason, chat.status) == (11, "stop", None)
+        assert json.output_schema["type"] == "object"

@@ -55,7 +55,9 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
     events = open_events(options, environ, config.spool.durability)
     # Files in a place that the configuration names are for others to expire.
     blobs = BlobFolder(options.blobs_dir) if config.object_storage is None else None
-    recorder = Recorder(options.spool_dir, events, link=link, retention=config.retention, blobs=blobs)
+    recorder = Recorder(
+        options.spool_dir, events, link=link, retention=config.retention, blobs=blobs, search=config.record.search
+    )
     recorder.open()
     try:
         with _uploading(config, options, environ):

@@ -125,7 +125,7 @@ def build(
             payload_days=_payload_days(document),
             max_database_bytes=parse_bytes(document.retention.max_database_bytes),
         ),
-        record=RecordPolicy(payloads=payloads, redact=document.record.redact),
+        record=RecordPolicy(payloads=payloads, redact=document.record.redact, search=document.record.search),
         observability=document.gateway.observability.enabled is not False,
         postgres_connections=document.postgres.connection_pool_size,
         provider_defaults=defaults,

@@ -329,6 +329,7 @@ class RecordTable(Table, frozen=True, kw_only=True):
 
     payloads: PayloadPolicy = "full"
     redact: str | None = None
+    search: bool = True
 
 
 class RetentionTable(Table, frozen=True, kw_only=True):

@@ -319,6 +319,8 @@ class RecordPolicy(Struct, frozen=True):
     payloads: PayloadPolicy = "full"
     redact: str | None = None
     """`package.module:function`, called with each payload (bytes, what it is) before it is spooled."""
+    search: bool = True
+    """Keep an index of texts, for searches."""
 
 
 class CacheSettings(Struct, frozen=True):

@@ -87,6 +87,7 @@ class Recorder:
         link: Link = link_known,
         retention: Retention | None = None,
         blobs: BlobFolder | None = None,
+        search: bool = True,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -98,6 +99,7 @@ class Recorder:
             link: Judges feedback that was spooled before its target was in the store.
             retention: How long payloads stay; null does not look.
             blobs: Files that go when the payloads go that named them.
+            search: Make texts known to searches, when there is little else to do.
             clock: What time it is.
             draw: A number from 0 to 1, for the jitter of waiting.
         """
@@ -106,6 +108,7 @@ class Recorder:
         self._link = link
         self._retention = retention
         self._blobs = blobs
+        self._search = search
         self._clock = clock or SystemClock()
         self._draw = draw
         self._lock = -1
@@ -343,7 +346,7 @@ class Recorder:
 
     def _index_text(self) -> bool:
         """Make a few more inferences known to searches; return whether there are more to come."""
-        return self._events.index_text(limit=_INDEX_ROWS) > 0
+        return self._search and self._events.index_text(limit=_INDEX_ROWS) > 0
 
     def _note_recovery(self) -> None:
         if self._store_error:

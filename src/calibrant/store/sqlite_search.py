@@ -1,9 +1,9 @@
 """Text search in `events.db`: the index of triples of characters, made after the rows and in small steps.
 
 `inference_text` is an FTS5 table without content whose row ids are the `seq` of inferences; `text_index` holds the last
-`seq` that was looked at. Streams that have not ended are passed over: their final row takes a new `seq`. Whoever
-deletes the newest inferences has to take `text_index` back to the last that is left, since their numbers are given
-again.
+`seq` that was looked at. Streams that have not ended are passed over: their final row takes a new `seq`.
+Whoever deletes the newest inferences has to take `text_index` back to the last that is left, since their numbers are
+given again.
 """
 
 from __future__ import annotations

@@ -321,3 +321,12 @@ def test_texts_become_known_to_searches_while_there_is_little_to_do(spool, path,
         thread.join(10)
     recorder.close()
     assert len(reader.find(Query(text="NEEDLE", limit=999))) == 250
+
+
+def test_texts_are_left_alone_where_nobody_searches(spool, path, reader):
+    spooled(spool, inferred())
+    recorder = opened(spool, path, search=False)
+    recorder.pass_once()
+    assert not recorder._index_text()
+    assert reader.search_behind() == 1
+    recorder.close()
