@@ -144,7 +144,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         waiting_files=files.waiting,
     )
     ask = questions if spool is not None else None
-    others = (InferenceDesk(engine, ask), DatasetDesk(engine, catalogue, ask))
+    others = (InferenceDesk(engine, ask), DatasetDesk(engine, catalogue, ask, reader if spool is not None else None))
     server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake), *others)
     stop = stop_signal()
     noted = await _note(spool, config)

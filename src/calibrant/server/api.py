@@ -7,6 +7,7 @@ from typing import Final
 from calibrant.engine.engine import Engine
 from calibrant.server.batches import BatchDesk
 from calibrant.server.cache import purge_handler
+from calibrant.server.dataset_files import FileDesk
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.embeddings import embeddings_handler
 from calibrant.server.feedback import feedback_handler
@@ -91,6 +92,7 @@ _INSIDE = "/internal/datasets/{dataset_name}/datapoints"
 
 
 def _datasets(desk: DatasetDesk) -> list[Route]:
+    files = FileDesk(desk)
     return [
         Route("POST", "/v1/datasets", desk.make, "Make an empty dataset.", roles=CURATE),
         Route("GET", _DATASET, desk.show, "What is known of a dataset.", roles=READ),
@@ -104,6 +106,8 @@ def _datasets(desk: DatasetDesk) -> list[Route]:
         Route("POST", f"{_DATASET}/list_datapoints", desk.list, "List datapoints.", roles=READ),
         Route("POST", f"{_DATASET}/get_datapoints", desk.get, "Show datapoints by id.", roles=READ),
         Route("POST", "/v1/datasets/get_datapoints", desk.get, "The same, of any dataset; deprecated.", roles=READ),
+        Route("GET", f"{_DATASET}/export", files.export, "A version of a dataset, line by line.", roles=READ),
+        Route("POST", f"{_DATASET}/import", files.take, "Add datapoints, a line each.", roles=CURATE),
         Route("GET", "/internal/datasets", desk.datasets, "List datasets.", roles=READ),
         Route("GET", f"{_INSIDE}/count", desk.count, "Count datapoints.", roles=READ),
         Route("POST", f"{_INSIDE}/clone", desk.clone, "Copy datapoints into a dataset.", roles=CURATE),

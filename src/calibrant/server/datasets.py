@@ -19,15 +19,17 @@ from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inferences import Questions
 from calibrant.server.query import number_in, read_query
+from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.datapoint import Content, NewDatapoint
 from calibrant.types.key import Grants
 from calibrant.types.rows import InferenceRow
+from calibrant.wire import datapoint_answer as answers
 from calibrant.wire import datapoints as wire
 from calibrant.wire.datasets import decode_new_dataset, encode_changes, encode_dataset, encode_datasets
 from calibrant.wire.inferences import Listing
 
-__all__ = ["DatasetDesk"]
+__all__ = ["DatasetDesk", "actor_of", "name_of"]
 
 _PAGE = 100
 _MAX_PAGE = 1000
@@ -45,6 +47,8 @@ class DatasetDesk:
     catalogue: Catalogue | None
     questions: Questions | None = None
     """Null where the configuration turns the record off."""
+    record: Reader | None = None
+    """The same, for work that is in a thread already."""
 
     async def create(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/datapoints`."""
@@ -52,7 +56,7 @@ class DatasetDesk:
         def act() -> bytes:
             wanted = wire.decode_create(http.body, now_ms=self._now())
             checked = [_checked(each, at, self._check) for at, each in enumerate(wanted)]
-            return wire.encode_made(editing.add(self._open(), _name(http), checked, self._actor(http)))
+            return answers.encode_made(editing.add(self.opened(), name_of(http), checked, actor_of(self, http)))
 
         return await _answered(act)
 
@@ -61,8 +65,8 @@ class DatasetDesk:
 
         def act() -> bytes:
             edits = wire.decode_edit(http.body, now_ms=self._now())
-            done = editing.edit(self._open(), _name(http), edits, self._actor(http), self._check)
-            return wire.encode_made(done)
+            done = editing.edit(self.opened(), name_of(http), edits, actor_of(self, http), self._check)
+            return answers.encode_made(done)
 
         return await _answered(act)
 
@@ -71,7 +75,7 @@ class DatasetDesk:
 
         def act() -> bytes:
             names = wire.decode_rename(http.body)
-            return wire.encode_made(editing.rename(self._open(), _name(http), names, self._actor(http)))
+            return answers.encode_made(editing.rename(self.opened(), name_of(http), names, actor_of(self, http)))
 
         return await _answered(act)
 
@@ -80,7 +84,7 @@ class DatasetDesk:
 
         def act() -> bytes:
             ids = wire.decode_ids(http.body)
-            return wire.encode_deleted(editing.delete(self._open(), _name(http), ids, self._actor(http)))
+            return answers.encode_deleted(editing.delete(self.opened(), name_of(http), ids, actor_of(self, http)))
 
         return await _answered(act)
 
@@ -88,7 +92,7 @@ class DatasetDesk:
         """`DELETE /v1/datasets/{dataset_name}`."""
 
         def act() -> bytes:
-            return wire.encode_deleted(editing.clear(self._open(), _name(http), self._actor(http)))
+            return answers.encode_deleted(editing.clear(self.opened(), name_of(http), actor_of(self, http)))
 
         return await _answered(act)
 
@@ -97,13 +101,13 @@ class DatasetDesk:
 
         def act() -> bytes:
             ids = wire.decode_clone(http.body)
-            return wire.encode_cloned(editing.clone(self._open(), _name(http), ids, self._actor(http)))
+            return answers.encode_cloned(editing.clone(self.opened(), name_of(http), ids, actor_of(self, http)))
 
         return await _answered(act)
 
     async def gather(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/from_inferences`."""
-        name, grants = _name(http), _grants(http)
+        name, grants = name_of(http), _grants(http)
         wanted = wire.decode_from_inferences(http.body, self.engine.config.metrics)
         if isinstance(wanted, Listing):
             functions = None if grants is None else grants.functions
@@ -116,17 +120,17 @@ class DatasetDesk:
             rows, strict = await self._found(ids, grants), True
         compiler = self.engine.compiler
         made = await self._recorded().ask(lambda reader: [*gathered(reader, compiler, rows, source, strict=strict)])
-        actor = self._actor(http)
+        actor = actor_of(self, http)
         return await _answered(
-            lambda: wire.encode_made(editing.add(self._open(), name, made, actor, action="from_inferences"))
+            lambda: answers.encode_made(editing.add(self.opened(), name, made, actor, action="from_inferences"))
         )
 
     async def list(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/list_datapoints`."""
 
         def act() -> bytes:
-            which = wire.decode_list(_name(http), http.body)
-            return wire.encode_datapoints(self._reader(http).page(which))
+            which = wire.decode_list(name_of(http), http.body)
+            return answers.encode_datapoints(self.reader(http).page(which))
 
         return await _answered(act)
 
@@ -135,8 +139,8 @@ class DatasetDesk:
 
         def act() -> bytes:
             ids = wire.decode_ids(http.body)
-            found = self._reader(http).get(ids, dataset_name=http.params.get("dataset_name"))
-            return wire.encode_datapoints(found)
+            found = self.reader(http).get(ids, dataset_name=http.params.get("dataset_name"))
+            return answers.encode_datapoints(found)
 
         return await _answered(act)
 
@@ -146,7 +150,7 @@ class DatasetDesk:
         limit, offset = number_in(query, "limit", _PAGE, _MAX_PAGE), number_in(query, "offset", 0, _MOST, smallest=0)
 
         def act() -> bytes:
-            with self._open().reading() as view:
+            with self.opened().reading() as view:
                 found = view.list_datasets(function_name=query.get("function_name"), limit=limit, offset=offset)
             return encode_datasets(found)
 
@@ -157,8 +161,8 @@ class DatasetDesk:
         query = read_query(http, "function_name")
 
         def act() -> bytes:
-            with self._open().reading() as view:
-                number = view.count_datapoints(_name(http), function_name=query.get("function_name"))
+            with self.opened().reading() as view:
+                number = view.count_datapoints(name_of(http), function_name=query.get("function_name"))
             return b'{"datapoint_count":%d}' % number
 
         return await _answered(act)
@@ -168,13 +172,13 @@ class DatasetDesk:
 
         def act() -> bytes:
             name, group_by = decode_new_dataset(http.body)
-            return encode_dataset(editing.create(self._open(), name, group_by, self._actor(http)))
+            return encode_dataset(editing.create(self.opened(), name, group_by, actor_of(self, http)))
 
         return await _answered(act)
 
     async def show(self, http: HttpRequest) -> Answer:
         """`GET /v1/datasets/{dataset_name}`."""
-        return await _answered(lambda: encode_dataset(self._reader(http).dataset(_name(http))))
+        return await _answered(lambda: encode_dataset(self.reader(http).dataset(name_of(http))))
 
     async def changes(self, http: HttpRequest) -> Answer:
         """`GET /v1/datasets/{dataset_name}/versions`."""
@@ -182,9 +186,9 @@ class DatasetDesk:
         limit, before = number_in(query, "limit", _PAGE, _MAX_PAGE), number_in(query, "before", None, _MOST)
 
         def act() -> bytes:
-            self._reader(http).dataset(_name(http))
-            with self._open().reading() as view:
-                found = view.dataset_changes(_name(http), before=before, limit=limit + 1)
+            self.reader(http).dataset(name_of(http))
+            with self.opened().reading() as view:
+                found = view.dataset_changes(name_of(http), before=before, limit=limit + 1)
             page = found[:limit]
             return encode_changes(page, page[-1].version if len(found) > limit else None)
 
@@ -221,19 +225,23 @@ class DatasetDesk:
     def _now(self) -> int:
         return self.engine.clock.wall_ms()
 
-    def _actor(self, http: HttpRequest) -> Actor:
-        return Actor("" if http.principal is None else http.principal.public_id, self._now(), _grants(http))
+    def reader(self, http: HttpRequest) -> DatasetReader:
+        """Return the reader of datapoints for whoever asks."""
+        return DatasetReader(self.opened(), _grants(http))
 
-    def _reader(self, http: HttpRequest) -> DatasetReader:
-        return DatasetReader(self._open(), _grants(http))
-
-    def _open(self) -> Catalogue:
+    def opened(self) -> Catalogue:
+        """Return the catalogue."""
         if self.catalogue is None:
             raise InternalError("this gateway was put together without a catalogue")
         return self.catalogue
 
 
-def _name(http: HttpRequest) -> str:
+def name_of(http: HttpRequest) -> str:
+    """Return the dataset that a path names.
+
+    Raises:
+        InvalidRequest: nobody may call a dataset so.
+    """
     return checked_dataset(http.params["dataset_name"])
 
 
@@ -242,6 +250,12 @@ def _checked(wanted: NewDatapoint, at: int, check: Callable[[Content], Content])
         return replace(wanted, content=check(wanted.content))
     except (InvalidRequest, NotFound) as error:
         raise type(error)(f"datapoints[{at}]: {error.message}") from None
+
+
+def actor_of(desk: DatasetDesk, http: HttpRequest) -> Actor:
+    """Return who asks, and when."""
+    name = "" if http.principal is None else http.principal.public_id
+    return Actor(name, desk.engine.clock.wall_ms(), _grants(http))
 
 
 def _grants(http: HttpRequest) -> Grants | None:

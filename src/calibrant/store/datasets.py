@@ -34,7 +34,7 @@ class DatasetReading(Protocol):
         ...
 
     def datapoints(self, which: DatapointQuery) -> tuple[Datapoint, ...]:
-        """Return a page of datapoints."""
+        """Return a page of datapoints, as rows that have not ended."""
         ...
 
     def find_datapoints(self, ids: Sequence[str], *, dataset_name: str | None = None) -> tuple[Datapoint, ...]:

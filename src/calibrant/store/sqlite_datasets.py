@@ -155,7 +155,9 @@ class SqliteDatasets:
     def datapoints(self, which: DatapointQuery) -> tuple[Datapoint, ...]:
         """See `DatasetReading.datapoints`."""
         asked = datapoints_sql(which, _SELECTED)
-        return tuple(map(_datapoint, self._connection.execute(asked.text, asked.parameters).fetchall()))
+        rows = self._connection.execute(asked.text, asked.parameters).fetchall()
+        # What became of a row after the version that is read is no part of that version.
+        return tuple(replace(_datapoint(row), until=None, staled_at=None) for row in rows)
 
     def find_datapoints(self, ids: Sequence[str], *, dataset_name: str | None = None) -> tuple[Datapoint, ...]:
         """See `DatasetReading.find_datapoints`."""

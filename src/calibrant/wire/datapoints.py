@@ -1,11 +1,11 @@
-"""Datasets on the wire: bodies to datapoints that are wanted, edits and questions; datapoints to bodies.
+"""Datasets on the wire: bodies to datapoints that are wanted, edits and questions.
 
 What a datapoint shares with an inference is read as a body of `POST /inference`, so that it is checked alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_never, cast
 
@@ -16,10 +16,9 @@ from msgspec.structs import replace
 from calibrant.apischema import datapoints as shape
 from calibrant.base.errors import InvalidRequest
 from calibrant.config.schema import Metric
-from calibrant.types.content import CachePoint, File, InputBlock, OutputBlock, Text, Thought, ToolCall, Unknown
+from calibrant.types.content import CachePoint, InputBlock, OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.datapoint import (
     Content,
-    Datapoint,
     DatapointEdit,
     DatapointQuery,
     JsonValue,
@@ -30,13 +29,11 @@ from calibrant.types.datapoint import (
 from calibrant.types.message import Input
 from calibrant.types.query import And, Filter, Not, Or, OutputSource, Tagged, Time
 from calibrant.types.request import InferenceRequest
-from calibrant.types.tool import CustomTool, Tool
 from calibrant.wire import body as checks
 from calibrant.wire import native
 from calibrant.wire.body import invalid
 from calibrant.wire.inferences import Listing
 from calibrant.wire.inferences import decode_list as decode_question
-from calibrant.wire.keys import moment
 
 __all__ = [
     "decode_clone",
@@ -46,11 +43,6 @@ __all__ = [
     "decode_ids",
     "decode_list",
     "decode_rename",
-    "encode_cloned",
-    "encode_datapoint",
-    "encode_datapoints",
-    "encode_deleted",
-    "encode_made",
     "to_new",
 ]
 
@@ -63,13 +55,11 @@ _LIST = msgspec.json.Decoder(shape.ListBody)
 _FROM = msgspec.json.Decoder(shape.FromInferences)
 _RAW = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
-_builtins = msgspec.to_builtins
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
 _MAX_FILTERS = 100
 _LONGEST_TEXT = 10_000
 _TOOLS = ("allowed_tools", "additional_tools", "tool_choice", "parallel_tool_calls", "provider_tools")
-_UNKNOWN = "application/octet-stream"
 _PERSON = Origin("person")
 _NOTHING = Raw(b'{"messages":[]}')
 
@@ -85,7 +75,12 @@ def decode_create(body: bytes, *, now_ms: int) -> list[NewDatapoint]:
 
 
 def to_new(
-    asked: shape.CreateChat | shape.CreateJson, path: str, *, now_ms: int, origin: Origin = _PERSON
+    asked: shape.CreateChat | shape.CreateJson,
+    path: str,
+    *,
+    now_ms: int,
+    origin: Origin = _PERSON,
+    internal: bool = False,
 ) -> NewDatapoint:
     """Return a datapoint that is wanted.
 
@@ -94,12 +89,14 @@ def to_new(
         path: Where that stands, for messages.
         now_ms: Unix time.
         origin: Where it came from.
+        internal: Whether reserved tags may be among its tags.
 
     Raises:
         InvalidRequest: it is malformed; the message has the JSON path.
     """
     checks.check_names([(f"{path}.function_name", asked.function_name), (f"{path}.name", asked.name or "")])
     fields: dict[str, Any] = {"input": asked.input, "tags": asked.tags, "episode_id": asked.episode_id}
+    fields |= {"internal": True} if internal else {}
     if isinstance(asked, shape.CreateChat):
         fields |= {name: getattr(asked, name) for name in _TOOLS}
     else:
@@ -206,31 +203,6 @@ def decode_list(dataset_name: str, body: bytes) -> DatapointQuery:
     )
 
 
-def encode_made(ids: Sequence[str]) -> bytes:
-    """Return the ids of what was made or changed."""
-    return _encode(shape.Made(tuple(ids)))
-
-
-def encode_cloned(ids: Sequence[str | None]) -> bytes:
-    """Return the ids of copies."""
-    return _encode(shape.ClonedBody(tuple(ids)))
-
-
-def encode_deleted(number: int) -> bytes:
-    """Return how many datapoints were deleted."""
-    return _encode(shape.Deleted(number))
-
-
-def encode_datapoints(rows: Iterable[Datapoint]) -> bytes:
-    """Return datapoints as an answer."""
-    return _encode({"datapoints": [_body(row) for row in rows]})
-
-
-def encode_datapoint(row: Datapoint) -> bytes:
-    """Return one datapoint, as it stands in an answer and as a line of a file."""
-    return _encode(_body(row))
-
-
 def _checked_ids(ids: list[str], path: str) -> list[str]:
     checks.check_names([(f"{path}[{at}]", each) for at, each in enumerate(ids)])
     return ids
@@ -321,7 +293,7 @@ def _changed_tools(changed: dict[str, Any], params: ToolParams) -> dict[str, Any
 
 
 def _restored(given: Input) -> Input:
-    """Return an input with the cache points that were written as unknown blocks, as `_block` does."""
+    """Return an input with the cache points that were written as unknown blocks, as `datapoint_answer` does."""
     if not any(isinstance(block, Unknown) for message in given.messages for block in message.content):
         return given
     messages = [replace(each, content=tuple(map(_unhidden, each.content))) for each in given.messages]
@@ -364,92 +336,3 @@ class _Tree:
 
     def _children(self, children: list[shape.FilterBody], path: str) -> tuple[Filter, ...]:
         return tuple([self.filter(child, f"{path}.children[{at}]") for at, child in enumerate(children)])
-
-
-def _body(row: Datapoint) -> shape.DatapointBody:
-    content, origin = row.content, row.origin
-    return shape.DatapointBody(
-        type=content.type,
-        dataset_name=row.dataset_name,
-        function_name=content.function_name,
-        id=row.id,
-        name=row.name,
-        episode_id=row.episode_id,
-        input=_input_body(content.input),
-        output=content.output,
-        tags=row.tags,
-        is_custom=origin.source in ("person", "import"),
-        source_inference_id=origin.inference_id,
-        staled_at=None if row.staled_at is None else moment(row.staled_at),
-        updated_at=moment(row.updated_at),
-        source=origin.source,
-        source_feedback_id=origin.feedback_id,
-        parent_id=origin.parent_id,
-        root_id=origin.root_id or row.id,
-        group_key=row.group_key,
-        content_hash=row.content_hash,
-        actor=row.actor,
-        since_version=row.since,
-        **_own(content),
-    )
-
-
-def _own(content: Content) -> dict[str, Any]:
-    """Return the fields that only one type of datapoint has."""
-    if content.type == "json":
-        return {"output_schema": content.output_schema}
-    tools = content.tools
-    added = [*map(_tool, tools.tools), *map(_custom, tools.custom_tools)]
-    return {
-        "allowed_tools": tools.allowed_tools,
-        "additional_tools": added or None,
-        "tool_choice": tools.tool_choice,
-        "parallel_tool_calls": tools.parallel_tool_calls,
-        "provider_tools": [_provider_tool(_builtins(each)) for each in tools.provider_tools],
-    }
-
-
-def _tool(tool: Tool) -> dict[str, Any]:
-    return {"type": "function", **_builtins(tool)}
-
-
-def _custom(tool: CustomTool) -> dict[str, Any]:
-    kind: dict[str, Any] = {"type": "text"}
-    if tool.grammar is not None:
-        kind = {"type": "grammar", "grammar": _builtins(tool.grammar)}
-    return {"type": "openai_custom", "name": tool.name, "description": tool.description, "format": kind}
-
-
-def _provider_tool(tool: dict[str, Any]) -> dict[str, Any]:
-    scope = {name: value for name, value in tool["scope"].items() if value is not None}
-    return {"tool": tool["tool"], "scope": scope or None}
-
-
-def _input_body(given: Input) -> dict[str, Any]:
-    messages = [
-        {"role": message.role, "content": [_block(block) for block in message.content]} for message in given.messages
-    ]
-    return {"messages": messages} if given.system is None else {"system": given.system, "messages": messages}
-
-
-def _block(block: InputBlock) -> Any:
-    """Return a block of an input as TensorZero's clients understand it, and as it can be sent back."""
-    match block:
-        case ToolCall():
-            return {"type": "tool_call", "id": block.id, "name": block.raw_name, "arguments": block.raw_arguments}
-        case CachePoint():
-            return Unknown(_builtins(block))
-        case File():
-            return _file(block)
-        case _:
-            return block
-
-
-def _file(file: File) -> dict[str, Any]:
-    kept = ("mime_type", "detail", "filename", "source_url")
-    fields: dict[str, Any] = {"type": "file", **{name: getattr(file, name) for name in kept}}
-    if file.data is not None:
-        return {**fields, "mime_type": file.mime_type or _UNKNOWN, "file_type": "base64", "data": file.data}
-    if file.url is not None:
-        return {**{name: fields[name] for name in fields if name != "source_url"}, "file_type": "url", "url": file.url}
-    return {**fields, "file_type": "object_storage_pointer", "storage_path": file.storage_path}

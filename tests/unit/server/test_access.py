@@ -70,6 +70,8 @@ TABLE = {
     "POST /v1/datasets/{dataset_name}/list_datapoints": READ,
     "POST /v1/datasets/{dataset_name}/get_datapoints": READ,
     "POST /v1/datasets/get_datapoints": READ,
+    "GET /v1/datasets/{dataset_name}/export": READ,
+    "POST /v1/datasets/{dataset_name}/import": {"optimizer"},
     "GET /internal/datasets": READ,
     "GET /internal/datasets/{dataset_name}/datapoints/count": READ,
     "POST /internal/datasets/{dataset_name}/datapoints/clone": {"optimizer"},
