@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx2 as httpx
+import msgspec
 import pytest
 from tensorzero import (
     AsyncTensorZeroGateway,
@@ -204,3 +205,29 @@ def test_reserved_names(running, name):
     point = {"type": "chat", "function_name": "chat", "input": INPUT}
     answer = httpx.post(f"{running.url}/v1/datasets/{name}/datapoints", json={"datapoints": [point]})
     assert answer.status_code == 400 and "is reserved" in answer.json()["error"]
+
+
+def test_export_and_import(running):
+    url = f"{running.url}/v1/datasets"
+    lines = b"".join(
+        msgspec.json.encode({"type": "chat", "function_name": "chat", "input": INPUT, "output": [], "name": str(n)})
+        + b"\n"
+        for n in range(250)
+    )
+    answer = httpx.post(f"{url}/files/import", content=lines)
+    assert answer.json() == {"num_imported_datapoints": 250}, answer.text
+    with httpx.stream("GET", f"{url}/files/export") as streamed:
+        assert streamed.headers["content-type"] == "application/jsonl"
+        rows = [msgspec.json.decode(line) for line in streamed.read().splitlines()]
+    assert [each["name"] for each in rows] == [str(n) for n in range(250)]
+    assert len({each["content_hash"] for each in rows}) == 1
+    told = httpx.get(f"{url}/files/export", params={"format": "chat", "version": 1}).content.splitlines()
+    first = msgspec.json.decode(told[0])
+    assert len(told) == 250 and first["messages"][1] == {"role": "assistant", "content": ""}
+    assert [each["function"]["name"] for each in first["tools"]] == ["weather"]
+    assert httpx.get(f"{url}/files/export", params={"version": 2}).status_code == 404
+    assert httpx.get(f"{url}/none/export").status_code == 404
+    assert "there are datapoints, chat" in httpx.get(f"{url}/files/export", params={"format": "x"}).json()["error"]
+    bad = httpx.post(f"{url}/files/import", content=lines + b"{}\n")
+    assert bad.status_code == 400 and bad.json()["error"].startswith("line 251: ")
+    assert httpx.get(f"{url}/files").json()["version"] == 1

@@ -50,7 +50,10 @@ class FileDesk:
             variant=query.get("variant_name"),
             record=self.desk.record,
         )
-        return StreamAnswer(_pieces(exporter.lines(which)), content_type=_LINES)
+        lines = exporter.lines(which)
+        # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
+        first = await _piece(lines)
+        return StreamAnswer(_pieces(first, lines), content_type=_LINES)
 
     async def take(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/import`: checked as a whole before the first line is added."""
@@ -76,6 +79,12 @@ def _one_of(text: str, known: tuple[T, ...]) -> T:
     raise InvalidRequest(f"query: format is {text[:40]!r}; there are {', '.join(known)}")
 
 
-async def _pieces(lines: Iterator[bytes]) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(lambda: b"".join(islice(lines, _AT_ONCE))):
+async def _piece(lines: Iterator[bytes]) -> bytes:
+    return await asyncio.to_thread(lambda: b"".join(islice(lines, _AT_ONCE)))
+
+
+async def _pieces(first: bytes, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
+    piece = first
+    while piece:
         yield piece
+        piece = await _piece(lines)
