@@ -7,7 +7,21 @@ import sys
 import typer
 
 from calibrant.base.errors import CalibrantError
-from calibrant.cli import cache, check, cost, dataset, demo, gateway, inferences, key, recorder, spool, stats, up, version
+from calibrant.cli import (
+    cache,
+    check,
+    cost,
+    dataset,
+    demo,
+    gateway,
+    inferences,
+    key,
+    recorder,
+    spool,
+    stats,
+    up,
+    version,
+)
 
 __all__ = ["app", "main"]
 

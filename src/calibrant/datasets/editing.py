@@ -50,6 +50,7 @@ def create(catalogue: Catalogue, name: str, group_by: str, actor: Actor) -> Data
     """
     checked_group_by(group_by)
     with catalogue.transaction() as tx:
+        tx.hold_dataset(name)
         if tx.dataset(checked_dataset(name)) is not None:
             raise InvalidRequest(
                 f"dataset {name[:80]!r} is there already, and keeps how it groups; choose another name"
@@ -101,6 +102,8 @@ def edit(
     checked_dataset(name)
     ids = _once([each.id for each in edits])
     with catalogue.transaction() as tx:
+        # What is present is looked up under the lock: of two who edit one datapoint, the second finds it stale.
+        tx.hold_dataset(name)
         old = _present(tx, name, ids, actor)
         dataset = _begun(tx, name, "edit", actor)
         tx.end_datapoints(name, ids, version=dataset.version, staled_at=actor.now_ms)
@@ -123,6 +126,8 @@ def rename(
     wanted = dict(names)
     ids = _once([each for each, _ in names])
     with catalogue.transaction() as tx:
+        # What is present is looked up under the lock: of two who edit one datapoint, the second finds it stale.
+        tx.hold_dataset(name)
         old = _present(tx, name, ids, actor)
         new = {id_: name for id_, name in wanted.items() if name is not UNSET and name != old[id_].name}
         if new:
@@ -145,6 +150,7 @@ def delete(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) ->
     """Make datapoints stale, and return how many there were; what is not there is passed over."""
     checked_dataset(name)
     with catalogue.transaction() as tx:
+        tx.hold_dataset(name)
         found = tx.find_datapoints(ids, dataset_name=name)
         present = [each.id for each in found if each.until is None and actor.may(each.content)]
         if not present:

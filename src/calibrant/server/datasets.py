@@ -12,6 +12,7 @@ from calibrant.base.errors import InternalError, InvalidRequest, NotFound
 from calibrant.datasets import editing
 from calibrant.datasets.checking import checked_content
 from calibrant.datasets.editing import Actor
+from calibrant.datasets.files import with_files
 from calibrant.datasets.gathering import gathered, missing_of
 from calibrant.datasets.making import checked_dataset
 from calibrant.datasets.reader import DatasetReader
@@ -119,7 +120,8 @@ class DatasetDesk:
             ids, source = wanted
             rows, strict = await self._found(ids, grants), True
         compiler = self.engine.compiler
-        made = await self._recorded().ask(lambda reader: [*gathered(reader, compiler, rows, source, strict=strict)])
+        bare = await self._recorded().ask(lambda reader: [*gathered(reader, compiler, rows, source, strict=strict)])
+        made = [await with_files(self.engine.files, each) for each in bare]
         actor = actor_of(self, http)
         return await _answered(
             lambda: answers.encode_made(editing.add(self.opened(), name, made, actor, action="from_inferences"))

@@ -52,6 +52,10 @@ class DatasetReading(Protocol):
 class DatasetWriting(DatasetReading, Protocol):
     """Changes."""
 
+    def hold_dataset(self, name: str) -> None:
+        """Wait until nobody else changes a dataset, and let nobody do so before this transaction ends."""
+        ...
+
     def change_dataset(self, name: str, action: Action, *, group_by: str, actor: str, now_ms: int) -> Dataset:
         """Begin a new version of a dataset, which is made where there is none, and note who does what.
 

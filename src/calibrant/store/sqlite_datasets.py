@@ -182,6 +182,10 @@ class SqliteDatasets:
         ).fetchone()
         return int(row[0])
 
+    def hold_dataset(self, name: str) -> None:
+        """See `DatasetWriting.hold_dataset`. SQLite has one writer at a time; elsewhere the row is locked."""
+        self._connection.execute("UPDATE datasets SET version = version WHERE name = ?", (name,))
+
     def change_dataset(self, name: str, action: Action, *, group_by: str, actor: str, now_ms: int) -> Dataset:
         """See `DatasetWriting.change_dataset`."""
         row = self._connection.execute(

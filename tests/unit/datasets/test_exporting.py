@@ -1,5 +1,7 @@
 """Datapoints in the formats of others."""
 
+import tracemalloc
+
 import msgspec
 import pytest
 from tests.support.records import inference
@@ -182,3 +184,20 @@ def test_what_is_done_meanwhile_does_not_change_an_export(export, catalogue):
     editing.add(catalogue, "d", [NewDatapoint(chat())], ME)
     rest = [msgspec.json.decode(line) for line in lines]
     assert [each["output"][0]["text"] for each in (first, *rest)] == [str(n) for n in range(450)]
+
+
+def test_memory_does_not_grow_with_the_dataset(catalogue):
+    def big(n):
+        return NewDatapoint(Content("chat", "f", HELLO, (Text(f"{n}" * 3000),)))
+
+    peaks = []
+    for more in (400, 3600):
+        for start in range(0, more, 400):
+            editing.add(catalogue, "d", [big(start + n) for n in range(400)], ME)
+        lines = Exporter(DatasetReader(catalogue), None).lines(DatapointQuery(dataset_name="d"))
+        tracemalloc.start()
+        assert sum(1 for _ in lines) in (400, 4000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Ten times as many, of longer numbers too.
+    assert peaks[1] < 3 * peaks[0]
