@@ -32,6 +32,8 @@ from tensorzero.generated_types import (
     UpdateJsonDatapointRequest,
 )
 
+import calibrant
+
 INPUT = {"messages": [{"role": "user", "content": "Hello there"}]}
 
 
@@ -231,3 +233,20 @@ def test_export_and_import(running):
     bad = httpx.post(f"{url}/files/import", content=lines + b"{}\n")
     assert bad.status_code == 400 and bad.json()["error"].startswith("line 251: ")
     assert httpx.get(f"{url}/files").json()["version"] == 1
+
+
+def test_our_own_client(running):
+    with calibrant.Client(running.url) as client:
+        point = {"type": "chat", "function_name": "chat", "input": INPUT, "output": [], "name": "n", "tags": {"a": "b"}}
+        (one,) = client.create_datapoints(dataset_name="own", requests=[point]).ids
+        (two,) = client.update_datapoints(
+            dataset_name="own", requests=[{"type": "chat", "id": one, "input": INPUT, "tags": {}}]
+        ).ids
+        assert client.update_datapoints_metadata(dataset_name="own", requests=[{"id": two, "name": "m"}]).ids == (two,)
+        (found,) = client.list_datapoints(dataset_name="own", request={"limit": 5}).datapoints
+        # What is left out stays, since this client can leave out.
+        assert (found.id, found.name, found.output, found.tags) == (two, "m", [], {})
+        old, new = client.get_datapoints(ids=[one, two]).datapoints
+        assert old.staled_at is not None and new == found
+        assert client.delete_datapoints(dataset_name="own", ids=[two]).num_deleted_datapoints == 1
+        assert client.delete_dataset(dataset_name="own").num_deleted_datapoints == 0
