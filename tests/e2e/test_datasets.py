@@ -245,7 +245,7 @@ def test_our_own_client(running):
         assert client.update_datapoints_metadata(dataset_name="own", requests=[{"id": two, "name": "m"}]).ids == (two,)
         (found,) = client.list_datapoints(dataset_name="own", request={"limit": 5}).datapoints
         # What is left out stays, since this client can leave out.
-        assert (found.id, found.name, found.output, found.tags) == (two, "m", [], {})
+        assert (found.id, found.name, found.output, found.tags) == (two, "m", (), {})
         old, new = client.get_datapoints(ids=[one, two]).datapoints
         assert old.staled_at is not None and new == found
         assert client.delete_datapoints(dataset_name="own", ids=[two]).num_deleted_datapoints == 1

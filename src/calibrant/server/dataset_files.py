@@ -14,7 +14,7 @@ from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.formats import FORMATS
 from calibrant.datasets.importing import ImportFormat, imported, read_lines
-from calibrant.server.datasets import DatasetDesk, actor_of, name_of
+from calibrant.server.datasets import DatasetDesk, actor_of, function_in, name_of
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.query import number_in, read_query
 from calibrant.types.datapoint import DatapointQuery
@@ -40,7 +40,7 @@ class FileDesk:
         form = _one_of(query.get("format", _OURS), (_OURS, *FORMATS))
         which = DatapointQuery(
             dataset_name=name_of(http),
-            function_name=query.get("function_name"),
+            function_name=function_in(query),
             version=number_in(query, "version", None, 2**53, smallest=0),
         )
         exporter = Exporter(
@@ -63,7 +63,7 @@ class FileDesk:
 
         def act() -> bytes:
             lines = http.body.splitlines()
-            compiler, function_name = desk.engine.compiler, query.get("function_name")
+            compiler, function_name = desk.engine.compiler, function_in(query)
             now_ms = actor.now_ms
             wanted = [*read_lines(lines, form, compiler, function_name=function_name, now_ms=now_ms)]
             done = max(imported(desk.opened(), name, wanted, actor), default=0)

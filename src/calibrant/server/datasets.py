@@ -27,10 +27,11 @@ from calibrant.types.key import Grants
 from calibrant.types.rows import InferenceRow
 from calibrant.wire import datapoint_answer as answers
 from calibrant.wire import datapoints as wire
+from calibrant.wire.body import check_names, stored_name
 from calibrant.wire.datasets import decode_new_dataset, encode_changes, encode_dataset, encode_datasets
 from calibrant.wire.inferences import Listing
 
-__all__ = ["DatasetDesk", "actor_of", "name_of"]
+__all__ = ["DatasetDesk", "actor_of", "function_in", "name_of"]
 
 _PAGE = 100
 _MAX_PAGE = 1000
@@ -153,7 +154,7 @@ class DatasetDesk:
 
         def act() -> bytes:
             with self.opened().reading() as view:
-                found = view.list_datasets(function_name=query.get("function_name"), limit=limit, offset=offset)
+                found = view.list_datasets(function_name=function_in(query), limit=limit, offset=offset)
             return encode_datasets(found)
 
         return await _answered(act)
@@ -164,7 +165,7 @@ class DatasetDesk:
 
         def act() -> bytes:
             with self.opened().reading() as view:
-                number = view.count_datapoints(name_of(http), function_name=query.get("function_name"))
+                number = view.count_datapoints(name_of(http), function_name=function_in(query))
             return b'{"datapoint_count":%d}' % number
 
         return await _answered(act)
@@ -252,6 +253,17 @@ def _checked(wanted: NewDatapoint, at: int, check: Callable[[Content], Content])
         return replace(wanted, content=check(wanted.content))
     except (InvalidRequest, NotFound) as error:
         raise type(error)(f"datapoints[{at}]: {error.message}") from None
+
+
+def function_in(query: dict[str, str]) -> str | None:
+    """Return the function that a query names, or null.
+
+    Raises:
+        InvalidRequest: no function can be called so.
+    """
+    name = query.get("function_name")
+    check_names([("query: function_name", name or "")])
+    return None if name is None else stored_name(name)
 
 
 def actor_of(desk: DatasetDesk, http: HttpRequest) -> Actor:

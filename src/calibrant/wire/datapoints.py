@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from calibrant.apischema import datapoints as shape
 from calibrant.base.errors import InvalidRequest
 from calibrant.config.schema import Metric
-from calibrant.types.content import CachePoint, InputBlock, OutputBlock, Text, Thought, ToolCall, Unknown
+from calibrant.types.content import CachePoint, File, InputBlock, OutputBlock, Text, Thought, ToolCall, Unknown
 from calibrant.types.datapoint import (
     Content,
     DatapointEdit,
@@ -61,6 +61,7 @@ _MAX_FILTERS = 100
 _LONGEST_TEXT = 10_000
 _TOOLS = ("allowed_tools", "additional_tools", "tool_choice", "parallel_tool_calls", "provider_tools")
 _PERSON = Origin("person")
+_UNKNOWN = "application/octet-stream"
 _NOTHING = Raw(b'{"messages":[]}')
 
 
@@ -293,14 +294,19 @@ def _changed_tools(changed: dict[str, Any], params: ToolParams) -> dict[str, Any
 
 
 def _restored(given: Input) -> Input:
-    """Return an input with the cache points that were written as unknown blocks, as `datapoint_answer` does."""
-    if not any(isinstance(block, Unknown) for message in given.messages for block in message.content):
+    """Return an input as it is kept: with the cache points that `datapoint_answer` writes as unknown blocks.
+
+    A file's type that nobody gave, and that does not show, is said to be unknown: clients want one.
+    """
+    if not any(isinstance(block, (Unknown, File)) for message in given.messages for block in message.content):
         return given
-    messages = [replace(each, content=tuple(map(_unhidden, each.content))) for each in given.messages]
+    messages = [replace(each, content=tuple(map(_kept, each.content))) for each in given.messages]
     return replace(given, messages=tuple(messages))
 
 
-def _unhidden(block: InputBlock) -> InputBlock:
+def _kept(block: InputBlock) -> InputBlock:
+    if isinstance(block, File):
+        return block if block.data is None or block.mime_type else replace(block, mime_type=_UNKNOWN)
     if not isinstance(block, Unknown):
         return block
     try:
