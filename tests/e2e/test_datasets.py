@@ -250,3 +250,43 @@ def test_our_own_client(running):
         assert old.staled_at is not None and new == found
         assert client.delete_datapoints(dataset_name="own", ids=[two]).num_deleted_datapoints == 1
         assert client.delete_dataset(dataset_name="own").num_deleted_datapoints == 0
+
+
+def test_tools_and_files_as_their_client_reads_them(client, running):
+    tool = {"name": "own", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    blocks = [
+        {"type": "file", "data": "aGk="},
+        {"type": "file", "url": "https://x/y.png", "detail": "low"},
+        {"type": "thought", "text": "hm"},
+        {"type": "cache_point"},
+        {"type": "tool_result", "id": "1", "name": "own", "result": "r"},
+    ]
+    point = {
+        "type": "chat",
+        "function_name": "chat",
+        "input": {"system": "s", "messages": [{"role": "user", "content": blocks}]},
+        "output": [{"type": "tool_call", "id": "2", "name": "weather", "arguments": '{"city":"Rome"}'}],
+        "allowed_tools": ["weather"],
+        "additional_tools": [tool, {"type": "openai_custom", "name": "text", "format": {"type": "text"}}],
+        "tool_choice": {"specific": "own"},
+        "parallel_tool_calls": True,
+        "provider_tools": [{"tool": {"type": "web"}}, {"tool": {}, "scope": {"model_name": "plain"}}],
+    }
+    answer = httpx.post(f"{running.url}/v1/datasets/tools/datapoints", json={"datapoints": [point]})
+    assert answer.status_code == 200, answer.text
+    (found,) = listed(client, "tools")
+    assert (found.allowed_tools, found.tool_choice.specific, found.parallel_tool_calls) == (["weather"], "own", True)
+    assert [each.name for each in found.additional_tools] == ["own", "text"] and found.additional_tools[0].strict
+    assert [each.tool for each in found.provider_tools] == [{"type": "web"}, {}]
+    assert found.provider_tools[1].scope.model_name == "plain"
+    kinds = [each.type for each in found.input.messages[0].content]
+    assert kinds == ["file", "file", "thought", "unknown", "tool_result"]
+    assert (found.output[0].name, found.output[0].arguments) == ("weather", {"city": "Rome"})
+    # As it came, it goes back.
+    (copy,) = client.update_datapoints(
+        dataset_name="tools",
+        requests=[UpdateChatDatapointRequest(id=found.id, output=found.output, tool_choice=found.tool_choice)],
+    ).ids
+    (again,) = listed(client, "tools")
+    assert (again.id, again.output, again.tool_choice) == (copy, found.output, found.tool_choice)
+    assert again.input == found.input and again.additional_tools == found.additional_tools

@@ -84,7 +84,12 @@ class Exporter:
             hint = "; name the `variant` whose templates are to render it" if call is None else ""
             raise InvalidRequest(f"datapoint {row.id}: {error.message}{hint}") from None
         rejected = self._rejected(row) if self._form == "preference" else None
-        return Rendered(row, system, messages, self._tools(content), rejected)
+        try:
+            tools = self._tools(content)
+        except InvalidRequest as error:
+            # The configuration may have changed since.
+            raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
+        return Rendered(row, system, messages, tools, rejected)
 
     def _call(self, function_name: str, variant_name: str) -> CompiledVariant:
         if self._compiler is None:

@@ -95,6 +95,11 @@ def test_tools_that_may_not_be_called_are_left_out(export):
     assert [each["function"]["name"] for each in line["tools"]] == ["get_news"]
 
 
+def test_a_tool_that_the_configuration_no_longer_has(export):
+    with pytest.raises(InvalidRequest, match="^datapoint .*unknown \\['gone'\\]"):
+        export("chat", chat(tools=ToolParams(allowed_tools=("gone",))))
+
+
 def test_a_json_function_answers_its_text(export):
     (line,), left_out = export("chat", extract(), extract(None))
     assert line == {
