@@ -7,7 +7,21 @@ import sys
 import typer
 
 from calibrant.base.errors import CalibrantError
-from calibrant.cli import cache, check, cost, demo, gateway, inferences, key, recorder, spool, stats, up, version
+from calibrant.cli import (
+    cache,
+    check,
+    cost,
+    dataset,
+    demo,
+    gateway,
+    inferences,
+    key,
+    recorder,
+    spool,
+    stats,
+    up,
+    version,
+)
 
 __all__ = ["app", "main"]
 
@@ -26,6 +40,7 @@ app.command("check")(check.check)
 app.command("stats")(stats.stats)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")
 app.add_typer(inferences.app, name="inferences")

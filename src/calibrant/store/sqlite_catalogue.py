@@ -20,6 +20,7 @@ from msgspec.structs import asdict
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
+from calibrant.store.sqlite_datasets import DATASET_STEP, SqliteDatasets
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
 __all__ = ["CATALOGUE_VERSION", "SqliteCatalogue", "SqliteTx"]
@@ -51,6 +52,7 @@ _STEPS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT""",
     ),
     BATCH_STEP,
+    DATASET_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
 CATALOGUE_VERSION: Final = len(_STEPS)
@@ -185,7 +187,7 @@ class SqliteCatalogue:
                 return
 
 
-class SqliteTx(SqliteBatches):
+class SqliteTx(SqliteDatasets, SqliteBatches):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()
