@@ -39,6 +39,7 @@ from calibrant.engine.engine import Engine, Redact, Spooling
 from calibrant.net.client import Client
 from calibrant.server.api import routes
 from calibrant.server.batches import BatchDesk
+from calibrant.server.datasets import DatasetDesk
 from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
@@ -142,8 +143,9 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         catalogue=desk.catalogue,
         waiting_files=files.waiting,
     )
-    recorded = InferenceDesk(engine, questions if spool is not None else None)
-    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake), recorded)
+    ask = questions if spool is not None else None
+    others = (InferenceDesk(engine, ask), DatasetDesk(engine, catalogue, ask, reader if spool is not None else None))
+    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake), *others)
     stop = stop_signal()
     noted = await _note(spool, config)
     await server.start(socket.socket(fileno=options.listen_fd))
@@ -215,7 +217,13 @@ def _access(catalogue: Catalogue, engine: Engine, closing: AsyncExitStack) -> tu
 
 
 def _server(
-    engine: Engine, host: Host, gate: Gate | None, desk: KeyDesk, batches: BatchDesk, recorded: InferenceDesk
+    engine: Engine,
+    host: Host,
+    gate: Gate | None,
+    desk: KeyDesk,
+    batches: BatchDesk,
+    recorded: InferenceDesk,
+    datasets: DatasetDesk,
 ) -> Server:
     gateway = engine.config.gateway
 
@@ -230,7 +238,7 @@ def _server(
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host, desk, batches, recorded), gateway.base_path),
+        Router(routes(engine, host, desk, batches, recorded, datasets), gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,

@@ -11,6 +11,7 @@ from calibrant.cli import (
     cache,
     check,
     cost,
+    dataset,
     demo,
     gateway,
     inferences,
@@ -41,6 +42,7 @@ app.command("stats")(stats.stats)
 app.command("migrate")(migrate.migrate)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")
 app.add_typer(inferences.app, name="inferences")

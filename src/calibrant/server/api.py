@@ -7,6 +7,8 @@ from typing import Final
 from calibrant.engine.engine import Engine
 from calibrant.server.batches import BatchDesk
 from calibrant.server.cache import purge_handler
+from calibrant.server.dataset_files import FileDesk
+from calibrant.server.datasets import DatasetDesk
 from calibrant.server.embeddings import embeddings_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
@@ -20,11 +22,13 @@ from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
 from calibrant.types.key import Role
 
-__all__ = ["ADMIN", "FEEDBACK", "INFERENCE", "READ", "routes"]
+__all__ = ["ADMIN", "CURATE", "FEEDBACK", "INFERENCE", "READ", "routes"]
 
 INFERENCE: Final[frozenset[Role]] = frozenset(("inference",))
 FEEDBACK: Final[frozenset[Role]] = frozenset(("feedback",))
 READ: Final[frozenset[Role]] = frozenset(("read", "optimizer", "confirmer"))
+CURATE: Final[frozenset[Role]] = frozenset(("optimizer",))
+"""To write datasets."""
 ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 """`admin` opens every route; these are opened by nothing else."""
 
@@ -35,6 +39,7 @@ def routes(
     desk: KeyDesk | None = None,
     batches: BatchDesk | None = None,
     recorded: InferenceDesk | None = None,
+    datasets: DatasetDesk | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
@@ -71,6 +76,7 @@ def routes(
         Route("POST", "/v1/keys/{public_id}/disable", desk.disable, "Disable an API key.", roles=ADMIN),
         Route("POST", "/v1/keys/{public_id}/enable", desk.enable, "Enable an API key again.", roles=ADMIN),
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
+        *_datasets(datasets or DatasetDesk(engine, None)),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
     ]
 
@@ -78,6 +84,34 @@ def routes(
 _ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"
 _MESSAGES = "Make one inference, in Anthropic's dialect."
 _COUNT = "Count a request's tokens, in Anthropic's dialect."
+
+
+_DATASET = "/v1/datasets/{dataset_name}"
+_POINTS = f"{_DATASET}/datapoints"
+_INSIDE = "/internal/datasets/{dataset_name}/datapoints"
+
+
+def _datasets(desk: DatasetDesk) -> list[Route]:
+    files = FileDesk(desk)
+    return [
+        Route("POST", "/v1/datasets", desk.make, "Make an empty dataset.", roles=CURATE),
+        Route("GET", _DATASET, desk.show, "What is known of a dataset.", roles=READ),
+        Route("DELETE", _DATASET, desk.clear, "Delete every datapoint of a dataset.", roles=CURATE),
+        Route("GET", f"{_DATASET}/versions", desk.changes, "What was done to a dataset, and by whom.", roles=READ),
+        Route("POST", _POINTS, desk.create, "Add datapoints.", roles=CURATE),
+        Route("PATCH", _POINTS, desk.edit, "Put changed datapoints in the place of old ones.", roles=CURATE),
+        Route("DELETE", _POINTS, desk.delete, "Delete datapoints.", roles=CURATE),
+        Route("PATCH", f"{_POINTS}/metadata", desk.rename, "Name datapoints.", roles=CURATE),
+        Route("POST", f"{_DATASET}/from_inferences", desk.gather, "Make datapoints of inferences.", roles=CURATE),
+        Route("POST", f"{_DATASET}/list_datapoints", desk.list, "List datapoints.", roles=READ),
+        Route("POST", f"{_DATASET}/get_datapoints", desk.get, "Show datapoints by id.", roles=READ),
+        Route("POST", "/v1/datasets/get_datapoints", desk.get, "The same, of any dataset; deprecated.", roles=READ),
+        Route("GET", f"{_DATASET}/export", files.export, "A version of a dataset, line by line.", roles=READ),
+        Route("POST", f"{_DATASET}/import", files.take, "Add datapoints, a line each.", roles=CURATE),
+        Route("GET", "/internal/datasets", desk.datasets, "List datasets.", roles=READ),
+        Route("GET", f"{_INSIDE}/count", desk.count, "Count datapoints.", roles=READ),
+        Route("POST", f"{_INSIDE}/clone", desk.clone, "Copy datapoints into a dataset.", roles=CURATE),
+    ]
 
 
 def _openai(method: str, path: str, handler: Handler, summary: str, roles: frozenset[Role]) -> tuple[Route, Route]:

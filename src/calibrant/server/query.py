@@ -26,15 +26,15 @@ def read_query(http: HttpRequest, *known: str) -> dict[str, str]:
     return dict(pairs)
 
 
-def number_in(query: dict[str, str], name: str, default: T, largest: int) -> int | T:
+def number_in(query: dict[str, str], name: str, default: T, largest: int, *, smallest: int = 1) -> int | T:
     """Return a whole number of a query, or the default where it has none of this name.
 
     Raises:
-        InvalidRequest: it is no number from 1 to the largest.
+        InvalidRequest: it is no number from the smallest to the largest.
     """
     text = query.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdecimal() or len(text) > 19 or not 1 <= int(text) <= largest:
-        raise InvalidRequest(f"query: {name} is {text[:40]!r}; write a whole number from 1 to {largest}")
+    if not text.isascii() or not text.isdecimal() or len(text) > 19 or not smallest <= int(text) <= largest:
+        raise InvalidRequest(f"query: {name} is {text[:40]!r}; write a whole number from {smallest} to {largest}")
     return int(text)

@@ -1,4 +1,4 @@
-"""The catalogue: what is small, changes, and must change in one piece. Keys, what was done to them, and batches.
+"""The catalogue: what is small, changes, and must change in one piece. Keys and their log, batches, datasets.
 
 Every method raises `StoreUnavailable` when the catalogue cannot be asked or written now; nothing is changed then.
 A catalogue may be used from any thread.
@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from calibrant.store.batches import BatchReading, BatchWriting
+from calibrant.store.datasets import DatasetReading, DatasetWriting
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(BatchReading, Protocol):
+class Reading(DatasetReading, BatchReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -31,7 +32,7 @@ class Reading(BatchReading, Protocol):
         ...
 
 
-class Tx(Reading, BatchWriting, Protocol):
+class Tx(Reading, DatasetWriting, BatchWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:

@@ -1,11 +1,11 @@
-"""Batches in SQLite: the part of `sqlite_catalogue.SqliteTx` that implements `batches.BatchWriting`."""
+"""Batches in SQLite: the part of `sqlite_catalogue.CatalogueTx` that implements `batches.BatchWriting`."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from calibrant.store.portable import Statements
 from calibrant.types.batch import Batch, BatchElement, BatchKind, BatchOwner, BatchStatus, Finished
 
 __all__ = ["BATCH_STEP", "SqliteBatches"]
@@ -68,7 +68,7 @@ class SqliteBatches:
 
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Statements) -> None:
         self._connection = connection
 
     def batch(self, batch_id: str) -> Batch | None:

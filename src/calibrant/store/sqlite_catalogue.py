@@ -20,6 +20,7 @@ from msgspec.structs import asdict
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
+from calibrant.store.sqlite_datasets import DATASET_STEP, SqliteDatasets
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
 __all__ = ["CATALOGUE_STEPS", "CATALOGUE_VERSION", "CatalogueTx", "SqliteCatalogue"]
@@ -51,6 +52,7 @@ CATALOGUE_STEPS: Final[tuple[tuple[str, ...], ...]] = (
         ) STRICT""",
     ),
     BATCH_STEP,
+    DATASET_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
 CATALOGUE_VERSION: Final = len(CATALOGUE_STEPS)
@@ -185,7 +187,7 @@ class SqliteCatalogue:
                 return
 
 
-class CatalogueTx(SqliteBatches):
+class CatalogueTx(SqliteDatasets, SqliteBatches):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()

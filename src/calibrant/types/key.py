@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Role = Literal["inference", "feedback", "read", "admin", "optimizer", "confirmer"]
-"""`admin` opens everything. `optimizer` and `confirmer` open what `read` does, and routes of their own to come."""
+"""`admin` opens everything. `optimizer` and `confirmer` open what `read` does; the first writes datasets, too."""
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 DEFAULT_ROLES: Final[tuple[Role, ...]] = ("inference", "feedback", "read")
 """Of a key that is made without any: what an application needs, and no power over other keys."""

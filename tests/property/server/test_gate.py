@@ -20,6 +20,9 @@ PRINCIPAL = Principal(ID, frozenset(["read"]))
 
 
 class Keys:
+    def known(self, public_id):
+        return None
+
     async def find(self, public_id):
         assert len(public_id) == 12 and public_id.isascii() and public_id.isalnum()
         return Held(digest_of(SECRET), PRINCIPAL, None, None) if public_id == ID else None

@@ -58,6 +58,23 @@ TABLE = {
     "POST /v1/keys/{public_id}/enable": set(),
     "GET /v1/audit": set(),
     "DELETE /v1/cache": set(),
+    "POST /v1/datasets": {"optimizer"},
+    "GET /v1/datasets/{dataset_name}": READ,
+    "DELETE /v1/datasets/{dataset_name}": {"optimizer"},
+    "GET /v1/datasets/{dataset_name}/versions": READ,
+    "POST /v1/datasets/{dataset_name}/datapoints": {"optimizer"},
+    "PATCH /v1/datasets/{dataset_name}/datapoints": {"optimizer"},
+    "DELETE /v1/datasets/{dataset_name}/datapoints": {"optimizer"},
+    "PATCH /v1/datasets/{dataset_name}/datapoints/metadata": {"optimizer"},
+    "POST /v1/datasets/{dataset_name}/from_inferences": {"optimizer"},
+    "POST /v1/datasets/{dataset_name}/list_datapoints": READ,
+    "POST /v1/datasets/{dataset_name}/get_datapoints": READ,
+    "POST /v1/datasets/get_datapoints": READ,
+    "GET /v1/datasets/{dataset_name}/export": READ,
+    "POST /v1/datasets/{dataset_name}/import": {"optimizer"},
+    "GET /internal/datasets": READ,
+    "GET /internal/datasets/{dataset_name}/datapoints/count": READ,
+    "POST /internal/datasets/{dataset_name}/datapoints/clone": {"optimizer"},
 }
 """Who may, beside `admin`. A route that is not here fails the test: say here who may use it."""
 BAD = {

@@ -1,0 +1,410 @@
+"""`calibrant dataset`: datasets of the catalogue, made, shown, and carried in and out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calibrant.cli import flags
+from calibrant.cli.context import context
+from calibrant.cli.key import catalogue_of
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from calibrant.datasets.editing import Actor
+    from calibrant.datasets.formats import Format
+    from calibrant.engine.compiled import Compiler
+    from calibrant.store.base import Reader
+    from calibrant.types.datapoint import NewDatapoint
+    from calibrant.types.query import OutputSource, Query
+    from calibrant.types.rows import InferenceRow
+
+__all__ = ["app", "create", "delete", "export", "from_inferences", "import_", "list_datasets", "show"]
+
+app = typer.Typer(
+    help="Datasets: inputs with the outputs that are wanted, for evaluation and training.", no_args_is_help=True
+)
+
+_PAGE = 500
+_STANDARD = Path("-")
+_OURS = "datapoints"
+_PARQUET = "parquet"
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
+_Function = Annotated[str | None, typer.Option("--function", "-f", help="Only this function's.", show_default=False)]
+_Limit = Annotated[int, typer.Option("--limit", min=1, help="How many, at most.")]
+_Format = Annotated[
+    str | None,
+    typer.Option("--format", help="See docs/datasets.md; by the file's name: parquet, else datapoints."),
+]
+
+
+@app.command("list")
+def list_datasets(
+    function: _Function = None, data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.Json = False
+) -> None:
+    """List the datasets, the one changed last first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibrant.types.datapoint import Dataset
+    from calibrant.wire.datasets import encode_datasets
+
+    found: list[Dataset] = []
+    with catalogue_of(data_dir) as catalogue, catalogue.reading() as view:
+        while page := view.list_datasets(function_name=function, limit=_PAGE, offset=len(found)):
+            found += page
+    if as_json:
+        typer.echo(encode_datasets(found).decode())
+        return
+    table = Table(title="datasets")
+    for heading in ("name", "datapoints", "version", "groups by", "changed"):
+        table.add_column(heading, justify="right" if heading in ("datapoints", "version") else "left", overflow="fold")
+    for each in found:
+        table.add_row(each.name, str(each.datapoints), str(each.version), each.group_by, _moment(each.updated_at))
+    Console(markup=False).print(table if found else "There is no dataset yet; `calibrant dataset create` makes one.")
+
+
+@app.command("show")
+def show(
+    name: _Name,
+    limit: _Limit = 20,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Show a dataset and what was done to it, the newest first."""
+    import msgspec
+    from rich.console import Console
+    from rich.table import Table
+
+    from calibrant.datasets.reader import DatasetReader
+    from calibrant.wire.datasets import encode_changes, encode_dataset
+
+    with catalogue_of(data_dir) as catalogue:
+        known = DatasetReader(catalogue).dataset(name)
+        with catalogue.reading() as view:
+            changes = view.dataset_changes(name, limit=limit + 1)
+    more, changes = len(changes) > limit, changes[:limit]
+    if as_json:
+        told = encode_changes(changes, changes[-1].version if more else None)
+        both = {**msgspec.json.decode(encode_dataset(known)), **msgspec.json.decode(told)}
+        typer.echo(msgspec.json.encode(both).decode())
+        return
+    console = Console(markup=False)
+    console.print(f"{known.name}: {known.datapoints} datapoints, version {known.version}, grouped by {known.group_by}")
+    table = Table(title="what was done")
+    for heading in ("version", "at", "by", "did", "added", "removed"):
+        table.add_column(heading, justify="right" if heading in ("version", "added", "removed") else "left")
+    for each in changes:
+        counts = (str(each.added), str(each.removed))
+        table.add_row(str(each.version), _moment(each.at), each.actor or "-", each.action, *counts)
+    console.print(table)
+
+
+@app.command("create")
+def create(
+    name: _Name,
+    group_by: Annotated[
+        str, typer.Option("--group-by", help="What belongs together: episode, datapoint, or tag::NAME.")
+    ] = "episode",
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Make an empty dataset. One that is added to is made by itself, grouped by episode."""
+    from calibrant.datasets import editing
+    from calibrant.wire.datasets import encode_dataset
+
+    with catalogue_of(data_dir) as catalogue:
+        made = editing.create(catalogue, name, group_by, _actor())
+    typer.echo(encode_dataset(made).decode() if as_json else f"{made.name} is there, grouped by {made.group_by}.")
+
+
+@app.command("delete")
+def delete(
+    name: _Name,
+    datapoint: Annotated[
+        list[str] | None, typer.Option("--datapoint", help="Only this one; may be repeated.", show_default=False)
+    ] = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Delete a dataset's datapoints. Past versions of it stay, and can be exported."""
+    from calibrant.datasets import editing
+
+    with catalogue_of(data_dir) as catalogue:
+        if datapoint:
+            number = editing.delete(catalogue, name, datapoint, _actor())
+        else:
+            number = editing.clear(catalogue, name, _actor())
+    typer.echo(f'{{"num_deleted_datapoints":{number}}}' if as_json else f"{number} datapoints are deleted.")
+
+
+@app.command("export")
+def export(
+    name: _Name,
+    to: Annotated[Path, typer.Option("--to", help="A file; `-` is standard output.")] = _STANDARD,
+    form: _Format = None,
+    version: Annotated[int | None, typer.Option("--version", min=0, help="As it was then.", show_default="now")] = None,
+    function: _Function = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", help="Whose templates render the inputs.", show_default=False)
+    ] = None,
+    config: flags.ConfigFile = None,
+    database: flags.Database = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+) -> None:
+    """Write a version of a dataset to a file, one datapoint at a time."""
+    from calibrant.datasets.exporting import Exporter
+    from calibrant.datasets.formats import FORMATS
+    from calibrant.datasets.reader import DatasetReader
+    from calibrant.types.datapoint import DatapointQuery
+
+    form = _form(form, to, (_OURS, _PARQUET, *FORMATS))
+    foreign: Format | None = next((each for each in FORMATS if each == form), None)
+    which = DatapointQuery(dataset_name=name, function_name=function, version=version)
+    with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record:
+        reader = DatasetReader(catalogue)
+        reader.dataset(name, version)
+        compiler = None if foreign is None else _compiler(config)
+        exporter = Exporter(reader, foreign, compiler=compiler, variant=variant, record=record)
+        with _progress("datapoints written") as (bar, task):
+
+            def lines() -> Iterator[bytes]:
+                for line in exporter.lines(which):
+                    yield line
+                    bar.update(task, completed=exporter.written)
+
+            if form == _PARQUET:
+                _write_parquet(lines(), to)
+            else:
+                _write_lines(lines(), to)
+    rest = f"; {exporter.left_out} left out, for which {form} has no place" if exporter.left_out else ""
+    typer.echo(f"{exporter.written} datapoints written{rest}.", err=True)
+
+
+@app.command("import")
+def import_(
+    name: _Name,
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A file of lines, or Parquet; `-` is standard input.")],
+    form: _Format = None,
+    function: Annotated[
+        str | None, typer.Option("--function", "-f", help="Whose datapoints they become (format chat).")
+    ] = None,
+    config: flags.ConfigFile = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Add the datapoints of a file. A file is checked to its end before the first is added."""
+    from calibrant.datasets.importing import imported, read_lines
+
+    form = _form(form, source, (_OURS, _PARQUET, "chat"))
+    compiler, actor = _compiler(config), _actor()
+    kind = "chat" if form == "chat" else "datapoints"
+
+    def wanted() -> Iterator[NewDatapoint]:
+        lines = _read_parquet(source) if form == _PARQUET else _read_lines(source)
+        return read_lines(lines, kind, compiler, function_name=function, now_ms=actor.now_ms)
+
+    with catalogue_of(data_dir) as catalogue, _progress("datapoints") as (bar, task):
+        if source != _STANDARD:
+            for number, _ in enumerate(wanted(), 1):
+                bar.update(task, description="datapoints checked", completed=number)
+        done = 0
+        for done in imported(catalogue, name, wanted(), actor):
+            bar.update(task, description="datapoints added", completed=done)
+    typer.echo(f'{{"num_imported_datapoints":{done}}}' if as_json else f"{done} datapoints are in {name} now.")
+
+
+@app.command("from-inferences")
+def from_inferences(
+    name: _Name,
+    inference: Annotated[
+        list[str] | None, typer.Option("--inference", help="The id of one; may be repeated.", show_default=False)
+    ] = None,
+    function: _Function = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Only this variant's.", show_default=False)] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="NAME=VALUE; may be repeated.", show_default=False)
+    ] = None,
+    limit: _Limit = 1000,
+    output: Annotated[str, typer.Option("--output", help="inference, demonstration or none.")] = "inference",
+    config: flags.ConfigFile = None,
+    database: flags.Database = None,
+    data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
+    as_json: flags.Json = False,
+) -> None:
+    """Make datapoints of recorded inferences: those named, or the newest that fit."""
+    from calibrant.base.errors import ConfigError, NotFound
+    from calibrant.datasets.gathering import gathered, missing_of
+    from calibrant.datasets.importing import BATCH, imported
+    from calibrant.types.query import And, Query, Tagged
+
+    sources: dict[str, OutputSource] = {
+        "inference": "inference",
+        "demonstration": "demonstration",
+        "none": "none",
+    }
+    if output not in sources:
+        raise ConfigError(f"--output: {output!r} is none of {', '.join(sources)}")
+    pairs = [each.partition("=") for each in tag or ()]
+    for key, equals, _ in pairs:
+        if not key or not equals:
+            raise ConfigError(f"--tag: {key!r} has no value; write NAME=VALUE")
+    query = Query(
+        function_name=function,
+        variant_name=variant,
+        filters=And(tuple(Tagged(key, value) for key, _, value in pairs)) if pairs else None,
+        source=sources[output],
+        limit=min(limit, BATCH),
+    )
+    compiler, done = _compiler(config), 0
+    with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record, _progress("datapoints") as shown:
+        rows: Iterator[InferenceRow]
+        if inference:
+            found = record.get(inference)
+            if missing := missing_of(found, inference):
+                raise NotFound(f"--inference: there is no inference {missing[0][:80]} in the database")
+            rows = iter(found)
+        else:
+            rows = _pages(record, query, limit)
+        made = gathered(record, compiler, rows, sources[output], strict=bool(inference))
+        for done in imported(catalogue, name, made, _actor(), action="from_inferences"):
+            shown[0].update(shown[1], completed=done)
+    typer.echo(f'{{"num_added_datapoints":{done}}}' if as_json else f"{done} inferences are datapoints of {name} now.")
+
+
+def _pages(record: Reader, query: Query, limit: int) -> Iterator[InferenceRow]:
+    from msgspec.structs import replace
+
+    left = limit
+    while left > 0 and (page := record.find(replace(query, limit=min(query.limit, left)))):
+        yield from page
+        left -= len(page)
+        query = replace(query, before=page[-1].id)
+
+
+def _form(form: str | None, path: Path, known: tuple[str, ...]) -> str:
+    from calibrant.base.errors import ConfigError
+
+    if form is None:
+        form = _PARQUET if path.suffix == ".parquet" else _OURS
+    if form not in known:
+        raise ConfigError(f"--format: {form!r} is none of {', '.join(known)}")
+    if form == _PARQUET and path == _STANDARD:
+        raise ConfigError("--format parquet wants a file: name it")
+    return form
+
+
+def _actor() -> Actor:
+    from calibrant.base.clock import SystemClock
+    from calibrant.datasets.editing import Actor
+
+    return Actor("cli", SystemClock().wall_ms())
+
+
+def _compiler(config: str | None) -> Compiler:
+    from calibrant.cli.context import pattern
+    from calibrant.config.load import load, read_environment
+    from calibrant.config.setting import with_region
+    from calibrant.engine.compiled import Compiler
+
+    return Compiler(with_region(load(pattern(config), environ=read_environment()), "unasked"))
+
+
+@contextmanager
+def _record(data_dir: Path, database: str | None) -> Generator[Reader]:
+    from contextlib import closing
+
+    from calibrant.app.homes import open_reader
+    from calibrant.config.load import read_environment
+
+    with closing(open_reader(context(None, data_dir, database), read_environment())) as reader:
+        yield reader
+
+
+@contextmanager
+def _progress(what: str) -> Generator[tuple[Progress, TaskID]]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"))
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        yield bar, bar.add_task(what, total=None)
+
+
+def _write_lines(lines: Iterator[bytes], to: Path) -> None:
+    if to == _STANDARD:
+        for line in lines:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        return
+    with _whole(to) as part, part.open("wb") as file:
+        file.writelines(lines)
+
+
+@contextmanager
+def _whole(to: Path) -> Generator[Path]:
+    """Lend a file beside the one that is wanted, which takes its place when all is written."""
+    from calibrant.base.errors import ConfigError
+
+    part = to.with_name(f"{to.name}.part")
+    try:
+        yield part
+        part.replace(to)
+    except OSError as error:
+        raise ConfigError(f"{to}: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _read_lines(source: Path) -> Iterator[bytes]:
+    from calibrant.base.errors import ConfigError
+
+    if source == _STANDARD:
+        yield from sys.stdin.buffer
+        return
+    try:
+        with source.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise ConfigError(f"{source}: {error.strerror}") from None
+
+
+def _write_parquet(lines: Iterator[bytes], to: Path) -> None:
+    with _parquet_there():
+        from calibrant.datasets.parquet import write_parquet
+
+        with _whole(to) as part:
+            write_parquet(lines, part)
+
+
+def _read_parquet(source: Path) -> Iterator[bytes]:
+    with _parquet_there():
+        from calibrant.datasets.parquet import read_parquet
+
+        yield from read_parquet(source)
+
+
+@contextmanager
+def _parquet_there() -> Generator[None]:
+    from calibrant.base.errors import ConfigError
+
+    try:
+        yield
+    except ImportError:
+        raise ConfigError("Parquet needs `pip install 'calibrant[parquet]'`") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Parquet: {error}") from None
+
+
+def _moment(millis: int) -> str:
+    from calibrant.wire.keys import moment
+
+    return moment(millis).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Datasets: the only place that joins the record and the catalogue."""

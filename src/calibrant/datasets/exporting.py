@@ -1,0 +1,141 @@
+"""A version of a dataset, line by line: ours, and the formats of others. Blocks; holds one page in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from calibrant.base.errors import InvalidRequest, NotFound, RenderError
+from calibrant.datasets.formats import Format, Rendered, to_line
+from calibrant.datasets.reader import DatasetReader
+from calibrant.engine.compiled import CompiledChainOfThought, CompiledVariant, Compiler
+from calibrant.engine.tools import resolve_tools
+from calibrant.render.prompt import render_input
+from calibrant.store.base import Reader
+from calibrant.types.content import OutputBlock
+from calibrant.types.datapoint import Content, Datapoint, DatapointQuery, JsonValue
+from calibrant.types.request import InferenceRequest
+from calibrant.types.tool import CustomTool, Tool
+from calibrant.wire.datapoint_answer import encode_datapoint
+
+__all__ = ["Exporter"]
+
+_blocks = msgspec.json.Decoder(tuple[OutputBlock, ...]).decode
+_value = msgspec.json.Decoder(JsonValue).decode
+
+
+class Exporter:
+    """Writes lines of one export, and counts."""
+
+    def __init__(
+        self,
+        reader: DatasetReader,
+        form: Format | None,
+        *,
+        compiler: Compiler | None = None,
+        variant: str | None = None,
+        record: Reader | None = None,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            reader: Of the datapoints.
+            form: Null for our own.
+            compiler: Has the functions, for their tools and for templates; other formats than ours need it.
+            variant: Whose templates render the inputs; null leaves no way to write template arguments.
+            record: Has the outputs that demonstrations took the place of; null finds no pair there.
+        """
+        self._reader = reader
+        self._form: Format | None = form
+        self._compiler = compiler
+        self._variant = variant
+        self._record = record
+        self.written = 0
+        """Lines so far."""
+        self.left_out = 0
+        """Datapoints that the format has no place for, so far."""
+
+    def lines(self, which: DatapointQuery) -> Iterator[bytes]:
+        """Yield a line, with its end, for each datapoint of a version, by id.
+
+        Raises:
+            NotFound: there is no such dataset, version or variant.
+            InvalidRequest: a datapoint cannot be written in this format, or its templates need a variant.
+        """
+        form = self._form
+        for row in self._reader.stream(which):
+            line = encode_datapoint(row) if form is None else to_line(self._rendered(row), form)
+            if line is None:
+                self.left_out += 1
+            else:
+                self.written += 1
+                yield line + b"\n"
+
+    def _rendered(self, row: Datapoint) -> Rendered:
+        content = row.content
+        call = None if self._variant is None else self._call(content.function_name, self._variant)
+        try:
+            if call is None:
+                system, messages = render_input(content.input, None, frozenset())
+            else:
+                system, messages = render_input(content.input, call.templates, call.variant.legacy_roles)
+        except RenderError as error:
+            hint = "; name the `variant` whose templates are to render it" if call is None else ""
+            raise InvalidRequest(f"datapoint {row.id}: {error.message}{hint}") from None
+        rejected = self._rejected(row) if self._form == "preference" else None
+        try:
+            tools = self._tools(content)
+        except InvalidRequest as error:
+            # The configuration may have changed since.
+            raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
+        return Rendered(row, system, messages, tools, rejected)
+
+    def _call(self, function_name: str, variant_name: str) -> CompiledVariant:
+        if self._compiler is None:
+            raise InvalidRequest("variant: there is no configuration to take it from")
+        variant = self._compiler.function(function_name).variants.get(variant_name)
+        match variant:
+            case CompiledVariant():
+                return variant
+            case CompiledChainOfThought():
+                return variant.call
+            case None:
+                raise NotFound(f"Unknown variant: {variant_name[:80]!r} of the function {function_name!r}")
+            case _:
+                raise InvalidRequest(f"variant: {variant_name!r} of {function_name!r} has no one prompt to render with")
+
+    def _tools(self, content: Content) -> tuple[Tool | CustomTool, ...]:
+        """Return all tools that a model would be told of."""
+        own = content.tools
+        if self._compiler is None or content.type == "json":
+            return (*own.tools, *own.custom_tools)
+        try:
+            function = self._compiler.function(content.function_name)
+        except NotFound:
+            return (*own.tools, *own.custom_tools)
+        request = InferenceRequest(
+            content.input, tools=own.tools, custom_tools=own.custom_tools, allowed_tools=own.allowed_tools
+        )
+        config, _ = resolve_tools(self._compiler, function, request)
+        if config is None:
+            return ()
+        told = (*config.tools, *config.custom)
+        return told if config.allowed is None else tuple(tool for tool in told if tool.name in config.allowed)
+
+    def _rejected(self, row: Datapoint) -> tuple[OutputBlock, ...] | JsonValue | None:
+        """Return the output that the present one took the place of: the model's, or that of the first of the chain."""
+        origin = row.origin
+        if origin.source == "feedback" and origin.inference_id is not None and self._record is not None:
+            found = self._record.get((origin.inference_id,))
+            if not found or found[0].output is None:
+                return None
+            try:
+                return _value(found[0].output) if row.content.type == "json" else _blocks(found[0].output)
+            except msgspec.MsgspecError:
+                # A redaction hook may have left anything.
+                return None
+        for first in () if origin.root_id is None else self._reader.get((origin.root_id,)):
+            if first.content.input == row.content.input:
+                return first.content.output
+        return None

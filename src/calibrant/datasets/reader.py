@@ -1,0 +1,76 @@
+"""The one reader of datapoints' payloads: for lists, exports, evaluation and optimization. Blocks.
+
+Who may see which datapoint is decided here and nowhere else, so that what is held back is held back from everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from calibrant.base.errors import NotFound
+from calibrant.store.catalogue import Catalogue
+from calibrant.types.datapoint import Datapoint, DatapointQuery, Dataset
+from calibrant.types.key import Grants
+
+__all__ = ["DatasetReader"]
+
+_PAGE = 200
+
+
+class DatasetReader:
+    """Reads from a catalogue; may be used from any thread."""
+
+    def __init__(self, catalogue: Catalogue, grants: Grants | None = None) -> None:
+        """Open nothing.
+
+        Args:
+            catalogue: Which has them.
+            grants: Of whoever reads: with a list of functions, there are only datapoints of these.
+        """
+        self._catalogue = catalogue
+        self._grants = grants
+
+    def dataset(self, name: str, version: int | None = None) -> Dataset:
+        """Return what is known of a dataset.
+
+        Raises:
+            NotFound: there is none of this name, or it has no such version.
+        """
+        with self._catalogue.reading() as view:
+            found = view.dataset(name)
+        if found is None:
+            raise NotFound(f"there is no dataset {name[:80]!r}; list them for their names")
+        if version is not None and not 0 <= version <= found.version:
+            raise NotFound(f"dataset {name[:80]!r} has versions 0 to {found.version}, and no {version}")
+        return found
+
+    def page(self, which: DatapointQuery) -> tuple[Datapoint, ...]:
+        """Return a page of datapoints."""
+        if self._grants is not None:
+            which = replace(which, functions=self._grants.functions)
+        with self._catalogue.reading() as view:
+            return view.datapoints(which)
+
+    def get(self, ids: Sequence[str], *, dataset_name: str | None = None) -> tuple[Datapoint, ...]:
+        """Return datapoints by id, stale ones too; unknown ones are left out."""
+        with self._catalogue.reading() as view:
+            found = view.find_datapoints(ids, dataset_name=dataset_name)
+        grants = self._grants
+        return tuple(each for each in found if grants is None or grants.function(each.content.function_name))
+
+    def stream(self, which: DatapointQuery) -> Iterator[Datapoint]:
+        """Yield every datapoint of a version, by id, whatever is done to the dataset meanwhile.
+
+        No transaction is held open between pages: rows of a version do not change.
+
+        Raises:
+            NotFound: there is no such dataset or version.
+        """
+        dataset = self.dataset(which.dataset_name, which.version)
+        version = dataset.version if which.version is None else which.version
+        which = replace(which, version=version, descending=False, offset=0, limit=_PAGE)
+        while page := self.page(which):
+            yield from page
+            which = replace(which, after=page[-1].id)

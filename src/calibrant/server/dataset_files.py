@@ -1,0 +1,91 @@
+"""Handlers of whole datasets as files: lines out as they are read, lines in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TypeVar, get_args
+
+import msgspec
+
+from calibrant.base.errors import InvalidRequest
+from calibrant.datasets.exporting import Exporter
+from calibrant.datasets.formats import FORMATS
+from calibrant.datasets.importing import ImportFormat, imported, read_lines
+from calibrant.engine.presence import Presence
+from calibrant.server.datasets import DatasetDesk, actor_of, function_in, name_of
+from calibrant.server.http import Answer, HttpRequest, StreamAnswer
+from calibrant.server.query import number_in, read_query
+from calibrant.types.datapoint import DatapointQuery
+
+__all__ = ["FileDesk"]
+
+_OURS = "datapoints"
+_AT_ONCE = 100
+_LINES = "application/jsonl"
+
+T = TypeVar("T", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDesk:
+    """What the handlers of this file work on."""
+
+    desk: DatasetDesk
+
+    async def export(self, http: HttpRequest) -> StreamAnswer:
+        """`GET /v1/datasets/{dataset_name}/export`."""
+        query = read_query(http, "format", "version", "function_name", "variant_name")
+        form = _one_of(query.get("format", _OURS), (_OURS, *FORMATS))
+        which = DatapointQuery(
+            dataset_name=name_of(http),
+            function_name=function_in(query),
+            version=number_in(query, "version", None, 2**53, smallest=0),
+        )
+        exporter = Exporter(
+            self.desk.reader(http),
+            next((each for each in FORMATS if each == form), None),
+            compiler=self.desk.engine.compiler,
+            variant=query.get("variant_name"),
+            record=self.desk.record,
+        )
+        lines = exporter.lines(which)
+        # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
+        first = await _piece(lines)
+        return StreamAnswer(_pieces(first, lines, http.presence), content_type=_LINES)
+
+    async def take(self, http: HttpRequest) -> Answer:
+        """`POST /v1/datasets/{dataset_name}/import`: checked as a whole before the first line is added."""
+        query = read_query(http, "format", "function_name")
+        form: ImportFormat = _one_of(query.get("format", _OURS), get_args(ImportFormat))
+        desk, actor, name = self.desk, actor_of(self.desk, http), name_of(http)
+
+        def act() -> bytes:
+            lines = http.body.splitlines()
+            compiler, function_name = desk.engine.compiler, function_in(query)
+            now_ms = actor.now_ms
+            wanted = [*read_lines(lines, form, compiler, function_name=function_name, now_ms=now_ms)]
+            done = max(imported(desk.opened(), name, wanted, actor), default=0)
+            return msgspec.json.encode({"num_imported_datapoints": done})
+
+        return Answer(200, await asyncio.to_thread(act))
+
+
+def _one_of(text: str, known: tuple[T, ...]) -> T:
+    for each in known:
+        if each == text:
+            return each
+    raise InvalidRequest(f"query: format is {text[:40]!r}; there are {', '.join(known)}")
+
+
+async def _piece(lines: Iterator[bytes]) -> bytes:
+    return await asyncio.to_thread(lambda: b"".join(islice(lines, _AT_ONCE)))
+
+
+async def _pieces(first: bytes, lines: Iterator[bytes], presence: Presence | None) -> AsyncIterator[bytes]:
+    piece = first
+    while piece and not (presence is not None and presence.gone):
+        yield piece
+        piece = await _piece(lines)

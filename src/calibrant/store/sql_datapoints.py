@@ -1,0 +1,124 @@
+"""From a `DatapointQuery` to SQL that SQLite and PostgreSQL both understand. Pure.
+
+Every parameter is a `?`, and the text has no other question mark and no per cent sign.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from calibrant.base.errors import InternalError
+from calibrant.store.dialect import Sql, joined
+from calibrant.store.search_text import folded
+from calibrant.types.datapoint import DatapointQuery
+from calibrant.types.query import (
+    And,
+    BooleanMetric,
+    Comparison,
+    Demonstrated,
+    Filter,
+    FloatMetric,
+    Not,
+    Or,
+    Tagged,
+    Time,
+)
+
+__all__ = ["datapoints_sql"]
+
+_TAGGED = (
+    "EXISTS (SELECT 1 FROM datapoint_tags t WHERE t.datapoint_id = d.id AND t.since = d.since AND t.key = ? "
+    "AND t.value = ?)"
+)
+_FALSE = Sql("(1 = 0)")
+_TRUE = Sql("(1 = 1)")
+
+
+def datapoints_sql(which: DatapointQuery, columns: str) -> Sql:
+    """Return the statement that answers a query, from `datapoints d` and `datapoint_contents c`."""
+    where = joined(" AND ", _conditions(which))
+    direction = "DESC" if which.descending else "ASC"
+    text = (
+        f"SELECT {columns} FROM datapoints d JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
+        f"WHERE {where.text} ORDER BY d.id {direction} LIMIT ? OFFSET ?"
+    )
+    return Sql(text, (*where.parameters, which.limit, which.offset))
+
+
+def _conditions(which: DatapointQuery) -> list[Sql]:
+    found = [Sql("d.dataset_name = ?", (which.dataset_name,))]
+    if which.version is None:
+        found.append(Sql("d.until IS NULL"))
+    else:
+        there = "d.since <= ? AND (d.until IS NULL OR d.until > ?)"
+        found.append(Sql(there, (which.version, which.version)))
+    if which.function_name is not None:
+        found.append(Sql("d.function_name = ?", (which.function_name,)))
+    if which.functions is not None:
+        found.append(_joined(" OR ", [_named(pattern) for pattern in which.functions], _FALSE))
+    if which.after is not None:
+        found.append(Sql("d.id > ?", (which.after,)))
+    if which.text is not None:
+        found.append(Sql("c.words LIKE ? ESCAPE '!'", (_pattern(which.text),)))
+    if which.filters is not None:
+        found.append(_filter(which.filters))
+    return found
+
+
+def _named(pattern: str) -> Sql:
+    if not pattern.endswith("*"):
+        return Sql("d.function_name = ?", (pattern,))
+    start = pattern[:-1]
+    return Sql("substr(d.function_name, 1, ?) = ?", (len(start), start)) if start else _TRUE
+
+
+def _pattern(wanted: str) -> str:
+    text = folded(wanted)
+    for special in "!%_":
+        text = text.replace(special, f"!{special}")
+    return f"%{text}%"
+
+
+def _filter(asked: Filter) -> Sql:
+    match asked:
+        case And(children):
+            return _joined(" AND ", [_filter(child) for child in children], _TRUE)
+        case Or(children):
+            return _joined(" OR ", [_filter(child) for child in children], _FALSE)
+        case Not(child):
+            inner = _filter(child)
+            return Sql(f"(NOT {inner.text})", inner.parameters)
+        case Tagged(key, value, same):
+            return Sql(_TAGGED if same else f"(NOT {_TAGGED})", (key, value))
+        case Time(comparison, micros):
+            return _timed(comparison, micros)
+        case BooleanMetric() | FloatMetric() | Demonstrated():
+            raise InternalError("datapoints have no feedback to be asked for")
+        case _:
+            assert_never(asked)
+
+
+def _joined(word: str, pieces: list[Sql], nothing: Sql) -> Sql:
+    if not pieces:
+        return nothing
+    one = joined(word, pieces)
+    return Sql(f"({one.text})", one.parameters)
+
+
+def _timed(comparison: Comparison, micros: int) -> Sql:
+    # What is compared knows whole milliseconds.
+    whole, rest = divmod(micros, 1000)
+    if not rest:
+        operator = "<>" if comparison == "!=" else comparison
+        return Sql(f"(d.updated_at {operator} ?)", (whole,))
+    match comparison:
+        case "<" | "<=":
+            return Sql("(d.updated_at <= ?)", (whole,))
+        case ">" | ">=":
+            return Sql("(d.updated_at > ?)", (whole,))
+        case "=":
+            return _FALSE
+        case "!=":
+            return _TRUE
+        case _:
+            assert_never(comparison)

@@ -1,0 +1,208 @@
+"""Datapoints in the formats of others."""
+
+import tracemalloc
+
+import msgspec
+import pytest
+from tests.support.records import inference
+
+from calibrant.base.errors import InvalidRequest, NotFound
+from calibrant.datasets import editing
+from calibrant.datasets.editing import Actor
+from calibrant.datasets.exporting import Exporter
+from calibrant.datasets.formats import FORMATS
+from calibrant.datasets.reader import DatasetReader
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
+from calibrant.types.content import File, RawText, Template, Text, ToolCall, ToolResult
+from calibrant.types.datapoint import (
+    Content,
+    DatapointEdit,
+    DatapointQuery,
+    JsonValue,
+    NewDatapoint,
+    Origin,
+    ToolParams,
+)
+from calibrant.types.key import Grants
+from calibrant.types.message import Input, Message
+from calibrant.types.tool import CustomTool, Tool
+
+ME = Actor("me", 1_800_000_000_000)
+HELLO = Input((Message("user", (Text("Hello"),)),), "Be brief.")
+CALL = ToolCall("1", "weather", '{"city":"Rome"}', "weather", {"city": "Rome"})
+
+
+class Record:
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def get(self, ids):
+        return tuple(row for row in self.rows if row.id in ids)
+
+
+@pytest.fixture
+def catalogue(tmp_path):
+    made = SqliteCatalogue(tmp_path / "catalogue.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def export(catalogue, compiler):
+    def _export(form, *contents, origin=Origin("person"), **options):
+        if contents:
+            editing.add(catalogue, "d", [NewDatapoint(each, "n", None, {"a": "b"}, origin) for each in contents], ME)
+        exporter = Exporter(DatasetReader(catalogue), form, compiler=compiler, **options)
+        lines = [msgspec.json.decode(line) for line in exporter.lines(DatapointQuery(dataset_name="d"))]
+        assert exporter.written == len(lines)
+        return lines, exporter.left_out
+
+    return _export
+
+
+def chat(given=HELLO, output=(Text("Hi."),), tools=ToolParams()):
+    return Content("chat", "chat", given, output, tools)
+
+
+def extract(raw='{"age":3}'):
+    return Content("json", "extract", HELLO, None if raw is None else JsonValue(raw))
+
+
+def test_chat_tuning_has_the_whole_conversation_and_every_tool(export):
+    turns = Input(
+        (
+            Message("user", (RawText("Weather?"),)),
+            Message("assistant", (Text("Let me see."), CALL)),
+            Message("user", (ToolResult("1", "weather", "sun"),)),
+        )
+    )
+    own = ToolParams(tools=(Tool("own", "o", {"type": "object"}, strict=True),), parallel_tool_calls=False)
+    (line,), left_out = export("chat", chat(turns, (CALL,), own))
+    used = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
+    assert line["messages"] == [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": "Let me see.", "tool_calls": [used]},
+        {"role": "tool", "tool_call_id": "1", "content": "sun"},
+        {"role": "assistant", "tool_calls": [used]},
+    ]
+    assert [each["function"]["name"] for each in line["tools"]] == ["weather", "get_news", "own"]
+    assert line["tools"][2]["function"]["strict"] is True and line["parallel_tool_calls"] is False
+    assert left_out == 0
+
+
+def test_tools_that_may_not_be_called_are_left_out(export):
+    (line,), _ = export("chat", chat(tools=ToolParams(allowed_tools=("news",), custom_tools=(CustomTool("text"),))))
+    assert [each["function"]["name"] for each in line["tools"]] == ["get_news"]
+
+
+def test_a_tool_that_the_configuration_no_longer_has(export):
+    with pytest.raises(InvalidRequest, match="^datapoint .*unknown \\['gone'\\]"):
+        export("chat", chat(tools=ToolParams(allowed_tools=("gone",))))
+
+
+def test_a_json_function_answers_its_text(export):
+    (line,), left_out = export("chat", extract(), extract(None))
+    assert line == {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": '{"age":3}'},
+        ]
+    }
+    assert left_out == 1
+
+
+def test_templates_are_a_variants(export):
+    greeting = chat(Input((Message("user", (Template("greet", {"name": "Ada"}),)),)))
+    with pytest.raises(InvalidRequest, match="name the `variant`"):
+        export("chat", greeting)
+    (line,), _ = export("chat", variant="v")
+    assert line["messages"][0] == {"role": "user", "content": "Greet Ada."}
+    with pytest.raises(NotFound, match="Unknown variant: 'none'"):
+        export("chat", variant="none")
+    with pytest.raises(InvalidRequest, match="no one prompt"):
+        export("chat", variant="best")
+
+
+def test_a_file_that_has_no_words_there_says_whose_it_is(export):
+    sound = File(url="https://x/y.mp3", mime_type="audio/mpeg")
+    with pytest.raises(InvalidRequest, match="^datapoint .*the format takes no sound by address"):
+        export("chat", chat(Input((Message("user", (sound,)),))))
+
+
+def test_pairs_are_of_the_models_answer_and_the_demonstration(export):
+    row = inference(function_type="chat", output=b'[{"type":"text","text":"Rejected."}]')
+    (line,), left_out = export("preference", chat(), origin=Origin("feedback", row.id, "f"), record=Record(row))
+    assert [each["role"] for each in line["input"]["messages"]] == ["system", "user"] and "tools" in line["input"]
+    assert line["preferred_output"] == [{"role": "assistant", "content": "Hi."}]
+    assert line["non_preferred_output"] == [{"role": "assistant", "content": "Rejected."}]
+    assert left_out == 0
+    for record in (None, Record(), Record(inference(id=row.id, output=b"redacted", function_type="chat"))):
+        assert export("preference", record=record) == ([], 1)
+
+
+def test_pairs_are_of_the_first_answer_and_the_edited_one(export, catalogue):
+    export(None, chat(), chat(output=None))
+    one, two = [each.id for each in DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))][::-1]
+    assert export("preference") == ([], 2)
+    for answer in ("Better.", "Best."):
+        edits = [DatapointEdit(id=each, type="chat", output=(Text(answer),)) for each in (one, two)]
+        one, two = editing.edit(catalogue, "d", edits, ME, lambda content: content)
+    (line,), left_out = export("preference")
+    assert line["preferred_output"][0]["content"] == "Best." and line["non_preferred_output"][0]["content"] == "Hi."
+    assert left_out == 1
+    editing.edit(catalogue, "d", [DatapointEdit(id=one, type="chat", input=Input())], ME, lambda content: content)
+    assert export("preference") == ([], 2)
+
+
+def test_the_others(export):
+    (line,), _ = export("inspect", chat(output=(Text("a"), CALL)))
+    assert line["target"] == 'a\n{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"}'
+    assert line["input"][1] == {"role": "user", "content": "Hello"}
+    assert line["metadata"]["tags"] == {"a": "b"} and line["metadata"]["group_key"] == line["id"]
+    (evals,), _ = export("evals")
+    assert evals == {"input": line["input"], "ideal": line["target"]}
+    (item,), _ = export("langfuse")
+    assert (item["expectedOutput"], item["metadata"]) == (line["target"], line["metadata"])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_has_no_output(export, form):
+    lines, left_out = export(form, extract(None))
+    assert (len(lines), left_out) == ((1, 0) if form in ("inspect", "langfuse") else (0, 1))
+
+
+def test_a_reader_with_a_list_of_functions_reads_these_alone(export, catalogue):
+    export(None, chat(), extract())
+    reader = DatasetReader(catalogue, Grants(functions=("ch*",)))
+    rows = list(reader.stream(DatapointQuery(dataset_name="d")))
+    assert [row.content.function_name for row in rows] == ["chat"]
+    everything = [row.id for row in DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))]
+    assert reader.get(everything) == tuple(rows) == reader.page(DatapointQuery(dataset_name="d"))
+
+
+def test_what_is_done_meanwhile_does_not_change_an_export(export, catalogue):
+    export(None, *(chat(output=(Text(str(n)),)) for n in range(450)))
+    lines = Exporter(DatasetReader(catalogue), None).lines(DatapointQuery(dataset_name="d"))
+    first = msgspec.json.decode(next(lines))
+    editing.clear(catalogue, "d", ME)
+    editing.add(catalogue, "d", [NewDatapoint(chat())], ME)
+    rest = [msgspec.json.decode(line) for line in lines]
+    assert [each["output"][0]["text"] for each in (first, *rest)] == [str(n) for n in range(450)]
+
+
+def test_memory_does_not_grow_with_the_dataset(catalogue):
+    def big(n):
+        return NewDatapoint(Content("chat", "f", HELLO, (Text(f"{n}" * 3000),)))
+
+    peaks = []
+    for more in (400, 3600):
+        for start in range(0, more, 400):
+            editing.add(catalogue, "d", [big(start + n) for n in range(400)], ME)
+        lines = Exporter(DatasetReader(catalogue), None).lines(DatapointQuery(dataset_name="d"))
+        tracemalloc.start()
+        assert sum(1 for _ in lines) in (400, 4000)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Ten times as many, of longer numbers too.
+    assert peaks[1] < 3 * peaks[0]
