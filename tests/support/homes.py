@@ -8,8 +8,10 @@ from tests.support.postgres import empty, fresh_postgres
 from calibrant.store.base import Batch, Entry
 from calibrant.store.frame import encode_frame, scan
 from calibrant.store.postgres import PostgresEvents
+from calibrant.store.postgres_catalogue import PostgresCatalogue
 from calibrant.store.postgres_migrations import migrate
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 
 
 def appended(events, records, *, segment="w.00000001.seg", first=1):
@@ -74,3 +76,22 @@ def postgres_home(folder):
 
 
 HOMES = {"sqlite": sqlite_home, "postgres": postgres_home}
+
+
+@contextmanager
+def sqlite_catalogue(folder):
+    """Return a catalogue in a file of its own."""
+    made = SqliteCatalogue(folder / "catalogue.db")
+    yield made
+    made.close()
+
+
+@contextmanager
+def postgres_catalogue(_folder):
+    """Return a catalogue in a schema of its own."""
+    with fresh_postgres() as postgres:
+        migrate(postgres)
+        yield PostgresCatalogue(postgres)
+
+
+CATALOGUES = {"sqlite": sqlite_catalogue, "postgres": postgres_catalogue}

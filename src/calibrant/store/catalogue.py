@@ -60,7 +60,7 @@ class Catalogue(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Return whether anything was ever put into it."""
+        """Return whether there is one already; asking makes none."""
         ...
 
     def close(self) -> None:

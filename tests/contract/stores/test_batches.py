@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.support.homes import CATALOGUES
 
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.batch import Batch, BatchElement, BatchOwner, Finished
@@ -34,11 +35,10 @@ def elements(count=3, batch_id="b1"):
     return [BatchElement(f"{batch_id}-{n}", batch_id, n, f"e{n}", body=b'{"n":%d}' % n) for n in range(count)]
 
 
-@pytest.fixture
-def catalogue(tmp_path):
-    made = SqliteCatalogue(tmp_path / "catalogue.db")
-    yield made
-    made.close()
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request, tmp_path):
+    with CATALOGUES[request.param](tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -178,7 +178,8 @@ def test_a_native_batch_is_leased_by_name_and_remembers_its_provider(tx):
     assert tx.batch("b1") == replace(known, error="it would not")
 
 
-def test_a_catalogue_exists_once_something_was_written(catalogue):
+def test_a_file_exists_once_something_was_written(tmp_path):
+    catalogue = SqliteCatalogue(tmp_path / "catalogue.db")
     assert not catalogue.exists()
     with catalogue.transaction() as tx:
         tx.add_batch(batch(), [])

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.support.homes import CATALOGUES
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION, SqliteCatalogue
@@ -26,10 +27,15 @@ def stored(public_id="aaaaaaaaaaaa", **fields):
 
 
 @pytest.fixture
-def catalogue(tmp_path):
-    made = SqliteCatalogue(tmp_path / "catalogue.db")
-    yield made
-    made.close()
+def file(tmp_path):
+    with CATALOGUES["sqlite"](tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request, tmp_path):
+    with CATALOGUES[request.param](tmp_path) as made:
+        yield made
 
 
 FULL = {
@@ -102,7 +108,7 @@ def test_all_of_a_transaction_or_nothing(catalogue):
         assert view.list_keys() == () and view.audit() == ()
 
 
-def test_transactions_of_many_threads_follow_each_other(catalogue, tmp_path):
+def test_transactions_of_many_threads_follow_each_other(file, tmp_path):
     others = [SqliteCatalogue(tmp_path / "catalogue.db", busy_timeout_s=30) for _ in range(3)]
     faults = []
 
@@ -127,7 +133,7 @@ def test_transactions_of_many_threads_follow_each_other(catalogue, tmp_path):
     for each in others:
         each.close()
     assert faults == []
-    with catalogue.reading() as view:
+    with file.reading() as view:
         assert view.key("a" * 12).key.description == "90"
         assert [entry.id for entry in view.audit(limit=1000)] == list(range(90, 0, -1))
 
@@ -179,16 +185,16 @@ def test_the_file_is_for_its_owner_alone(tmp_path):
     assert set(modes) == {"catalogue.db", "catalogue.db-wal", "catalogue.db-shm"} and set(modes.values()) == {0o600}
 
 
-def test_a_newer_catalogue_is_refused_and_left_alone(catalogue):
-    with catalogue.transaction() as tx:
+def test_a_newer_catalogue_is_refused_and_left_alone(file):
+    with file.transaction() as tx:
         tx.add_key(stored())
-    catalogue.close()
-    with closing(sqlite3.connect(catalogue.path)) as db:
+    file.close()
+    with closing(sqlite3.connect(file.path)) as db:
         db.execute(f"PRAGMA user_version = {CATALOGUE_VERSION + 1}")
-    before = catalogue.path.read_bytes()
+    before = file.path.read_bytes()
     with pytest.raises(StoreUnavailable, match=rf"has schema {CATALOGUE_VERSION + 1}, this program knows up to"):
-        SqliteCatalogue(catalogue.path).reading().__enter__()
-    assert catalogue.path.read_bytes() == before
+        SqliteCatalogue(file.path).reading().__enter__()
+    assert file.path.read_bytes() == before
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.stem)
@@ -207,18 +213,18 @@ def test_there_is_a_fixture_of_this_version():
     assert f"schema_{CATALOGUE_VERSION:04}" in {path.stem for path in FIXTURES}
 
 
-def test_a_file_that_was_replaced_is_not_read_on(catalogue, tmp_path):
-    with catalogue.transaction() as tx:
+def test_a_file_that_was_replaced_is_not_read_on(file, tmp_path):
+    with file.transaction() as tx:
         tx.add_key(stored())
-    catalogue.path.unlink()
+    file.path.unlink()
     for suffix in ("-wal", "-shm"):
-        Path(f"{catalogue.path}{suffix}").unlink(missing_ok=True)
-    with catalogue.reading() as view:
+        Path(f"{file.path}{suffix}").unlink(missing_ok=True)
+    with file.reading() as view:
         assert view.list_keys() == ()
 
 
 @pytest.mark.parametrize("trouble", ["no folder", "no database", "a folder"])
-def test_what_cannot_be_opened_is_unavailable_and_then_it_is_not(catalogue, tmp_path, trouble):
+def test_what_cannot_be_opened_is_unavailable_and_then_it_is_not(file, tmp_path, trouble):
     path = tmp_path / "sub" / "catalogue.db"
     if trouble != "no folder":
         path.parent.mkdir()
@@ -236,21 +242,21 @@ def test_what_cannot_be_opened_is_unavailable_and_then_it_is_not(catalogue, tmp_
     mine.close()
 
 
-def test_what_a_newer_version_wrote_is_not_guessed_at(catalogue):
-    with catalogue.transaction() as tx:
+def test_what_a_newer_version_wrote_is_not_guessed_at(file):
+    with file.transaction() as tx:
         tx.add_key(stored())
-    with closing(sqlite3.connect(catalogue.path)) as db:
+    with closing(sqlite3.connect(file.path)) as db:
         db.execute("""UPDATE api_keys SET roles = '["soothsayer"]'""")
         db.commit()
-    with pytest.raises(StoreUnavailable, match="does not understand"), catalogue.reading() as view:
+    with pytest.raises(StoreUnavailable, match="does not understand"), file.reading() as view:
         view.key("a" * 12)
 
 
-def test_a_lock_that_is_held_too_long_is_unavailable_for_writers_and_no_matter_for_readers(catalogue):
-    with catalogue.transaction() as tx:
+def test_a_lock_that_is_held_too_long_is_unavailable_for_writers_and_no_matter_for_readers(file):
+    with file.transaction() as tx:
         tx.add_key(stored())
-    impatient = SqliteCatalogue(catalogue.path, busy_timeout_s=0.01)
-    with catalogue.transaction():
+    impatient = SqliteCatalogue(file.path, busy_timeout_s=0.01)
+    with file.transaction():
         with impatient.reading() as view:
             assert view.key("a" * 12)
         with pytest.raises(StoreUnavailable, match="locked"), impatient.transaction():

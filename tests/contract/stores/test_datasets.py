@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from tests.support.homes import CATALOGUES
 
 from calibrant.base.errors import InternalError
 from calibrant.datasets.making import made
@@ -39,11 +40,10 @@ def ids(tx, **fields):
     return [each.id for each in tx.datapoints(DatapointQuery(**{"dataset_name": "d", **fields}))]
 
 
-@pytest.fixture
-def catalogue(tmp_path):
-    made_ = SqliteCatalogue(tmp_path / "catalogue.db")
-    yield made_
-    made_.close()
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request, tmp_path):
+    with CATALOGUES[request.param](tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture

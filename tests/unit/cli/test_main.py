@@ -72,7 +72,11 @@ def test_an_unknown_log_format_is_refused(run, command):
         (["--bind-address", "3000"], "'3000' is no address"),
         (["--bind-address", "h:99999"], "'h:99999' is no address"),
         (["--bind-address", "::1:3000"], "wants brackets"),
-        (["--database", "postgres://u:s3cret@h/d"], "'postgres' is not built yet"),
+        (["--database", "mysql://u:s3cret@h/d"], "'mysql' cannot be used here"),
+        (
+            ["--database", "postgresql://u:s3cret@127.0.0.1:1/d"],
+            "postgresql://127.0.0.1:1/d: connection failed",
+        ),
         (["--config", "nope.toml"], "nope.toml"),
     ],
 )
