@@ -37,6 +37,7 @@ __all__ = [
     "IncarnationBooks",
     "MetricSeen",
     "Outcome",
+    "Pace",
     "Quarantined",
     "Reader",
     "Score",
@@ -91,6 +92,16 @@ class Batch(Struct, frozen=True):
     suspects: tuple[Suspect, ...] = ()
     at_ms: int = 0
     """Wall clock, for the quarantine."""
+
+
+class Pace(Struct, frozen=True):
+    """In what pieces a home of the record likes to be written."""
+
+    frames: int = 512
+    """At most, in a batch."""
+    bytes: int = 2 * 2**20
+    rest_s: float = 0.0
+    """At least, between two looks at the spool: what comes meanwhile comes together."""
 
 
 class Appended(Struct, frozen=True):

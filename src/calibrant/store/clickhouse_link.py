@@ -4,18 +4,63 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol, cast
 
 import clickhouse_connect
-from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error
 
 from calibrant.base.errors import StoreUnavailable
+from calibrant.store.clickhouse_rows import RowsRefused
 from calibrant.store.clickhouse_schema import BYTES
 
-__all__ = ["Connect", "Link", "RowsRefused", "connector"]
+__all__ = ["Client", "Connect", "Link", "connector"]
+
+
+class Answer(Protocol):
+    """What a question is answered with."""
+
+    @property
+    def result_rows(self) -> Sequence[Sequence[Any]]:
+        """All of it."""
+        ...
+
+
+class Client(Protocol):
+    """What is used of the driver's client."""
+
+    def query(self, query: str, *, parameters: dict[str, Any], column_formats: Mapping[str, str]) -> Answer:
+        """Ask."""
+        ...
+
+    def query_rows_stream(
+        self, query: str, *, parameters: dict[str, Any], column_formats: Mapping[str, str]
+    ) -> AbstractContextManager[Iterator[Sequence[Any]]]:
+        """Ask for an answer in blocks."""
+        ...
+
+    def command(self, cmd: str) -> object:
+        """Run a statement."""
+        ...
+
+    def insert(
+        self,
+        table: str,
+        data: Sequence[Sequence[Any]],
+        *,
+        column_names: Sequence[str],
+        column_type_names: Sequence[str],
+        column_oriented: bool,
+        settings: dict[str, Any] | None,
+    ) -> object:
+        """Insert a block."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
+
 
 Connect = Callable[[], Client]
 
@@ -34,10 +79,6 @@ _SETTINGS: Mapping[str, Any] = {
 _SHARDED: Mapping[str, Any] = {"distributed_product_mode": "global", "distributed_foreground_insert": 1}
 
 
-class RowsRefused(Exception):
-    """Some row of these will never be taken."""
-
-
 def connector(url: str, *, sharded: bool = False) -> Connect:
     """Return what opens a connection to the server at an address.
 
@@ -45,13 +86,14 @@ def connector(url: str, *, sharded: bool = False) -> Connect:
         url: `http[s]://USER:PASSWORD@HOST:PORT/DATABASE`. The database must be there.
         sharded: Questions go over all shards.
     """
+    open_client = cast("Callable[..., Client]", vars(clickhouse_connect)["get_client"])
     # The driver says each refused connection in a log line of its own; here it is an error.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
     def connect() -> Client:
-        return clickhouse_connect.get_client(
+        return open_client(
             dsn=url,
-            secure=url.startswith(("https:", "clickhouses:")),
+            secure=url.startswith("https:"),
             connect_timeout=_CONNECT_S,
             send_receive_timeout=_ANSWER_S,
             client_name="calibrant",

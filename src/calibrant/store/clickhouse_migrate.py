@@ -33,7 +33,9 @@ def schema_version(link: Link) -> int:
     Raises:
         StoreUnavailable: it cannot be asked.
     """
-    if not link.all("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {x:String}", x=_VERSIONS):
+    if not link.all(
+        "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {x:String}", x=_VERSIONS
+    ):
         return 0
     return int(link.all(f"SELECT max(number) FROM {_VERSIONS}")[0][0])  # noqa: S608
 
@@ -119,7 +121,8 @@ def keep_ages(link: Link, layout: Layout) -> None:
     Raises:
         StoreUnavailable: it cannot be changed now.
     """
-    found = dict(link.all("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()"))
+    rows = link.all("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")
+    found: dict[str, str] = {row[0]: row[1] for row in rows}
     everywhere = f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
     for name, table in TABLES.items():
         if table.kind is None:
@@ -145,6 +148,4 @@ def system_log_advice(link: Link) -> tuple[str, ...]:
         )
     except StoreUnavailable:
         return ()
-    return tuple(
-        f"ALTER TABLE system.{name} MODIFY TTL event_date + INTERVAL {_ADVISED_DAYS} DAY" for (name,) in rows
-    )
+    return tuple(f"ALTER TABLE system.{name} MODIFY TTL event_date + INTERVAL {_ADVISED_DAYS} DAY" for (name,) in rows)

@@ -6,12 +6,12 @@ import os
 
 from msgspec import Struct
 
+from calibrant.store.base import Pace
 from calibrant.store.frame import Frame, find_frame, scan, shed_count
 
 __all__ = ["Damage", "Piece", "covers_from", "read_piece"]
 
-_BATCH_BYTES = 2 * 2**20
-_BATCH_FRAMES = 512
+_DEFAULT_PACE = Pace()
 _SEARCH_BYTES = 64 * 2**20
 _KEPT_BYTES = 16 * 2**20
 
@@ -34,7 +34,9 @@ class Piece(Struct, frozen=True):
     damage: Damage | None = None
 
 
-def read_piece(descriptor: int, offset: int, size: int, *, last_sequence: int, final: bool) -> Piece | None:
+def read_piece(
+    descriptor: int, offset: int, size: int, *, last_sequence: int, final: bool, pace: Pace = _DEFAULT_PACE
+) -> Piece | None:
     """Read the next piece of a segment.
 
     Args:
@@ -43,12 +45,13 @@ def read_piece(descriptor: int, offset: int, size: int, *, last_sequence: int, f
         size: Read no further.
         last_sequence: Of the frame before.
         final: Nothing will be added before `size`, so an unfinished frame stays unfinished.
+        pace: How much a piece holds at most.
 
     Returns:
         None when what stands there may be a frame that is just being written.
     """
-    buffer = os.pread(descriptor, min(_BATCH_BYTES, size - offset), offset)
-    seen = scan(buffer, limit=_BATCH_FRAMES)
+    buffer = os.pread(descriptor, min(pace.bytes, size - offset), offset)
+    seen = scan(buffer, limit=pace.frames)
     if not seen.frames and seen.stop == "torn" and len(buffer) < seen.needed <= size - offset:
         buffer = os.pread(descriptor, seen.needed, offset)
         seen = scan(buffer, limit=1)

@@ -23,7 +23,7 @@ from msgspec import Struct
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Retention
-from calibrant.store.base import Cursor, Events
+from calibrant.store.base import Cursor, Events, Pace
 from calibrant.store.batching import batch_of_damage, batch_of_frames
 from calibrant.store.blobs import BlobFolder
 from calibrant.store.frame import HEADER_BYTES, scan
@@ -88,6 +88,7 @@ class Recorder:
         retention: Retention | None = None,
         blobs: BlobFolder | None = None,
         search: bool = True,
+        pace: Pace | None = None,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -100,6 +101,7 @@ class Recorder:
             retention: How long payloads stay; null does not look.
             blobs: Files that go when the payloads go that named them.
             search: Make texts known to searches, when there is little else to do.
+            pace: In what pieces the store likes to be written.
             clock: What time it is.
             draw: A number from 0 to 1, for the jitter of waiting.
         """
@@ -109,6 +111,7 @@ class Recorder:
         self._retention = retention
         self._blobs = blobs
         self._search = search
+        self._pace = pace or Pace()
         self._clock = clock or SystemClock()
         self._draw = draw
         self._lock = -1
@@ -152,7 +155,7 @@ class Recorder:
             try:
                 done = self.pass_once(stop)
                 failures = 0
-                delay = _pause(done.frames, delay)
+                delay = max(_pause(done.frames, delay), self._pace.rest_s)
                 if done.frames < _FLOOD_FRAMES and self._index_text():
                     delay = min(delay, _INDEX_PAUSE_S)
             except StoreUnavailable as error:
@@ -249,6 +252,7 @@ class Recorder:
                         segment.size,
                         last_sequence=cursor.last_sequence,
                         final=segment.sealed,
+                        pace=self._pace,
                     )
                     if piece is None:
                         return moved, False
