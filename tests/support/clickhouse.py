@@ -1,6 +1,8 @@
 """ClickHouse for tests: its engine in this process, a database of its own for each test; or a server that is named."""
 
 import os
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import clickhouse_connect
@@ -45,3 +47,19 @@ def clickhouse_events(**options):
             yield events
         finally:
             events.close()
+
+
+@contextmanager
+def clickhouse_server():
+    """A server that other processes can ask, over HTTP; yields its address, without a database."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "calibrant.testing.clickhouse", "--port", "0", "--print-port"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.terminate()
+        process.wait(20)
+        process.stdout.close()

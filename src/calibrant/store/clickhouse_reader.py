@@ -87,7 +87,11 @@ class ClickHouseReader:
             ids = self._page(which, conditions, values, bound, wanted)
             if not ids:
                 break
-            rows = self._rows(ids, conditions, values, payloads=which.payloads)
+            rows = [
+                row
+                for start in range(0, len(ids), _IDS)
+                for row in self._rows(ids[start : start + _IDS], conditions, values, payloads=which.payloads)
+            ]
             found += sorted(rows, key=lambda row: row.id, reverse=newest)
             # Fewer than ids where a row has gone on since: `running`, when that was asked for.
             if len(ids) < wanted or len(rows) == len(ids):
