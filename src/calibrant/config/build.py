@@ -51,6 +51,7 @@ from calibrant.config.schema import (
     BatchSettings,
     BreakerPolicy,
     CacheSettings,
+    ClickHouseHome,
     Config,
     CostRule,
     Credential,
@@ -124,6 +125,8 @@ def build(
         retention=Retention(
             payload_days=_payload_days(document),
             max_database_bytes=parse_bytes(document.retention.max_database_bytes),
+            metadata_days=document.retention.metadata_days,
+            feedback_days=document.retention.feedback_days,
         ),
         record=RecordPolicy(payloads=payloads, redact=document.record.redact, search=document.record.search),
         observability=document.gateway.observability.enabled is not False,
@@ -137,6 +140,15 @@ def build(
             name: _embedding_model(name, table, defaults, breaker, relay)
             for name, table in document.embedding_models.items()
         },
+        clickhouse=ClickHouseHome(
+            migrates=not (
+                document.clickhouse.disable_automatic_migrations
+                or document.gateway.observability.disable_automatic_migrations
+            ),
+            cluster=document.clickhouse.cluster,
+            replicated=document.clickhouse.replicated,
+            sharded=document.clickhouse.sharded,
+        ),
     )
 
 

@@ -220,6 +220,9 @@ class ClickHouseTable(Table, frozen=True, kw_only=True):
     """`[clickhouse]`."""
 
     disable_automatic_migrations: bool = False
+    cluster: str | None = None
+    replicated: bool | None = None
+    sharded: bool = False
 
 
 class PostgresTable(Table, frozen=True, kw_only=True):
@@ -336,4 +339,6 @@ class RetentionTable(Table, frozen=True, kw_only=True):
     """`[retention]`: ours."""
 
     payload_days: Whole = 30
+    metadata_days: Whole = 0
+    feedback_days: Whole = 0
     max_database_bytes: ByteSize = 20 * 2**30

@@ -39,6 +39,8 @@ class Environment(Struct, frozen=True):
     database: Secret | None = None
     """`CALIBRANT_DATABASE`."""
     clickhouse_url: Secret | None = None
+    clickhouse_cluster: str | None = None
+    """`CALIBRANT_CLICKHOUSE_CLUSTER_NAME`."""
     postgres_url: Secret | None = None
     valkey_url: Secret | None = None
     ca_bundle: str | None = None
@@ -67,6 +69,7 @@ def settings_from_environ(environ: Mapping[str, str]) -> Environment:
         data_dir=_ours(environ, "DATA_DIR"),
         database=_secret(_ours(environ, "DATABASE")),
         clickhouse_url=_secret(_ours(environ, "CLICKHOUSE_URL")),
+        clickhouse_cluster=_ours(environ, "CLICKHOUSE_CLUSTER_NAME"),
         postgres_url=_secret(_ours(environ, "POSTGRES_URL")),
         valkey_url=_secret(_ours(environ, "VALKEY_URL")),
         ca_bundle=environ.get("CALIBRANT_CA_BUNDLE") or None,

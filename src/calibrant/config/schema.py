@@ -27,6 +27,7 @@ __all__ = [
     "CacheScope",
     "CacheSettings",
     "ChainOfThought",
+    "ClickHouseHome",
     "Config",
     "CostRule",
     "Credential",
@@ -311,6 +312,22 @@ class Retention(Struct, frozen=True):
     """Days until inputs, outputs and raw calls are dropped; 0 keeps them."""
     max_database_bytes: int = 20 * 2**30
     """Oldest payloads go first past this; 0 is no limit. A warning comes at 80 %."""
+    metadata_days: int = 0
+    """Days until inferences and model calls go; 0 keeps them."""
+    feedback_days: int = 0
+
+
+class ClickHouseHome(Struct, frozen=True):
+    """How the record lies in ClickHouse."""
+
+    migrates: bool = True
+    """The recorder brings the schema up to date when it starts."""
+    cluster: str | None = None
+    """The cluster on whose servers the tables are made; null is one server."""
+    replicated: bool | None = None
+    """Each server has a copy; null where there is a cluster."""
+    sharded: bool = False
+    """Rows are spread over the shards of the cluster."""
 
 
 class RecordPolicy(Struct, frozen=True):
@@ -450,6 +467,7 @@ class Config(Struct, frozen=True):
     embedding_models: dict[str, Model] = {}
     postgres_connections: int = 20
     """How many connections to PostgreSQL a worker may have."""
+    clickhouse: ClickHouseHome = ClickHouseHome()
 
     def providers(self) -> Iterator[tuple[tuple[str, ...], Provider]]:
         """Yield every configured provider after its place in the document."""

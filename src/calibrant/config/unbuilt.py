@@ -62,6 +62,8 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("gateway.observability.disable_automatic_migrations", "ClickHouse", "the record goes to SQLite"),
     _inert("clickhouse", "ClickHouse", "the record goes to SQLite"),
     _inert("postgres.inference_metadata_retention_days", "an age of metadata", "only payloads go, see [retention]"),
+    _inert("retention.metadata_days", "ages of metadata in SQLite", "metadata stays"),
+    _inert("retention.feedback_days", "ages of feedback in SQLite", "feedback stays"),
     _refused("rate_limiting.rules", "rate limiting"),
     _inert("rate_limiting.backend", "rate limiting", "no limit is kept"),
     _inert("rate_limiting.default_cost", "rate limiting", "no limit is kept"),

@@ -7,13 +7,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Error
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.clickhouse_rows import RowsRefused
-from calibrant.store.clickhouse_schema import BYTES
+from calibrant.store.clickhouse_schema import BYTES, Layout
 
 __all__ = ["Client", "Connect", "Link", "connector"]
 
@@ -70,6 +71,7 @@ _ANSWER_S = 60
 _REFUSALS = frozenset({131, 469})
 """ClickHouse's codes for a string that is too long and for a broken constraint. Everything else is trouble of the
 database; values of the wrong kind are found out before they are sent."""
+_NO_DATABASE = 81
 _SETTINGS: Mapping[str, Any] = {
     "do_not_merge_across_partitions_select_final": 1,
     "use_skip_indexes_if_final": 1,
@@ -79,27 +81,44 @@ _SETTINGS: Mapping[str, Any] = {
 _SHARDED: Mapping[str, Any] = {"distributed_product_mode": "global", "distributed_foreground_insert": 1}
 
 
-def connector(url: str, *, sharded: bool = False) -> Connect:
+def connector(url: str, *, layout: Layout | None = None, makes: str | None = None) -> Connect:
     """Return what opens a connection to the server at an address.
 
     Args:
-        url: `http[s]://USER:PASSWORD@HOST:PORT/DATABASE`. The database must be there.
-        sharded: Questions go over all shards.
+        url: `http[s]://USER:PASSWORD@HOST:PORT/DATABASE`.
+        layout: How the tables lie there.
+        makes: The database of the address, to be made where it is missing.
     """
+    layout = layout or Layout()
+    sharded: Mapping[str, Any] = _SHARDED if layout.sharded else {}
+    everywhere = f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
     open_client = cast("Callable[..., Client]", vars(clickhouse_connect)["get_client"])
     # The driver says each refused connection in a log line of its own; here it is an error.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
-    def connect() -> Client:
+    def opened(address: str) -> Client:
         return open_client(
-            dsn=url,
+            dsn=address,
             secure=url.startswith("https:"),
             connect_timeout=_CONNECT_S,
             send_receive_timeout=_ANSWER_S,
             client_name="calibrant",
             autogenerate_session_id=False,
-            settings={**_SETTINGS, **(_SHARDED if sharded else {})},
+            settings={**_SETTINGS, **sharded},
         )
+
+    def connect() -> Client:
+        try:
+            return opened(url)
+        except Error as error:
+            if error.code != _NO_DATABASE or makes is None:
+                raise
+        client = opened(urlsplit(url)._replace(path="").geturl())
+        try:
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{makes}`{everywhere}")
+        finally:
+            client.close()
+        return opened(url)
 
     return connect
 

@@ -1,0 +1,87 @@
+"""Opens the record in ClickHouse by the settings that a configuration has for it. Loads the driver."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from calibrant.base.errors import ConfigError
+from calibrant.config.schema import ClickHouseHome, Retention
+from calibrant.store.base import Pace
+from calibrant.store.clickhouse import ClickHouseEvents
+from calibrant.store.clickhouse_link import Link, connector
+from calibrant.store.clickhouse_reader import ClickHouseReader
+from calibrant.store.clickhouse_schema import Layout
+
+__all__ = ["PACE", "layout_of", "link_to", "open_events", "open_reader"]
+
+PACE = Pace(frames=8_192, bytes=32 * 2**20, rest_s=1.0)
+"""ClickHouse makes a file of each block and merges them later: few and large ones."""
+
+
+def open_events(url: str, home: ClickHouseHome, retention: Retention, *, writer: str) -> ClickHouseEvents:
+    """Return the writing side; it connects when first used.
+
+    Args:
+        url: The server's address, with user, password and database.
+        home: How the tables lie there.
+        retention: How old rows get.
+        writer: A name that no other recorder has.
+
+    Raises:
+        ConfigError: the address or the settings cannot be used.
+    """
+    layout = layout_of(home, retention)
+    link = link_to(url, layout, makes_database=home.migrates)
+    return ClickHouseEvents(link, layout=layout, writer=writer, migrates=home.migrates)
+
+
+def open_reader(url: str, home: ClickHouseHome) -> ClickHouseReader:
+    """Return the asking side; it connects when first used.
+
+    Raises:
+        ConfigError: the address or the settings cannot be used.
+    """
+    layout = layout_of(home, Retention())
+    return ClickHouseReader(link_to(url, layout), layout=layout)
+
+
+def layout_of(home: ClickHouseHome, retention: Retention) -> Layout:
+    """Return how the tables lie.
+
+    Raises:
+        ConfigError: there are copies or shards without a cluster.
+    """
+    for key, value in (("replicated", home.replicated), ("sharded", home.sharded)):
+        if value and not home.cluster:
+            raise ConfigError(f"clickhouse.{key} wants a cluster; set clickhouse.cluster to its name, or leave it out")
+    if home.cluster and not home.cluster.replace("_", "").replace("-", "").isalnum():
+        raise ConfigError(f"clickhouse.cluster: {home.cluster!r} is no name of a cluster")
+    return Layout(
+        cluster=home.cluster,
+        replicated=bool(home.cluster) if home.replicated is None else home.replicated,
+        sharded=home.sharded,
+        metadata_days=retention.metadata_days,
+        payload_days=retention.payload_days,
+        feedback_days=retention.feedback_days,
+    )
+
+
+def link_to(url: str, layout: Layout, *, makes_database: bool = False) -> Link:
+    """Return the link to a server.
+
+    Raises:
+        ConfigError: it is no address that the driver can use. The message does not show it: it may hold a password.
+    """
+    parts = urlsplit(url)
+    try:
+        where = f"{parts.hostname}:{parts.port or (8443 if parts.scheme == 'https' else 8123)}"
+    except ValueError:
+        parts = urlsplit("")
+        where = ""
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(
+            "CALIBRANT_CLICKHOUSE_URL is no address of ClickHouse's HTTP interface; "
+            "write http://USER:PASSWORD@HOST:8123/DATABASE, or https:// with its port"
+        )
+    database = unquote(parts.path.strip("/")) or "default"
+    return Link(connector(url, layout=layout, makes=database if makes_database else None), name=f"{where}/{database}")
