@@ -115,7 +115,8 @@ def connector(url: str, *, layout: Layout | None = None, makes: str | None = Non
                 raise
         client = opened(urlsplit(url)._replace(path="").geturl())
         try:
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{makes}`{everywhere}")
+            name = makes.replace("\\", "\\\\").replace("`", "\\`")
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`{everywhere}")
         finally:
             client.close()
         return opened(url)

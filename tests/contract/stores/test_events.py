@@ -1,6 +1,7 @@
 """What every home of the record must do, whichever engine it stands on."""
 
 import pytest
+from msgspec.structs import replace
 from tests.support.homes import HOMES
 from tests.support.records import begun, feedback, inferred
 
@@ -23,7 +24,8 @@ def events(home):
 
 def batch(*records, start=0, first=1, segment="w.00000001.seg"):
     buffer = b"".join(encode_frame(number, record) for number, record in enumerate(records, first))
-    frames = scan(buffer).frames
+    # Frames say where they stand in the segment.
+    frames = [replace(frame, start=frame.start + start, end=frame.end + start) for frame in scan(buffer).frames]
     entries = tuple(Entry(record, frame) for record, frame in zip(records, frames, strict=True))
     return Batch("w", segment, start, start + len(buffer), first + len(records) - 1, entries, at_ms=1)
 
