@@ -9,7 +9,7 @@ import clickhouse_connect
 
 from calibrant.base.ids import uuid7
 from calibrant.store.clickhouse import ClickHouseEvents
-from calibrant.store.clickhouse_link import Link, connector
+from calibrant.store.clickhouse_link import SETTINGS, Link, connector
 
 URL = os.environ.get("CALIBRANT_TEST_CLICKHOUSE_URL")
 _engine = None
@@ -22,7 +22,7 @@ def connect(database=None):
         return connector(f"{URL.rstrip('/')}/{database}" if database else URL)()
     if _engine is None:
         _engine = clickhouse_connect.get_client(interface="chdb")
-    return clickhouse_connect.get_client(interface="chdb", database=database)
+    return clickhouse_connect.get_client(interface="chdb", database=database, settings=dict(SETTINGS))
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from calibrant.store.spool import Spool
 from calibrant.store.sqlite import SqliteEvents
 
 
-
 @contextmanager
 def _sqlite(folder):
     events = SqliteEvents(folder / "events.db")

@@ -18,7 +18,7 @@ from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
-from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, local_name
+from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
 from calibrant.store.frame import frame_bytes
 from calibrant.store.tables import INFERENCE
 from calibrant.types.rows import Record, Shed
@@ -153,8 +153,7 @@ class ClickHouseEvents(ClickHouseReader):
                 limit=now if before_ms is None else before_ms,
             )
             for month, rows in months:
-                everywhere = f" ON CLUSTER '{self._layout.cluster}'" if self._layout.cluster else ""
-                self._link.run(f"ALTER TABLE {local}{everywhere} DROP PARTITION {month}")
+                self._link.run(f"ALTER TABLE {local}{everywhere(self._layout)} DROP PARTITION {month}")
                 dropped += int(rows)
         return dropped
 

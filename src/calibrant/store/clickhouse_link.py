@@ -14,9 +14,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Err
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.clickhouse_rows import RowsRefused
-from calibrant.store.clickhouse_schema import BYTES, Layout
+from calibrant.store.clickhouse_schema import BYTES, Layout, everywhere
 
-__all__ = ["Client", "Connect", "Link", "connector"]
+__all__ = ["SETTINGS", "Client", "Connect", "Link", "connector"]
 
 
 class Answer(Protocol):
@@ -72,7 +72,7 @@ _REFUSALS = frozenset({131, 469})
 """ClickHouse's codes for a string that is too long and for a broken constraint. Everything else is trouble of the
 database; values of the wrong kind are found out before they are sent."""
 _NO_DATABASE = 81
-_SETTINGS: Mapping[str, Any] = {
+SETTINGS: Mapping[str, Any] = {
     "do_not_merge_across_partitions_select_final": 1,
     "use_skip_indexes_if_final": 1,
     "max_partitions_per_insert_block": 0,
@@ -91,7 +91,6 @@ def connector(url: str, *, layout: Layout | None = None, makes: str | None = Non
     """
     layout = layout or Layout()
     sharded: Mapping[str, Any] = _SHARDED if layout.sharded else {}
-    everywhere = f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
     open_client = cast("Callable[..., Client]", vars(clickhouse_connect)["get_client"])
     # The driver says each refused connection in a log line of its own; here it is an error.
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -104,7 +103,7 @@ def connector(url: str, *, layout: Layout | None = None, makes: str | None = Non
             send_receive_timeout=_ANSWER_S,
             client_name="calibrant",
             autogenerate_session_id=False,
-            settings={**_SETTINGS, **sharded},
+            settings={**SETTINGS, **sharded},
         )
 
     def connect() -> Client:
@@ -116,7 +115,7 @@ def connector(url: str, *, layout: Layout | None = None, makes: str | None = Non
         client = opened(urlsplit(url)._replace(path="").geturl())
         try:
             name = makes.replace("\\", "\\\\").replace("`", "\\`")
-            client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`{everywhere}")
+            client.command(f"CREATE DATABASE IF NOT EXISTS `{name}`{everywhere(layout)}")
         finally:
             client.close()
         return opened(url)

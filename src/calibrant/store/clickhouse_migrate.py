@@ -14,12 +14,20 @@ from time import monotonic, sleep
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.clickhouse_link import Link
-from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, local_name, migrations
+from calibrant.store.clickhouse_schema import (
+    SCHEMA_VERSION,
+    TABLES,
+    VERSIONS,
+    Layout,
+    create_versions,
+    everywhere,
+    local_name,
+    migrations,
+)
 
 __all__ = ["keep_ages", "migrate", "schema_version", "system_log_advice"]
 
 _LOCK = "calibrant_migrating"
-_VERSIONS = "calibrant_schema"
 _LOCK_OLD_S = 300
 _WAIT_S = 60.0
 _LOOK_S = 0.1
@@ -33,11 +41,9 @@ def schema_version(link: Link) -> int:
     Raises:
         StoreUnavailable: it cannot be asked.
     """
-    if not link.all(
-        "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {x:String}", x=_VERSIONS
-    ):
+    if not link.all("SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {x:String}", x=VERSIONS):
         return 0
-    return int(link.all(f"SELECT max(number) FROM {_VERSIONS}")[0][0])  # noqa: S608
+    return int(link.all(f"SELECT max(number) FROM {VERSIONS}")[0][0])  # noqa: S608
 
 
 def migrate(link: Link, layout: Layout, *, patience_s: float = _WAIT_S) -> None:
@@ -53,7 +59,7 @@ def migrate(link: Link, layout: Layout, *, patience_s: float = _WAIT_S) -> None:
             "run the newer version of Calibrant that wrote it, or choose another database"
         )
     if version < SCHEMA_VERSION:
-        _with_lock(link, layout, patience_s, lambda: _apply(link, layout))
+        _with_lock(link, patience_s, lambda: _apply(link, layout))
 
 
 def _apply(link: Link, layout: Layout) -> None:
@@ -63,22 +69,11 @@ def _apply(link: Link, layout: Layout) -> None:
             continue
         for statement in step.statements:
             link.run(statement)
-        link.run(_versions(layout))
-        link.run(f"INSERT INTO {_VERSIONS} (number) VALUES ({step.number})")  # noqa: S608
+        link.run(create_versions(layout))
+        link.run(f"INSERT INTO {VERSIONS} (number) VALUES ({step.number})")  # noqa: S608
 
 
-def _versions(layout: Layout) -> str:
-    everywhere = f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
-    engine = "ReplacingMergeTree"
-    if layout.replicated:
-        engine = "ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}')"
-    return (
-        f"CREATE TABLE IF NOT EXISTS {_VERSIONS}{everywhere} (number UInt32, applied DateTime('UTC') DEFAULT now())\n"
-        f"ENGINE = {engine}\nORDER BY number"
-    )
-
-
-def _with_lock(link: Link, layout: Layout, patience_s: float, work: Callable[[], None]) -> None:
+def _with_lock(link: Link, patience_s: float, work: Callable[[], None]) -> None:
     until = monotonic() + patience_s
     while not _locked(link):
         if schema_version(link) >= SCHEMA_VERSION:
@@ -123,7 +118,6 @@ def keep_ages(link: Link, layout: Layout) -> None:
     """
     rows = link.all("SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()")
     found: dict[str, str] = {row[0]: row[1] for row in rows}
-    everywhere = f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
     for name, table in TABLES.items():
         if table.kind is None:
             continue
@@ -133,7 +127,7 @@ def keep_ages(link: Link, layout: Layout) -> None:
         if is_days == wanted or local not in found:
             continue
         age = f"MODIFY TTL at + toIntervalDay({wanted})" if wanted else "REMOVE TTL"
-        link.run(f"ALTER TABLE {local}{everywhere} {age}")
+        link.run(f"ALTER TABLE {local}{everywhere(layout)} {age}")
 
 
 def system_log_advice(link: Link) -> tuple[str, ...]:

@@ -82,25 +82,29 @@ class ClickHouseReader:
         newest = which.after is None
         found: list[InferenceRow] = []
         bound = which.before if newest else which.after
+        wanted = which.limit
         while len(found) < which.limit:
-            wanted = which.limit - len(found)
-            ids = self._page(which, conditions, values, bound, wanted)
-            if not ids:
-                break
+            ids, last = self._page(which, conditions, values, bound, wanted)
             rows = [
                 row
                 for start in range(0, len(ids), _IDS)
                 for row in self._rows(ids[start : start + _IDS], conditions, values, payloads=which.payloads)
             ]
             found += sorted(rows, key=lambda row: row.id, reverse=newest)
-            # Fewer than ids where a row has gone on since: `running`, when that was asked for.
-            if len(ids) < wanted or len(rows) == len(ids):
+            if last:
                 break
+            # Too few: rows that are there twice, or have gone on since, from `running`, when that was asked for.
             bound = ids[-1]
-        return tuple(found)
+            wanted = min(wanted * 4, _PAGE)
+        return tuple(found[: which.limit])
 
-    def _page(self, which: Filter, conditions: str, values: dict[str, Any], bound: str | None, limit: int) -> list[str]:
-        """Return the ids of a page, in its order; some may belong to rows that have changed since."""
+    def _page(
+        self, which: Filter, conditions: str, values: dict[str, Any], bound: str | None, limit: int
+    ) -> tuple[list[str], bool]:
+        """Return the ids of a page, in its order, and whether it is the last.
+
+        Some may belong to rows that have changed since.
+        """
         newest = which.after is None
         order = "DESC" if newest else "ASC"
         outer = [] if which.episode_id is None else [f"at >= {second_of(which.episode_id) - _DAY_S}"]
@@ -124,13 +128,13 @@ class ClickHouseReader:
                 inner.append(f"at >= {top} - {window}")
             where = " AND ".join([part for part in (conditions, *inner) if part]) or "1"
             rows = self._link.all(
-                f"SELECT id FROM inferences WHERE {where} ORDER BY id {order} LIMIT 1 BY id "  # noqa: S608
-                "LIMIT {limit:UInt32}",
+                f"SELECT id FROM inferences WHERE {where} ORDER BY id {order} LIMIT {{limit:UInt32}}",  # noqa: S608
                 **values,
             )
             if len(rows) >= limit:
                 break
-        return [row[0] for row in rows]
+        # A row that has not been merged yet stands there more than once.
+        return list(dict.fromkeys(row[0] for row in rows)), len(rows) < limit
 
     def _rows(
         self, ids: Sequence[str], conditions: str, values: dict[str, Any], *, payloads: bool
@@ -143,6 +147,8 @@ class ClickHouseReader:
         rows = [to_inference(columns) for columns in self._link.all(query, **values)]
         if not payloads or not rows:
             return rows
+        where += " AND function_name IN {functions:Array(String)}"
+        values["functions"] = sorted({row.function_name for row in rows})
         query = f"SELECT id, {', '.join(INFERENCE_DATA)} FROM inference_data FINAL WHERE {where}"  # noqa: S608
         data = {each[0]: dict(zip(INFERENCE_DATA, each[1:], strict=True)) for each in self._link.all(query, **values)}
         return [replace(row, **data[row.id]) if row.id in data else row for row in rows]

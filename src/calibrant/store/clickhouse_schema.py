@@ -13,7 +13,20 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["BYTES", "SCHEMA_VERSION", "TABLES", "Layout", "Migration", "Table", "create", "local_name", "migrations"]
+__all__ = [
+    "BYTES",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "VERSIONS",
+    "Layout",
+    "Migration",
+    "Table",
+    "create",
+    "create_versions",
+    "everywhere",
+    "local_name",
+    "migrations",
+]
 
 SCHEMA_VERSION = 1
 """The newest of `migrations`."""
@@ -308,14 +321,29 @@ TABLES: Mapping[str, Table] = {
 }
 """The tables of the newest schema."""
 
+VERSIONS = "calibrant_schema"
+"""The table that says which steps were applied."""
 _WINDOW = 1_000
 """How many of the last inserts are known again when they come again."""
 
 
 def migrations(layout: Layout) -> tuple[Migration, ...]:
-    """Return all steps of the schema, in order."""
+    """Return all steps of the schema, in order.
+
+    The first makes the tables as they are now; a later one changes those that an earlier version made, and says
+    `IF NOT EXISTS`.
+    """
     first = tuple(statement for name, table in TABLES.items() for statement in create(name, table, layout))
     return (Migration(1, first),)
+
+
+def create_versions(layout: Layout) -> str:
+    """Return the statement that makes the table of the steps that were applied."""
+    engine = f"ReplicatedReplacingMergeTree({_copies(False)})" if layout.replicated else "ReplacingMergeTree"
+    return (
+        f"CREATE TABLE IF NOT EXISTS {VERSIONS}{everywhere(layout)} "
+        f"(number UInt32, applied DateTime('UTC') DEFAULT now())\nENGINE = {engine}\nORDER BY number"
+    )
 
 
 def create(name: str, table: Table, layout: Layout) -> tuple[str, ...]:
@@ -323,7 +351,7 @@ def create(name: str, table: Table, layout: Layout) -> tuple[str, ...]:
     lines = [f"{column} {kind}" for column, kind in table.columns.items()] + list(table.indexes)
     body = ",\n  ".join(lines)
     local = local_name(name, layout)
-    statement = f"CREATE TABLE IF NOT EXISTS {local}{_everywhere(layout)} (\n  {body}\n)\nENGINE = "
+    statement = f"CREATE TABLE IF NOT EXISTS {local}{everywhere(layout)} (\n  {body}\n)\nENGINE = "
     statement += _engine(table, layout)
     if table.monthly:
         statement += "\nPARTITION BY toYYYYMM(at)"
@@ -335,7 +363,7 @@ def create(name: str, table: Table, layout: Layout) -> tuple[str, ...]:
     if not layout.sharded:
         return (statement,)
     spread = f"Distributed('{layout.cluster}', currentDatabase(), '{local}', cityHash64({table.spread}))"
-    return (statement, f"CREATE TABLE IF NOT EXISTS {name}{_everywhere(layout)} AS {local}\nENGINE = {spread}")
+    return (statement, f"CREATE TABLE IF NOT EXISTS {name}{everywhere(layout)} AS {local}\nENGINE = {spread}")
 
 
 def local_name(name: str, layout: Layout) -> str:
@@ -343,7 +371,8 @@ def local_name(name: str, layout: Layout) -> str:
     return f"{name}_local" if layout.sharded else name
 
 
-def _everywhere(layout: Layout) -> str:
+def everywhere(layout: Layout) -> str:
+    """Return the words that run a definition on all servers."""
     return f" ON CLUSTER '{layout.cluster}'" if layout.cluster else ""
 
 
@@ -353,10 +382,13 @@ def _engine(table: Table, layout: Layout) -> str:
         chosen_by.append("deleted")
     if not layout.replicated:
         return f"ReplacingMergeTree({', '.join(chosen_by)})"
-    # Without shards every server holds the same rows, whichever shard its own settings put it on.
-    shard = "{shard}" if layout.sharded else "all"
-    where = [f"'/clickhouse/tables/{shard}/{{database}}/{{table}}'", "'{replica}'"]
-    return f"ReplicatedReplacingMergeTree({', '.join((*where, *chosen_by))})"
+    return f"ReplicatedReplacingMergeTree({', '.join((_copies(layout.sharded), *chosen_by))})"
+
+
+def _copies(of_shard: bool) -> str:
+    # Without shards every server has the same rows, whichever shard its own settings put it on: so its name has both.
+    place, name = ("{shard}", "{replica}") if of_shard else ("all", "{shard}-{replica}")
+    return f"'/clickhouse/tables/{place}/{{database}}/{{table}}', '{name}'"
 
 
 def _settings(table: Table, layout: Layout) -> list[str]:

@@ -126,10 +126,22 @@ def test_snapshots_are_kept_once(events):
 
 def test_all_columns_come_back(events):
     whole = inferred(
-        error_code="e", error_message="m\0\n'", namespace="n", fallback_reason="f", ttft_ms=0.5, cost="0.1", trace_id="t",
-        span_id="s", key_id="k", worker="w2", inference_params=b"{}", tool_params=b"\x28\xb5\x2f\xfd raw", strategy=b"[1]",
-        input_tokens=2**62, dialect="openai",
-    )  # fmt: skip
+        error_code="e",
+        error_message="m\0\n'",
+        namespace="n",
+        fallback_reason="f",
+        ttft_ms=0.5,
+        cost="0.1",
+        trace_id="t",
+        span_id="s",
+        key_id="k",
+        worker="w2",
+        inference_params=b"{}",
+        tool_params=b"\x28\xb5\x2f\xfd raw",
+        strategy=b"[1]",
+        input_tokens=2**62,
+        dialect="openai",
+    )
     events.append(batch(whole))
     assert events.get([whole.inference.id]) == (whole.inference,)
     assert events.model_inferences(whole.inference.id) == whole.model_inferences
