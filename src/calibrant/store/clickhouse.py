@@ -164,7 +164,7 @@ class ClickHouseEvents(ClickHouseReader):
     def used_bytes(self) -> int:
         """See `base.Events.used_bytes`. Of the server that is asked, where there are several."""
         self._ready()
-        return super().used_bytes()
+        return self._stored_bytes()
 
     def close(self) -> None:
         """See `base.Reader.close`."""

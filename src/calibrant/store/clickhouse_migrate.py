@@ -95,7 +95,7 @@ def _locked(link: Link) -> bool:
     """Make the lock; False when somebody else has it."""
     old = link.all(
         "SELECT 1 FROM system.tables WHERE database = currentDatabase() AND name = {x:String} "
-        "AND metadata_modification_time < now() - {s:UInt32}",
+        "AND metadata_modification_time < now() - {s:Int64}",
         x=_LOCK,
         s=_LOCK_OLD_S,
     )

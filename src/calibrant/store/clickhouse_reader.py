@@ -320,7 +320,7 @@ class ClickHouseReader:
         """See `base.Reader.health`."""
         try:
             version = schema_version(self._link)
-            size = self.used_bytes()
+            size = self._stored_bytes()
         except StoreUnavailable as error:
             return Health(ok=False, detail=error.message)
         if version != SCHEMA_VERSION:
@@ -335,8 +335,8 @@ class ClickHouseReader:
         detail = f"the server's own logs are kept for ever and will fill its disk; run: {advice}" if advice else ""
         return Health(ok=True, detail=detail, bytes=size, schema_version=str(version))
 
-    def used_bytes(self) -> int:
-        """See `base.Events.used_bytes`. Of the server that is asked, where there are several."""
+    def _stored_bytes(self) -> int:
+        # Of the server that is asked, where there are several.
         names = [local_name(name, self._layout) for name in TABLES]
         query = (
             "SELECT sum(bytes_on_disk) FROM system.parts "

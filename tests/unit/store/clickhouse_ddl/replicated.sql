@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS inferences ON CLUSTER 'main' (
   INDEX episodes episode_id TYPE bloom_filter GRANULARITY 1,
   INDEX workers worker TYPE set(16)
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (function_name, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS inference_data ON CLUSTER 'main' (
   at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
   version UInt64 CODEC(Delta, ZSTD(1))
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (function_name, id)
 TTL at + toIntervalDay(30)
@@ -91,7 +91,7 @@ CREATE TABLE IF NOT EXISTS model_inferences ON CLUSTER 'main' (
   at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
   version UInt64 CODEC(Delta, ZSTD(1))
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (inference_id, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS model_inference_data ON CLUSTER 'main' (
   at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
   version UInt64 CODEC(Delta, ZSTD(1))
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (inference_id, id)
 TTL at + toIntervalDay(30)
@@ -126,7 +126,7 @@ CREATE TABLE IF NOT EXISTS feedback ON CLUSTER 'main' (
   at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
   version UInt64 CODEC(Delta, ZSTD(1))
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 PARTITION BY toYYYYMM(at)
 ORDER BY (metric_name, target_id, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS config_snapshots ON CLUSTER 'main' (
   version String CODEC(ZSTD(1)),
   created_ms Int64
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}')
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
 ORDER BY (hash)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
 
@@ -151,7 +151,7 @@ CREATE TABLE IF NOT EXISTS spool_ledger ON CLUSTER 'main' (
   seq Int64,
   version UInt64
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 ORDER BY (segment)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
 
@@ -162,7 +162,7 @@ CREATE TABLE IF NOT EXISTS spool_incarnations ON CLUSTER 'main' (
   rejected Int64,
   version UInt64
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version)
 ORDER BY (incarnation)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
 
@@ -180,6 +180,10 @@ CREATE TABLE IF NOT EXISTS quarantine ON CLUSTER 'main' (
   version UInt64,
   deleted UInt8
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{replica}', version, deleted)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version, deleted)
 ORDER BY (segment, start)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS calibrant_schema ON CLUSTER 'main' (number UInt32, applied DateTime('UTC') DEFAULT now())
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')
+ORDER BY number;

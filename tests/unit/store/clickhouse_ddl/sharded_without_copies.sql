@@ -208,3 +208,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_dedupl
 
 CREATE TABLE IF NOT EXISTS quarantine ON CLUSTER 'main' AS quarantine_local
 ENGINE = Distributed('main', currentDatabase(), 'quarantine_local', cityHash64(segment));
+
+CREATE TABLE IF NOT EXISTS calibrant_schema ON CLUSTER 'main' (number UInt32, applied DateTime('UTC') DEFAULT now())
+ENGINE = ReplacingMergeTree
+ORDER BY number;

@@ -183,3 +183,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
 ENGINE = ReplacingMergeTree(version, deleted)
 ORDER BY (segment, start)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+
+CREATE TABLE IF NOT EXISTS calibrant_schema (number UInt32, applied DateTime('UTC') DEFAULT now())
+ENGINE = ReplacingMergeTree
+ORDER BY number;
