@@ -13,7 +13,6 @@ from tests.support.stores import spooled
 
 from calibrant.app.clickhouse import read_clickhouse
 from calibrant.config.load import default_config
-from calibrant.store.base import Filter
 
 RECORD = """
 import sys
@@ -32,6 +31,7 @@ recorder.close()
 """
 
 pytestmark = pytest.mark.slow
+from calibrant.types.query import Query
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_two_hosts_and_one_that_is_killed_store_everything_once(server, tmp_path
     first, second = recorder(url, tmp_path / "a"), recorder(url, tmp_path / "b")
     reader = read_clickhouse(default_config(), {"CALIBRANT_CLICKHOUSE_URL": url})
     patience = time.monotonic() + 30
-    while not reader.health().ok or not reader.find(Filter(function_name="extract", limit=1)):
+    while not reader.health().ok or not reader.find(Query(function_name="extract", limit=1)):
         assert time.monotonic() < patience and first.poll() is None
     os.kill(first.pid, signal.SIGKILL)
     first.wait(20)
@@ -66,9 +66,9 @@ def test_two_hosts_and_one_that_is_killed_store_everything_once(server, tmp_path
     assert again.wait(40) == 0
     for process in (first, second, again):
         process.stdout.close()
-    assert len(reader.find(Filter(function_name="extract", limit=999))) == 180
-    assert len(reader.find(Filter(function_name="other", limit=999))) == 60
-    assert len(reader.find(Filter(status="interrupted", limit=999))) == 10
+    assert len(reader.find(Query(function_name="extract", limit=999))) == 180
+    assert len(reader.find(Query(function_name="other", limit=999))) == 60
+    assert len(reader.find(Query(status="interrupted", limit=999))) == 10
     assert len(list(reader.scores("extract", "correct", "inference"))) == 100
     stored = sum(segment.stored for books in reader.books() for segment in books.segments)
     assert stored == 40 + 150 + 100 + 30 + 60

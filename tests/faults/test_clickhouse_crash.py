@@ -6,11 +6,12 @@ from tests.support.clickhouse import new_database
 from tests.support.records import begun, feedback, inferred
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.store.base import Filter, Suspect
+from calibrant.store.base import Suspect
 from calibrant.store.clickhouse import ClickHouseEvents
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.frame import encode_frame
 from calibrant.types.rows import SnapshotRecord
+from calibrant.types.query import Query
 
 
 class CutLink(Link):
@@ -50,8 +51,8 @@ def told(events):
     """All that a store says, but for its numbers of arrival."""
     return (
         events.books(),
-        events.find(Filter(include_failed=True)),
-        [events.model_inferences(row.id) for row in events.find(Filter(include_failed=True))],
+        events.find(Query(include_failed=True)),
+        [events.model_inferences(row.id) for row in events.find(Query(include_failed=True))],
         events.feedback_for("t"),
         events.metrics("extract"),
         events.snapshot("ab" * 32),
@@ -113,7 +114,7 @@ def test_a_first_batch_that_is_cut_off_ends_as_if_it_had_not_been(link, cut_at):
     (books,) = events.books()
     assert [(one.stored, one.shed, one.last_sequence) for one in books.segments] == [(7, 0, 8)]
     assert books.quarantined == 1
-    assert len(events.find(Filter(include_failed=True))) == 3
+    assert len(events.find(Query(include_failed=True))) == 3
     assert len(events.feedback_for("t")) == 1
 
 
@@ -126,5 +127,5 @@ def test_more_frames_may_come_with_those_that_come_again(link):
         events.append(batch(*records[:2]))
     link.cut(0)
     assert events.append(batch(*records)).stored == 3
-    assert len(events.find(Filter())) == 3
+    assert len(events.find(Query())) == 3
     assert [len(events.model_inferences(one.inference.id)) for one in records] == [1, 1, 1]

@@ -16,7 +16,7 @@ from calibrant.base.errors import StoreUnavailable
 from calibrant.store.clickhouse_rows import RowsRefused
 from calibrant.store.clickhouse_schema import BYTES, Layout, everywhere
 
-__all__ = ["SETTINGS", "Client", "Connect", "Link", "connector"]
+__all__ = ["SETTINGS", "Answer", "Client", "Connect", "Link", "connector"]
 
 
 class Answer(Protocol):
@@ -68,6 +68,8 @@ Connect = Callable[[], Client]
 _AS_BYTES = dict.fromkeys(BYTES, "bytes")
 _CONNECT_S = 5
 _ANSWER_S = 60
+_INSERT_S = 15
+"""Who follows the order of arrival waits for longer than an insert can take, see `ClickHouseReader`."""
 _REFUSALS = frozenset({131, 469})
 """ClickHouse's codes for a string that is too long and for a broken constraint. Everything else is trouble of the
 database; values of the wrong kind are found out before they are sent."""
@@ -191,7 +193,10 @@ class Link:
                     column_names=tuple(types),
                     column_type_names=tuple(types.values()),
                     column_oriented=True,
-                    settings={"insert_deduplication_token": token} if token else None,
+                    settings={
+                        "max_execution_time": _INSERT_S,
+                        **({"insert_deduplication_token": token} if token else {}),
+                    },
                 )
             except Error as error:
                 if error.code in _REFUSALS or (error.code is None and isinstance(error, DataError)):

@@ -14,7 +14,7 @@ from calibrant.store.clickhouse_schema import Layout
 
 __all__ = ["PACE", "layout_of", "link_to", "open_events", "open_reader"]
 
-PACE = Pace(frames=8_192, bytes=32 * 2**20, rest_s=1.0)
+PACE = Pace(frames=4_096, bytes=32 * 2**20, rest_s=1.0)
 """ClickHouse makes a file of each block and merges them later: few and large ones."""
 
 

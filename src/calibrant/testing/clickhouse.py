@@ -62,6 +62,8 @@ _OF_HTTP = frozenset(
     }
 )
 """Parameters of an address that are no settings of the engine."""
+_OF_INSERT = ("insert_deduplication_token", "max_execution_time")
+"""Settings that differ from one insert to the next."""
 _INSERT = re.compile(
     rb"\s*INSERT\s+INTO\s+(?P<into>.+?)\s+FORMAT\s+(?P<format>\w+)[ \t]*\r?\n", re.IGNORECASE | re.DOTALL
 )
@@ -146,11 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
         settings = {
             name: value for name, value in given.items() if name not in _OF_HTTP and not name.startswith("param_")
         }
-        token = settings.pop("insert_deduplication_token", "")
+        of_insert = {name: settings.pop(name) for name in _OF_INSERT if name in settings}
         self._settle(settings, given.get("database", ""))
         insert = _INSERT.match(body)
         if insert is not None:
-            self._insert(insert, body[insert.end() :], token)
+            self._insert(insert, body[insert.end() :], of_insert)
             return b"", ""
         sql = given["query"] if "query" in given else body.decode()
         asked = _FORMAT.search(sql)
@@ -173,11 +175,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._handle.query(f"SET {name} = {_quoted(value)}", "TabSeparated")
         self._set = wanted
 
-    def _insert(self, insert: re.Match[bytes], block: bytes, token: str) -> None:
+    def _insert(self, insert: re.Match[bytes], block: bytes, given: Mapping[str, str]) -> None:
         with tempfile.NamedTemporaryFile(suffix=".block") as file:
             file.write(block)
             file.flush()
-            settings = f" SETTINGS insert_deduplication_token = {_quoted(token)}" if token else ""
+            settings = ", ".join(f"{name} = {_quoted(value)}" for name, value in given.items())
+            settings = settings and f" SETTINGS {settings}"
             into, form = insert["into"].decode(), insert["format"].decode()
             sql = f"INSERT INTO {into} FROM INFILE {_quoted(file.name)}{settings} FORMAT {form}"
             self._handle.query(sql, "TabSeparated")

@@ -5,9 +5,10 @@ from tests.contract.stores.test_events import batch
 from tests.support.records import begun, feedback, inferred
 from tests.support.stores import HOMES, drained, spooled
 
-from calibrant.store.base import Batch, Filter, Suspect
+from calibrant.store.base import Batch, Suspect
 from calibrant.store.frame import encode_frame
 from calibrant.types.rows import SnapshotRecord
+from calibrant.types.query import Query
 
 
 @pytest.fixture(params=HOMES)
@@ -31,7 +32,7 @@ def test_a_refused_row_keeps_its_frame_and_its_neighbours_are_stored(events):
     good = [inferred() for _ in range(5)]
     done = events.append(batch(*good[:3], inferred(output_tokens=2**63), *good[3:], inferred(input_tokens=2**64 - 1)))
     assert done.stored == 5 and len(done.refused) == 2 and "refuses" in done.refused[0]
-    assert {row.id for row in events.find(Filter(limit=9))} == {one.inference.id for one in good}
+    assert {row.id for row in events.find(Query(limit=9))} == {one.inference.id for one in good}
     refused = events.quarantined(state="refused")
     assert sorted(entry.sequence for entry in refused) == [4, 7]
     assert all(entry.frame and entry.frames == 1 and entry.segment == "w.00000001.seg" for entry in refused)
@@ -87,7 +88,7 @@ def test_what_runs_when_its_worker_dies_is_interrupted(events):
     assert events.retire("other", written=0, pending=0, rejected=0) == 0
     assert events.retire("w", written=4, pending=0, rejected=0) == 2
     assert events.retire("w", written=9, pending=9, rejected=9) == 0
-    found = events.find(Filter(status="interrupted"))
+    found = events.find(Query(status="interrupted"))
     assert {row.id for row in found} == {first.inference.id, second.inference.id}
     assert events.get([first.inference.id])[0].input == b"early"
     assert [one for one in events.books() if one.incarnation == "w"][0].written == 4
@@ -111,9 +112,9 @@ def test_pages_of_what_has_gone_on_since(events):
     events.append(batch(*running))
     events.append(batch(*ended, segment="w.00000002.seg"))
     ids = [each.inference.id for each in running]
-    assert [row.id for row in events.find(Filter(status="running", limit=2))] == [ids[5], ids[1]]
-    assert [row.id for row in events.find(Filter(status="running", limit=2, after=ids[0]))] == [ids[1], ids[5]]
-    assert len(events.find(Filter(include_failed=True, function_name="extract"))) == 6
+    assert [row.id for row in events.find(Query(status="running", limit=2))] == [ids[5], ids[1]]
+    assert [row.id for row in events.find(Query(status="running", limit=2, after=ids[0]))] == [ids[1], ids[5]]
+    assert len(events.find(Query(include_failed=True, function_name="extract"))) == 6
 
 
 def test_snapshots_are_kept_once(events):

@@ -9,13 +9,13 @@ from calibrant.app.clickhouse import names_clickhouse, open_clickhouse, read_cli
 from calibrant.base.errors import ConfigError
 from calibrant.config.load import default_config, load
 from calibrant.config.schema import ClickHouseHome, Retention
-from calibrant.store.base import Filter
 from calibrant.store.clickhouse_open import layout_of, link_to
 from calibrant.store.clickhouse_schema import Layout
 from calibrant.store.recorder import Recorder
 from calibrant.testing.clickhouse import ClickHouseFront
 
 SPOOL = Path("spool")
+from calibrant.types.query import Query
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_spool_goes_to_the_address_of_the_environment_and_the_database_is_made
     # More ids than an address holds: the driver sends them in a form.
     found = reader.get([one.inference.id for one in records])
     assert [row.output for row in found] == [one.inference.output for one in records]
-    assert len(reader.find(Filter(limit=9_999))) == 700
+    assert len(reader.find(Query(limit=9_999))) == 700
     assert len(list(reader.outcomes("extract"))) == 700
     (books,) = reader.books()
     assert sum(segment.stored for segment in books.segments) == 700 and books.retired

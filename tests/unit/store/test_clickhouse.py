@@ -11,7 +11,6 @@ from tests.support.stores import HOMES
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.schema import Retention
-from calibrant.store.base import Filter
 from calibrant.store.clickhouse import ClickHouseEvents
 from calibrant.store.clickhouse_link import Link, RowsRefused
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
@@ -20,6 +19,7 @@ from calibrant.store.retention import sweep
 
 DAY_MS = 86_400_000
 NOW_MS = 1_800_000_000_000
+from calibrant.types.query import Query
 
 
 class At:
@@ -138,7 +138,7 @@ def test_room_is_made_by_the_month_and_never_in_the_one_that_is_written():
         assert events.used_bytes() < before
         assert events.drop_payloads(limit=1) == 4
         assert events.drop_payloads(limit=1) == 0
-        rows = events.find(Filter(limit=9))
+        rows = events.find(Query(limit=9))
         assert [row.output is None for row in rows] == [False, True, True, True]
         assert events.shrink(max_pages=9) == 0
 
