@@ -13,6 +13,7 @@ from tests.support.stores import spooled
 
 from calibrant.app.clickhouse import read_clickhouse
 from calibrant.config.load import default_config
+from calibrant.types.query import Query
 
 RECORD = """
 import sys
@@ -31,7 +32,6 @@ recorder.close()
 """
 
 pytestmark = pytest.mark.slow
-from calibrant.types.query import Query
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from calibrant.store.base import Suspect
 from calibrant.store.clickhouse import ClickHouseEvents
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.frame import encode_frame
-from calibrant.types.rows import SnapshotRecord
 from calibrant.types.query import Query
+from calibrant.types.rows import SnapshotRecord
 
 
 class CutLink(Link):

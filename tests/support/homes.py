@@ -1,10 +1,11 @@
 """Homes of the record for the contract batteries: each a function that returns an empty one, again and again."""
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from tests.support.postgres import empty, fresh_postgres
 
+from calibrant.base.clock import SystemClock
 from calibrant.store.base import Batch, Entry
 from calibrant.store.frame import encode_frame, scan
 from calibrant.store.postgres import PostgresEvents
@@ -75,7 +76,30 @@ def postgres_home(folder):
         yield fresh
 
 
-HOMES = {"sqlite": sqlite_home, "postgres": postgres_home}
+@contextmanager
+def clickhouse_home(_):
+    """Databases of one engine. It asks more of a question than of a row, so there are fewer rounds."""
+    from tests.support.clickhouse import clickhouse_events
+
+    with ExitStack() as stack:
+
+        def fresh():
+            stack.close()
+            # Payloads of this month are old enough to be dropped.
+            return stack.enter_context(clickhouse_events(clock=Later()))
+
+        fresh.share = 0.04
+        yield fresh
+
+
+class Later(SystemClock):
+    """Two months on."""
+
+    def wall_ms(self):
+        return super().wall_ms() + 62 * 86_400_000
+
+
+HOMES = {"sqlite": sqlite_home, "postgres": postgres_home, "clickhouse": clickhouse_home}
 
 
 @contextmanager

@@ -161,6 +161,10 @@ class ClickHouseEvents(ClickHouseReader):
         """See `base.Events.shrink`. ClickHouse frees what it drops by itself."""
         return 0
 
+    def index_text(self, *, limit: int) -> int:
+        """See `base.Events.index_text`. ClickHouse makes the index of a block with the block."""
+        return 0
+
     def used_bytes(self) -> int:
         """See `base.Events.used_bytes`. Of the server that is asked, where there are several."""
         self._ready()

@@ -77,6 +77,8 @@ _NO_DATABASE = 81
 SETTINGS: Mapping[str, Any] = {
     "do_not_merge_across_partitions_select_final": 1,
     "use_skip_indexes_if_final": 1,
+    "use_skip_indexes_if_final_exact_mode": 1,
+    "join_use_nulls": 1,
     "max_partitions_per_insert_block": 0,
     "async_insert": 0,
 }

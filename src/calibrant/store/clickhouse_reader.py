@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import (
     EntryState,
-    Filter,
     Health,
     IncarnationBooks,
     MetricSeen,
@@ -27,8 +26,16 @@ from calibrant.store.base import (
 )
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import schema_version, system_log_advice
+from calibrant.store.clickhouse_query import (
+    DEMONSTRATION,
+    Statement,
+    aggregate_statement,
+    ids_statement,
+    is_plain,
+)
 from calibrant.store.clickhouse_rows import EPOCH_MS, SEQ_SHIFT, second_of
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, local_name
+from calibrant.store.sql_aggregate import to_tallies
 from calibrant.store.tables import (
     FEEDBACK,
     INFERENCE,
@@ -40,6 +47,7 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
+from calibrant.types.query import Aggregate, Query, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["ClickHouseReader"]
@@ -71,13 +79,54 @@ class ClickHouseReader:
 
     def get(self, ids: Sequence[str]) -> tuple[InferenceRow, ...]:
         """See `base.Reader.get`."""
-        found: dict[str, InferenceRow] = {}
-        for start in range(0, len(ids), _IDS):
-            found |= {row.id: row for row in self._rows(ids[start : start + _IDS], "", {}, payloads=True)}
+        found = self._rows_of(ids, "", {}, payloads=True)
         return tuple(found[wanted] for wanted in ids if wanted in found)
 
-    def find(self, which: Filter) -> tuple[InferenceRow, ...]:
+    def find(self, query: Query) -> tuple[InferenceRow, ...]:
         """See `base.Reader.find`."""
+        if is_plain(query):
+            return self._find_by_id(query)
+        ids = [row[0] for row in self._ask(ids_statement(query))]
+        rows = self._rows_of(ids, "", {}, payloads=query.payloads)
+        return tuple(rows[each] for each in ids if each in rows)
+
+    def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
+        """See `base.Reader.aggregate`."""
+        rows = self._ask(aggregate_statement(asked))
+        keys, shares = len(asked.by), len(asked.quantiles)
+        sums = [row[: len(row) - 2 * shares] for row in rows]
+        first, second = ([(*row[:keys], *row[len(row) - at * shares :][:shares]) for row in rows] for at in (2, 1))
+        return to_tallies(asked, sums, (first, second) if shares else ())
+
+    def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """See `base.Reader.demonstrated`."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(ids), _IDS):
+            rows = self._link.all(
+                f"SELECT target_id, document FROM feedback FINAL WHERE {DEMONSTRATION} "  # noqa: S608
+                "AND target_id IN {ids:Array(String)} ORDER BY id",
+                ids=list(ids[start : start + _IDS]),
+            )
+            found |= {row[0]: row[1] for row in rows}
+        return found
+
+    def search_behind(self) -> int:
+        """See `base.Reader.search_behind`. ClickHouse makes the index of a block with the block."""
+        return 0
+
+    def _ask(self, statement: Statement) -> Sequence[Sequence[Any]]:
+        return self._link.all(statement.text, **statement.values)
+
+    def _rows_of(
+        self, ids: Sequence[str], conditions: str, values: dict[str, Any], *, payloads: bool
+    ) -> dict[str, InferenceRow]:
+        found: dict[str, InferenceRow] = {}
+        for start in range(0, len(ids), _IDS):
+            some = self._rows(ids[start : start + _IDS], conditions, values, payloads=payloads)
+            found |= {row.id: row for row in some}
+        return found
+
+    def _find_by_id(self, which: Query) -> tuple[InferenceRow, ...]:
         conditions, values = _conditions(which)
         newest = which.after is None
         found: list[InferenceRow] = []
@@ -85,12 +134,8 @@ class ClickHouseReader:
         wanted = which.limit
         while len(found) < which.limit:
             ids, last = self._page(which, conditions, values, bound, wanted)
-            rows = [
-                row
-                for start in range(0, len(ids), _IDS)
-                for row in self._rows(ids[start : start + _IDS], conditions, values, payloads=which.payloads)
-            ]
-            found += sorted(rows, key=lambda row: row.id, reverse=newest)
+            rows = self._rows_of(ids, conditions, values, payloads=which.payloads)
+            found += sorted(rows.values(), key=lambda row: row.id, reverse=newest)
             if last:
                 break
             # Too few: rows that are there twice, or have gone on since, from `running`, when that was asked for.
@@ -99,7 +144,7 @@ class ClickHouseReader:
         return tuple(found[: which.limit])
 
     def _page(
-        self, which: Filter, conditions: str, values: dict[str, Any], bound: str | None, limit: int
+        self, which: Query, conditions: str, values: dict[str, Any], bound: str | None, limit: int
     ) -> tuple[list[str], bool]:
         """Return the ids of a page, in its order, and whether it is the last.
 
@@ -192,19 +237,18 @@ class ClickHouseReader:
 
         Two recorders may have given the same number, so a page ends behind the last of them: it can be longer.
         """
-        kinds = "kind = 'demonstration' AND linked = 1 AND document IS NOT NULL"
         seen = ""
         if self._follow_lag_ms:
             now = f"toInt64(toUnixTimestamp64Milli(now64(3))) - {EPOCH_MS + self._follow_lag_ms}"
             seen = f" AND seq < bitShiftLeft({now}, {SEQ_SHIFT})"
         rows = self._link.all(
             "SELECT f.seq, f.id, i.id, i.episode_id, f.document FROM "  # noqa: S608
-            f"(SELECT seq, id, target_id, document FROM feedback FINAL WHERE {kinds} "
+            f"(SELECT seq, id, target_id, document FROM feedback FINAL WHERE {DEMONSTRATION} "
             f"AND seq > {{after:Int64}}{seen}) f "
             "INNER JOIN (SELECT id, episode_id FROM inferences FINAL WHERE function_name = {function:String} "
-            f"AND id IN (SELECT target_id FROM feedback WHERE {kinds}) "
+            f"AND id IN (SELECT target_id FROM feedback WHERE {DEMONSTRATION}) "
             "AND id IN (SELECT id FROM inference_data FINAL WHERE function_name = {function:String} "
-            f"AND id IN (SELECT target_id FROM feedback WHERE {kinds}) AND input IS NOT NULL)) i "
+            f"AND id IN (SELECT target_id FROM feedback WHERE {DEMONSTRATION}) AND input IS NOT NULL)) i "
             "ON i.id = f.target_id ORDER BY f.seq LIMIT {limit:UInt32} WITH TIES",
             after=after,
             function=function_name,
@@ -349,7 +393,7 @@ class ClickHouseReader:
         self._link.close()
 
 
-def _conditions(which: Filter) -> tuple[str, dict[str, Any]]:
+def _conditions(which: Query) -> tuple[str, dict[str, Any]]:
     """Return what holds for the rows wanted, but for where the page begins."""
     wanted: dict[str, str | None] = {
         "function_name": which.function_name,

@@ -18,6 +18,7 @@ from msgspec.json import Encoder
 
 from calibrant.base.ids import id_millis
 from calibrant.store.clickhouse_schema import TABLES
+from calibrant.store.search_text import text_of_payloads
 from calibrant.store.tables import FEEDBACK, INFERENCE, INFERENCE_DATA, MODEL, MODEL_DATA
 from calibrant.types.rows import (
     Begun,
@@ -204,6 +205,7 @@ def _inferences(rows: list[InferenceRow], seqs: list[int], incarnation: str) -> 
         some = [rows[index] for index in kept]
         data = _transposed(some, ("id", "function_name", *INFERENCE_DATA))
         data |= {name: [values[name][index] for index in kept] for name in ("at", "version")}
+        data["search_text"] = [text_of_payloads(row.input, row.output).encode(errors="replace") for row in some]
         names = [f"{rows[index].id} {ranks[index]}" for index in kept]
         blocks.insert(0, _block("inference_data", data, names))
     return blocks

@@ -59,6 +59,7 @@ BYTES = frozenset(
         "raw_request",
         "raw_response",
         "raw_usage",
+        "search_text",
         "strategy",
         "tool_params",
     }
@@ -166,12 +167,14 @@ _INFERENCE_DATA = Table(
         "inference_params": _PAYLOAD,
         "tool_params": _PAYLOAD,
         "output_schema": _PAYLOAD,
+        "search_text": "String CODEC(ZSTD(3))",
         "at": _AT,
         "version": _VERSION,
     },
     order="function_name, id",
     spread="id",
     kind="payloads",
+    indexes=("INDEX triples search_text TYPE ngrambf_v1(3, 32768, 3, 0) GRANULARITY 1",),
     settings=("index_granularity_bytes = 1048576",),
 )
 _MODEL_INFERENCES = Table(

@@ -7,8 +7,8 @@ from tests.support.stores import HOMES, drained, spooled
 
 from calibrant.store.base import Batch, Suspect
 from calibrant.store.frame import encode_frame
-from calibrant.types.rows import SnapshotRecord
 from calibrant.types.query import Query
+from calibrant.types.rows import SnapshotRecord
 
 
 @pytest.fixture(params=HOMES)

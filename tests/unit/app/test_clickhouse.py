@@ -13,9 +13,9 @@ from calibrant.store.clickhouse_open import layout_of, link_to
 from calibrant.store.clickhouse_schema import Layout
 from calibrant.store.recorder import Recorder
 from calibrant.testing.clickhouse import ClickHouseFront
+from calibrant.types.query import Query
 
 SPOOL = Path("spool")
-from calibrant.types.query import Query
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from calibrant.store.clickhouse_link import Link, RowsRefused
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout
 from calibrant.store.retention import sweep
+from calibrant.types.query import Query
 
 DAY_MS = 86_400_000
 NOW_MS = 1_800_000_000_000
-from calibrant.types.query import Query
 
 
 class At:

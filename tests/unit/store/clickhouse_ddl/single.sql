@@ -48,8 +48,10 @@ CREATE TABLE IF NOT EXISTS inference_data (
   inference_params Nullable(String) CODEC(ZSTD(3)),
   tool_params Nullable(String) CODEC(ZSTD(3)),
   output_schema Nullable(String) CODEC(ZSTD(3)),
+  search_text String CODEC(ZSTD(3)),
   at DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
-  version UInt64 CODEC(Delta, ZSTD(1))
+  version UInt64 CODEC(Delta, ZSTD(1)),
+  INDEX triples search_text TYPE ngrambf_v1(3, 32768, 3, 0) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(at)
