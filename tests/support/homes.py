@@ -78,7 +78,7 @@ def postgres_home(folder):
 
 @contextmanager
 def clickhouse_home(_):
-    """Databases of one engine. It asks more of a question than of a row, so there are fewer rounds."""
+    """Databases of one engine. A question costs it more than a row, so fewer are asked."""
     from tests.support.clickhouse import clickhouse_events
 
     with ExitStack() as stack:
@@ -88,7 +88,7 @@ def clickhouse_home(_):
             # Payloads of this month are old enough to be dropped.
             return stack.enter_context(clickhouse_events(clock=Later()))
 
-        fresh.share = 0.04
+        fresh.odds, fresh.share = 0.3, 0.1
         yield fresh
 
 

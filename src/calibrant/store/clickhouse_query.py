@@ -132,7 +132,7 @@ class _Parts:
         if query.source == "demonstration":
             asked.append(self._shown())
         if query.text is not None:
-            asked.append(f"{self._hits(query.text)} > 0")
+            asked.append(f"{self._hits(query.text, query.function_name)} > 0")
         return " AND ".join(asked) or "1"
 
     def term(self, term: Order) -> str:
@@ -207,14 +207,16 @@ class _Parts:
             )
         return "(shown.target_id IS NOT NULL)"
 
-    def _hits(self, wanted: str) -> str:
+    def _hits(self, wanted: str, function_name: str | None) -> str:
         self._joined.add("text")
         text = folded(wanted)
         pattern = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        within = "" if function_name is None else f"function_name = {self.text(function_name)} AND "
         # The index of triples of characters serves `LIKE`.
         self.joins.append(
             f"LEFT JOIN (SELECT id, countSubstrings(search_text, {self.text(text)}) AS hits "  # noqa: S608
-            f"FROM inference_data FINAL WHERE search_text LIKE {self.text(f'%{pattern}%')}) AS text ON text.id = i.id"
+            f"FROM inference_data FINAL WHERE {within}search_text LIKE {self.text(f'%{pattern}%')}) AS text "
+            "ON text.id = i.id"
         )
         return "text.hits"
 
