@@ -23,8 +23,9 @@ from calibrant.config.load import default_config
 from calibrant.store.recorder import Recorder
 from calibrant.store.base import Pace
 spool = Path(sys.argv[2])
-home = open_clickhouse(default_config(), {"CALIBRANT_CLICKHOUSE_URL": sys.argv[1]}, spool=spool)
-recorder = Recorder(spool, home.events, pace=Pace(frames=20))
+events = open_clickhouse(default_config(), {"CALIBRANT_CLICKHOUSE_URL": sys.argv[1]}, spool=spool)
+events.pace = Pace(frames=20)
+recorder = Recorder(spool, events)
 recorder.open()
 print("open", flush=True)
 recorder.drain()

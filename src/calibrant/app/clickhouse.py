@@ -6,23 +6,16 @@ import importlib
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.environment import Environment, settings_from_environ
 from calibrant.config.schema import ClickHouseHome, Config
-from calibrant.store.base import Events, Pace, Reader
+from calibrant.store.base import Events, Reader
 
-__all__ = ["WrittenHome", "names_clickhouse", "open_clickhouse", "read_clickhouse"]
-
-
-class WrittenHome(NamedTuple):
-    """A home of the record as the recorder takes it."""
-
-    events: Events
-    pace: Pace
+__all__ = ["names_clickhouse", "open_clickhouse", "read_clickhouse"]
 
 
 def names_clickhouse(environ: Mapping[str, str]) -> bool:
@@ -34,7 +27,7 @@ def names_clickhouse(environ: Mapping[str, str]) -> bool:
     return settings_from_environ(environ).clickhouse_url is not None
 
 
-def open_clickhouse(config: Config, environ: Mapping[str, str], *, spool: Path) -> WrittenHome:
+def open_clickhouse(config: Config, environ: Mapping[str, str], *, spool: Path) -> Events:
     """Return the writing side, for the recorder of a spool; it connects when first used.
 
     Raises:
@@ -43,7 +36,7 @@ def open_clickhouse(config: Config, environ: Mapping[str, str], *, spool: Path) 
     settings, module = settings_from_environ(environ), _driver()
     writer = f"{socket.gethostname()}:{spool.absolute()}"
     events: Events = module.open_events(_url(settings), _home(config, settings), config.retention, writer=writer)
-    return WrittenHome(events, module.PACE)
+    return events
 
 
 def read_clickhouse(config: Config, environ: Mapping[str, str]) -> Reader:

@@ -291,6 +291,8 @@ class Reader(Protocol):
 class Events(Reader, Protocol):
     """Facts, appended. One thread at a time."""
 
+    pace: Pace
+
     def append(self, batch: Batch) -> Appended:
         """Store a batch and its ledger, or nothing. Rows that can never be stored go to the quarantine."""
         ...

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import StoreUnavailable
-from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState
+from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version
 from calibrant.store.clickhouse_reader import ClickHouseReader
@@ -39,6 +39,9 @@ class _Ledger(NamedTuple):
 
 class ClickHouseEvents(ClickHouseReader):
     """The writing side; for one thread, and the only writer of its spool's segments. Connects when first used."""
+
+    pace = Pace(frames=4_096, bytes=32 * 2**20, rest_s=1.0)
+    """ClickHouse makes a file of each block and merges them later: few and large ones."""
 
     def __init__(
         self,

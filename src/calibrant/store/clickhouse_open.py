@@ -6,16 +6,12 @@ from urllib.parse import unquote, urlsplit
 
 from calibrant.base.errors import ConfigError
 from calibrant.config.schema import ClickHouseHome, Retention
-from calibrant.store.base import Pace
 from calibrant.store.clickhouse import ClickHouseEvents
 from calibrant.store.clickhouse_link import Link, connector
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_schema import Layout
 
-__all__ = ["PACE", "layout_of", "link_to", "open_events", "open_reader"]
-
-PACE = Pace(frames=4_096, bytes=32 * 2**20, rest_s=1.0)
-"""ClickHouse makes a file of each block and merges them later: few and large ones."""
+__all__ = ["layout_of", "link_to", "open_events", "open_reader"]
 
 
 def open_events(url: str, home: ClickHouseHome, retention: Retention, *, writer: str) -> ClickHouseEvents:

@@ -23,7 +23,7 @@ from msgspec import Struct
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Retention
-from calibrant.store.base import Cursor, Events, Pace
+from calibrant.store.base import Cursor, Events
 from calibrant.store.batching import batch_of_damage, batch_of_frames
 from calibrant.store.blobs import BlobFolder
 from calibrant.store.frame import HEADER_BYTES, scan
@@ -88,7 +88,6 @@ class Recorder:
         retention: Retention | None = None,
         blobs: BlobFolder | None = None,
         search: bool = True,
-        pace: Pace | None = None,
         clock: Clock | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -101,7 +100,6 @@ class Recorder:
             retention: How long payloads stay; null does not look.
             blobs: Files that go when the payloads go that named them.
             search: Make texts known to searches, when there is little else to do.
-            pace: In what pieces the store likes to be written.
             clock: What time it is.
             draw: A number from 0 to 1, for the jitter of waiting.
         """
@@ -111,7 +109,7 @@ class Recorder:
         self._retention = retention
         self._blobs = blobs
         self._search = search
-        self._pace = pace or Pace()
+        self._pace = events.pace
         self._clock = clock or SystemClock()
         self._draw = draw
         self._lock = -1

@@ -16,7 +16,7 @@ from pathlib import Path
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import id_millis
 from calibrant.config.schema import Durability
-from calibrant.store.base import Appended, Batch, Cursor, EntryState
+from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
@@ -43,6 +43,8 @@ _WAL_PAGES = 2048
 
 class SqliteEvents(SqliteReader):
     """The writing side; for one thread. Opens the file when first used and again after any trouble."""
+
+    pace = Pace()
 
     def __init__(self, path: Path, *, durability: Durability = "kernel", busy_timeout_s: float = 5.0) -> None:
         """Open nothing yet.

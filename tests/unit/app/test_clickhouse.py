@@ -39,8 +39,7 @@ def test_a_spool_goes_to_the_address_of_the_environment_and_the_database_is_made
     assert "made_here" in reader.health().detail and "secret" not in reader.health().detail
     records = [inferred() for _ in range(700)]
     spooled(tmp_path / "spool", *records)
-    home = open_clickhouse(default_config(), environ, spool=tmp_path / "spool")
-    recorder = Recorder(tmp_path / "spool", home.events, pace=home.pace)
+    recorder = Recorder(tmp_path / "spool", open_clickhouse(default_config(), environ, spool=tmp_path / "spool"))
     recorder.open()
     recorder.drain()
     recorder.close()
@@ -109,10 +108,10 @@ def test_settings_of_the_file(tmp_path):
     config = load(str(path), environ={})
     assert config.clickhouse == ClickHouseHome(migrates=False, cluster="c", replicated=False, sharded=True)
     assert (config.retention.metadata_days, config.retention.feedback_days) == (400, 500)
-    home = open_clickhouse(
+    events = open_clickhouse(
         config,
         {"CALIBRANT_CLICKHOUSE_URL": "http://h", "CALIBRANT_CLICKHOUSE_CLUSTER_NAME": "other"},
         spool=SPOOL,
     )
-    assert home.events._layout == Layout("other", sharded=True, metadata_days=400, payload_days=30, feedback_days=500)
-    assert home.pace.frames > 1_000 and home.pace.rest_s > 0
+    assert events._layout == Layout("other", sharded=True, metadata_days=400, payload_days=30, feedback_days=500)
+    assert events.pace.frames > 1_000 and events.pace.rest_s > 0

@@ -10,6 +10,7 @@ from tests.support.stores import POLICY, ShakyEvents, crash_recorder, drained, o
 
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.store.accounting import accounting
+from calibrant.store.base import Pace
 from calibrant.store.linking import Refusal
 from calibrant.store.segments import survey
 from calibrant.store.sqlite_reader import SqliteReader
@@ -330,3 +331,39 @@ def test_texts_are_left_alone_where_nobody_searches(spool, path, reader):
     assert not recorder._index_text()
     assert reader.search_behind() == 1
     recorder.close()
+
+
+class Measured(ShakyEvents):
+    """A store that likes small pieces and long rests."""
+
+    pace = Pace(frames=2, rest_s=7.0)
+    sizes = ()
+
+    def append(self, batch):
+        self.sizes += (len(batch.entries),)
+        return super().append(batch)
+
+
+class Stop(threading.Event):
+    """Asked to stop after three looks; notes how long each rest was to be."""
+
+    def __init__(self):
+        super().__init__()
+        self.rests = []
+
+    def wait(self, timeout=None):
+        self.rests.append(timeout)
+        if len(self.rests) == 3:
+            self.set()
+        return self.is_set()
+
+
+def test_a_store_is_written_in_the_pieces_that_it_likes(spool, path):
+    spooled(spool, *[inferred() for _ in range(5)])
+    events = Measured(path)
+    recorder = opened(spool, path, events=events)
+    stop = Stop()
+    recorder.run(stop)
+    recorder.close()
+    assert events.sizes == (2, 2, 1)
+    assert stop.rests == [7.0, 7.0, 7.0]
