@@ -7,6 +7,7 @@ are totals, never differences. The argument is written out in `design/0009-click
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.clickhouse_link import Link
-from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version
+from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
@@ -25,6 +26,7 @@ from calibrant.types.rows import Record, Shed
 
 __all__ = ["ClickHouseEvents"]
 
+_log = logging.getLogger(__name__)
 _ID_BITS = 53
 """An id of the quarantine is a number that JSON's readers know exactly."""
 _PAYLOAD_TABLES = ("inference_data", "model_inference_data")
@@ -195,6 +197,8 @@ class ClickHouseEvents(ClickHouseReader):
                 "and clickhouse.disable_automatic_migrations is set; allow it once"
             )
         keep_ages(self._link, self._layout)
+        if advice := system_log_advice(self._link):
+            _log.warning("ClickHouse keeps its own logs for ever, which fills its disk; run: %s", "; ".join(advice))
         query = f"SELECT max(seq) FROM spool_ledger WHERE {seq_writer()} = {{writer:UInt32}}"  # noqa: S608
         last = int(self._link.all(query, writer=self._writer)[0][0] or 0)
         self._sequencer = Sequencer(self._writer, after=last)

@@ -199,7 +199,7 @@ def test_the_same_block_sent_again_is_stored_once(link):
     assert link.all("SELECT count() FROM model_inference_data")[0][0] == 1
 
 
-def test_advice_for_logs_that_are_kept_for_ever():
+def test_advice_for_logs_that_are_kept_for_ever(link, monkeypatch, caplog):
     class Server:
         name = "test"
 
@@ -212,6 +212,9 @@ def test_advice_for_logs_that_are_kept_for_ever():
         "ALTER TABLE system.query_log MODIFY TTL event_date + INTERVAL 7 DAY",
         "ALTER TABLE system.trace_log MODIFY TTL event_date + INTERVAL 7 DAY",
     )
+    monkeypatch.setattr("calibrant.store.clickhouse.system_log_advice", lambda _: ("ALTER TABLE system.x",))
+    ClickHouseEvents(link).cursor("w", "s")
+    assert "run: ALTER TABLE system.x" in caplog.text
     health = ClickHouseEvents(Server())
     health._sequencer = object()
     told = health.health()
