@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-from contextlib import contextmanager
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.schema import SpoolPolicy
@@ -12,25 +11,6 @@ from calibrant.store.frame import encode_frame
 from calibrant.store.recorder import Recorder
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite import SqliteEvents
-
-
-@contextmanager
-def _sqlite(folder):
-    events = SqliteEvents(folder / "events.db")
-    yield events
-    events.close()
-
-
-@contextmanager
-def _clickhouse(_):
-    from tests.support.clickhouse import clickhouse_events
-
-    with clickhouse_events() as events:
-        yield events
-
-
-HOMES = {"sqlite": _sqlite, "clickhouse": _clickhouse}
-"""What makes an empty home of the record, by the engine; each takes a folder."""
 
 POLICY = SpoolPolicy(min_free_bytes=0)
 

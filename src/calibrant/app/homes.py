@@ -1,7 +1,8 @@
 """Opens the homes of the record and of the catalogue that flags and environment name.
 
 What `--database` or `CALIBRANT_DATABASE` says comes first, then `CALIBRANT_POSTGRES_URL`; with neither both stand in
-SQLite, in the data folder. The driver of PostgreSQL is loaded only where a database is named that needs it.
+SQLite, in the data folder. Where the flags name nothing, `CALIBRANT_CLICKHOUSE_URL` takes the record, and only that, to
+ClickHouse. A driver is loaded only where a database is named that needs it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Final
 
+from calibrant.app.clickhouse import in_clickhouse, read_clickhouse
 from calibrant.app.options import Options
 from calibrant.base.errors import ConfigError
 from calibrant.config.environment import settings_from_environ
@@ -42,6 +44,8 @@ def open_reader(options: Options, environ: Mapping[str, str], config: Config | N
     Raises:
         ConfigError: there is no such home, or its driver is not installed.
     """
+    if in_clickhouse(options, environ):
+        return read_clickhouse(config, environ)
     url = postgres_url(options, environ)
     if url is None:
         return SqliteReader(options.database_path)
@@ -67,6 +71,9 @@ def check_home(options: Options, environ: Mapping[str, str]) -> None:
         ConfigError: the schema has to be migrated first, or the home cannot be used.
         StoreUnavailable: it cannot be told now.
     """
+    if in_clickhouse(options, environ):
+        # Its recorder brings it to this program's schema; that it can be asked is not waited for.
+        read_clickhouse(None, environ).close()
     url = postgres_url(options, environ)
     if url is None:
         _ = options.database_path

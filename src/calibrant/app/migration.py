@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from calibrant.app.clickhouse import clickhouse_version, in_clickhouse
 from calibrant.app.homes import load_driver, open_catalogue, postgres_url
 from calibrant.app.options import Options
 from calibrant.app.recording import open_events
@@ -31,6 +33,11 @@ class SchemaState(Struct, frozen=True):
     current: bool = True
     """Whether this program can work with both."""
 
+    @property
+    def current_catalogue(self) -> bool:
+        """Whether this program can work with the catalogue."""
+        return self.catalogue == self.wanted_catalogue
+
 
 def state_of(options: Options, environ: Mapping[str, str]) -> SchemaState:
     """Return how far the schemas are; nothing is changed.
@@ -38,6 +45,20 @@ def state_of(options: Options, environ: Mapping[str, str]) -> SchemaState:
     Raises:
         StoreUnavailable: the home cannot be asked now.
     """
+    found = _sql_state(options, environ)
+    if not in_clickhouse(options, environ):
+        return found
+    server, version, wanted = clickhouse_version(environ)
+    return replace(
+        found,
+        place=f"ClickHouse at {server}, and {found.place}",
+        record=str(version or ""),
+        wanted_record=str(wanted),
+        current=version == wanted and found.current_catalogue,
+    )
+
+
+def _sql_state(options: Options, environ: Mapping[str, str]) -> SchemaState:
     url = postgres_url(options, environ)
     if url is None:
         return _sqlite_state(options)
@@ -53,6 +74,10 @@ def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
     Raises:
         StoreUnavailable: the home is newer than this program, or cannot be migrated now.
     """
+    if in_clickhouse(options, environ):
+        with closing(open_events(options, environ)) as events:
+            # Whoever opens it for writing migrates it.
+            events.used_bytes()
     url = postgres_url(options, environ)
     if url is not None:
         driver = load_driver("postgres_migrations")
@@ -60,9 +85,10 @@ def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
             driver.migrate(database)
         return state_of(options, environ)
     options.database_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(open_events(options, environ)) as events:
-        # Whoever opens the file for writing migrates it.
-        events.used_bytes()
+    if not in_clickhouse(options, environ):
+        with closing(open_events(options, environ)) as events:
+            # Whoever opens the file for writing migrates it.
+            events.used_bytes()
     with closing(open_catalogue(options, environ)) as catalogue, catalogue.reading():
         pass
     return state_of(options, environ)

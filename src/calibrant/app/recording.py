@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from calibrant.app.clickhouse import in_clickhouse, open_clickhouse
 from calibrant.app.homes import load_driver, postgres_url
 from calibrant.app.options import Options
-from calibrant.config.schema import Durability
+from calibrant.config.schema import Config, Durability
 from calibrant.store.base import Events
 from calibrant.store.sqlite import SqliteEvents
 
@@ -17,17 +18,26 @@ _CONNECTIONS: Final = 2
 """A recorder has one thread; another connection is for a look at the state meanwhile."""
 
 
-def open_events(options: Options, environ: Mapping[str, str], durability: Durability = "kernel") -> Events:
+def open_events(
+    options: Options,
+    environ: Mapping[str, str],
+    durability: Durability = "kernel",
+    *,
+    config: Config | None = None,
+) -> Events:
     """Return the writing side of the record; nothing is connected to or opened before it is used.
 
     Args:
         options: Where the record is.
         environ: The environment, which may name another place.
         durability: What a commit must survive, where that is ours to say.
+        config: How the record lies in ClickHouse, and for how long; null leaves that as it is.
 
     Raises:
         ConfigError: there is no such home, or its driver is not installed.
     """
+    if in_clickhouse(options, environ):
+        return open_clickhouse(config, environ, spool=options.spool_dir)
     url = postgres_url(options, environ)
     if url is None:
         return SqliteEvents(options.database_path, durability=durability)

@@ -105,6 +105,8 @@ def build(
         for name, table in document.models.items()
     }
     payloads = document.record.payloads
+    home = document.clickhouse
+    migrates = not (home.disable_automatic_migrations or document.gateway.observability.disable_automatic_migrations)
     return Config(
         gateway=_gateway(document.gateway),
         functions={name: _function(name, table, models, tools, payloads) for name, table in document.functions.items()},
@@ -140,11 +142,7 @@ def build(
             name: _embedding_model(name, table, defaults, breaker, relay)
             for name, table in document.embedding_models.items()
         },
-        clickhouse=ClickHouseHome(
-            migrates=not (
-                document.clickhouse.disable_automatic_migrations
-                or document.gateway.observability.disable_automatic_migrations
-            ),
+        clickhouse=ClickHouseHome(migrates, home.cluster, home.replicated, home.sharded),
             cluster=document.clickhouse.cluster,
             replicated=document.clickhouse.replicated,
             sharded=document.clickhouse.sharded,

@@ -20,7 +20,7 @@ from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_versio
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
-from calibrant.store.frame import frame_bytes
+from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.tables import INFERENCE
 from calibrant.types.rows import Record, Shed
 
@@ -52,6 +52,7 @@ class ClickHouseEvents(ClickHouseReader):
         layout: Layout | None = None,
         writer: str = "",
         migrates: bool = True,
+        keeps_ages: bool = True,
         follow_lag_s: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
@@ -62,12 +63,14 @@ class ClickHouseEvents(ClickHouseReader):
             layout: How the tables lie there, and how old rows get.
             writer: A name that no other recorder has, such as host and folder.
             migrates: Brings an older schema up to date; otherwise it is refused.
+            keeps_ages: Gives the tables the ages of the layout.
             follow_lag_s: See `ClickHouseReader`.
             clock: What time it is.
         """
         super().__init__(link, layout=layout, follow_lag_s=follow_lag_s)
         self._writer = writer_number(writer)
         self._migrates = migrates
+        self._keeps_ages = keeps_ages
         self._clock = clock or SystemClock()
         self._sequencer: Sequencer | None = None
         self._versions: dict[str, int] = {}
@@ -194,9 +197,10 @@ class ClickHouseEvents(ClickHouseReader):
         elif (version := schema_version(self._link)) != SCHEMA_VERSION:
             raise StoreUnavailable(
                 f"ClickHouse at {self._link.name} has schema {version or 'none'}, this program wants {SCHEMA_VERSION}, "
-                "and clickhouse.disable_automatic_migrations is set; allow it once"
+                "and clickhouse.disable_automatic_migrations is set; run `calibrant migrate`"
             )
-        keep_ages(self._link, self._layout)
+        if self._keeps_ages:
+            keep_ages(self._link, self._layout)
         if advice := system_log_advice(self._link):
             _log.warning("ClickHouse keeps its own logs for ever, which fills its disk; run: %s", "; ".join(advice))
         query = f"SELECT max(seq) FROM spool_ledger WHERE {seq_writer()} = {{writer:UInt32}}"  # noqa: S608
@@ -296,19 +300,11 @@ class ClickHouseEvents(ClickHouseReader):
         self._insert("quarantine", [tuple(changed[name] for name in TABLES["quarantine"].columns)])
 
 
-def _quarantine_rows(batch: Batch, refused: dict[int, str], version: int) -> list[tuple[Any, ...]]:
-    def row(start: int, sequence: int, frames: int, state: EntryState, reason: str, frame: bytes) -> tuple[Any, ...]:
-        named = blake2b(f"{batch.segment} {start}".encode(), digest_size=8).digest()
-        entry = int.from_bytes(named) >> (64 - _ID_BITS)
-        at_ms, segment = batch.at_ms, batch.segment
-        return (entry, batch.incarnation, segment, start, sequence, frames, state, reason, at_ms, frame, version, 0)
+def _quarantine_rows(batch: Batch, refused: dict[int, str], version: int) -> list[tuple[object, ...]]:
+    return [(_entry_id(batch.segment, row[2]), *row, version, 0) for row in quarantine_parameters(batch, refused)]
 
-    rows = [
-        row(suspect.start, suspect.sequence, suspect.frames, suspect.state, suspect.reason, suspect.frame)
-        for suspect in batch.suspects
-    ]
-    return rows + [
-        row(entry.frame.start, entry.frame.sequence, 1, "refused", refused[entry.frame.start], frame_bytes(entry.frame))
-        for entry in batch.entries
-        if entry.frame.start in refused
-    ]
+
+def _entry_id(segment: str, start: object) -> int:
+    # The same when the batch comes again.
+    digest = blake2b(f"{segment} {start}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> (64 - _ID_BITS)

@@ -8,27 +8,30 @@ from calibrant.base.errors import ConfigError
 from calibrant.config.schema import ClickHouseHome, Retention
 from calibrant.store.clickhouse import ClickHouseEvents
 from calibrant.store.clickhouse_link import Link, connector
+from calibrant.store.clickhouse_migrate import schema_version
 from calibrant.store.clickhouse_reader import ClickHouseReader
-from calibrant.store.clickhouse_schema import Layout
+from calibrant.store.clickhouse_schema import SCHEMA_VERSION, Layout
 
-__all__ = ["layout_of", "link_to", "open_events", "open_reader"]
+__all__ = ["layout_of", "link_to", "open_events", "open_reader", "read_version"]
 
 
-def open_events(url: str, home: ClickHouseHome, retention: Retention, *, writer: str) -> ClickHouseEvents:
+def open_events(url: str, home: ClickHouseHome, retention: Retention | None, *, writer: str) -> ClickHouseEvents:
     """Return the writing side; it connects when first used.
 
     Args:
         url: The server's address, with user, password and database.
         home: How the tables lie there.
-        retention: How old rows get.
+        retention: How old rows get; null leaves the tables as they are in this.
         writer: A name that no other recorder has.
 
     Raises:
         ConfigError: the address or the settings cannot be used.
     """
-    layout = layout_of(home, retention)
+    layout = layout_of(home, retention or Retention())
     link = link_to(url, layout, makes_database=home.migrates)
-    return ClickHouseEvents(link, layout=layout, writer=writer, migrates=home.migrates)
+    return ClickHouseEvents(
+        link, layout=layout, writer=writer, migrates=home.migrates, keeps_ages=retention is not None
+    )
 
 
 def open_reader(url: str, home: ClickHouseHome) -> ClickHouseReader:
@@ -39,6 +42,20 @@ def open_reader(url: str, home: ClickHouseHome) -> ClickHouseReader:
     """
     layout = layout_of(home, Retention())
     return ClickHouseReader(link_to(url, layout), layout=layout)
+
+
+def read_version(url: str, home: ClickHouseHome) -> tuple[str, int, int]:
+    """Return the server's name, the schema that is there (0 where there is none), and the one that is wanted.
+
+    Raises:
+        ConfigError: the address or the settings cannot be used.
+        StoreUnavailable: it cannot be asked now.
+    """
+    link = link_to(url, layout_of(home, Retention()), makes_database=home.migrates)
+    try:
+        return link.name, schema_version(link), SCHEMA_VERSION
+    finally:
+        link.close()
 
 
 def layout_of(home: ClickHouseHome, retention: Retention) -> Layout:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.store.base import Appended, Batch, Cursor, EntryState
+from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
 from calibrant.store.postgres_partitions import (
@@ -44,6 +44,8 @@ _DAY_MS: Final = 86_400_000
 
 class PostgresEvents(PostgresReader):
     """The writing side; for one thread."""
+
+    pace = Pace()
 
     def __init__(self, postgres: Postgres, *, clock: Clock | None = None) -> None:
         """Ask nothing yet.

@@ -2,8 +2,9 @@
 
 import pytest
 from tests.contract.stores.test_events import batch
+from tests.support.homes import HOMES
 from tests.support.records import begun, feedback, inferred
-from tests.support.stores import HOMES, drained, spooled
+from tests.support.stores import drained, spooled
 
 from calibrant.store.base import Batch, Suspect
 from calibrant.store.frame import encode_frame
@@ -11,10 +12,15 @@ from calibrant.types.query import Query
 from calibrant.types.rows import SnapshotRecord
 
 
-@pytest.fixture(params=HOMES)
-def events(request, tmp_path):
-    with HOMES[request.param](tmp_path) as events:
-        yield events
+@pytest.fixture(params=sorted(HOMES), scope="module")
+def home(request, tmp_path_factory):
+    with HOMES[request.param](tmp_path_factory.mktemp("home")) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def events(home):
+    return home()
 
 
 def waiting(record, segment="w.00000001.seg"):
@@ -128,7 +134,7 @@ def test_snapshots_are_kept_once(events):
 def test_all_columns_come_back(events):
     whole = inferred(
         error_code="e",
-        error_message="m\0\n'",
+        error_message="m\n'",
         namespace="n",
         fallback_reason="f",
         ttft_ms=0.5,

@@ -5,7 +5,8 @@ import pytest
 from tests.support.records import inferred
 from tests.support.stores import spooled
 
-from calibrant.app.clickhouse import names_clickhouse, open_clickhouse, read_clickhouse
+from calibrant.app.clickhouse import in_clickhouse, open_clickhouse, read_clickhouse
+from calibrant.app.options import Options
 from calibrant.base.errors import ConfigError
 from calibrant.config.load import default_config, load
 from calibrant.config.schema import ClickHouseHome, Retention
@@ -34,7 +35,7 @@ def server():
 
 def test_a_spool_goes_to_the_address_of_the_environment_and_the_database_is_made(server, tmp_path):
     environ = {"TENSORZERO_CLICKHOUSE_URL": f"{server}/made_here"}
-    assert names_clickhouse(environ)
+    assert in_clickhouse(Options(str(tmp_path)), environ)
     reader = read_clickhouse(default_config(), environ)
     assert "made_here" in reader.health().detail and "secret" not in reader.health().detail
     records = [inferred() for _ in range(700)]
@@ -74,7 +75,8 @@ def test_messages_name_the_server_and_its_database():
 
 
 def test_without_an_address_there_is_nothing_to_open():
-    assert not names_clickhouse({})
+    assert not in_clickhouse(Options("d"), {})
+    assert not in_clickhouse(Options("d", database="sqlite:///x"), {"CALIBRANT_CLICKHOUSE_URL": "http://h"})
     with pytest.raises(ConfigError, match="CALIBRANT_CLICKHOUSE_URL is not set"):
         open_clickhouse(default_config(), {}, spool=SPOOL)
 

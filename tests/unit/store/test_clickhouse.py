@@ -6,7 +6,6 @@ import pytest
 from tests.contract.stores.test_events import batch
 from tests.support.clickhouse import clickhouse_events, connect, new_database
 from tests.support.records import feedback, inferred
-from tests.support.stores import HOMES
 
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import StoreUnavailable
@@ -250,7 +249,3 @@ def test_trouble_is_told_in_one_line_and_the_next_question_is_answered():
             link.all("SELECT * FROM nowhere")
         assert "\n" not in caught.value.message
         link.close()
-
-
-def test_every_home_is_in_the_contract():
-    assert set(HOMES) >= {"sqlite", "clickhouse"}
