@@ -8,11 +8,13 @@ import time
 
 import pytest
 from tests.support.clickhouse import clickhouse_server
+from tests.support.gateway import Gateway
 from tests.support.records import begun, feedback, inferred
 from tests.support.stores import spooled
 
 from calibrant.app.clickhouse import read_clickhouse
 from calibrant.config.load import default_config
+from calibrant.testing.upstream import run_upstream
 from calibrant.types.query import Query
 
 RECORD = """
@@ -84,3 +86,65 @@ def test_a_server_that_goes_away_is_trouble_that_is_told():
         assert "schema none" in reader.health().detail
     assert not reader.health().ok
     reader.close()
+
+
+CONFIG = """
+[gateway]
+workers = 2
+[models.m]
+routing = ["p"]
+[models.m.providers.p]
+type = "openai"
+model_name = "m"
+api_base = "{upstream}"
+api_key_location = "none"
+[functions.chat]
+type = "chat"
+[functions.chat.variants.v]
+type = "chat_completion"
+model = "m"
+[metrics.good]
+type = "boolean"
+optimize = "max"
+level = "inference"
+[clickhouse]
+disable_automatic_migrations = false
+[retention]
+feedback_days = 700
+"""
+
+
+def test_a_gateway_records_into_the_clickhouse_of_its_environment(server, tmp_path):
+    url = f"{server}/gateway"
+    env = {"TENSORZERO_CLICKHOUSE_URL": url}
+    with run_upstream() as upstream:
+        gateway = Gateway(tmp_path, CONFIG.format(upstream=upstream.url), env=env).start()
+        try:
+            asked = {"function_name": "chat", "input": {"messages": [{"role": "user", "content": "a needle"}]}}
+            ids = [gateway.infer(asked).json()["inference_id"] for _ in range(5)]
+            judged = gateway.post("/feedback", {"inference_id": ids[0], "metric_name": "good", "value": True})
+            assert judged.status_code == 200
+            books = gateway.settled()
+            assert books["missing"] == 0 and books["quarantined"] == 0
+            assert gateway.get("/health").status_code == 200
+            found = gateway.post("/v1/inferences/list_inferences", {"function_name": "chat", "limit": 10}).json()
+            assert {one["inference_id"] for one in found["inferences"]} == set(ids)
+            wanted = {"function_name": "chat", "search_query_experimental": "NEEDLE", "limit": 2}
+            found = gateway.post("/v1/inferences/list_inferences", wanted).json()
+            assert [one["inference_id"] for one in found["inferences"]] == ids[:2:-1]
+        finally:
+            gateway.stop()
+    assert not (gateway.data_dir / "events.db").exists()
+    reader = read_clickhouse(default_config(), env)
+    assert [row.id for row in reader.find(Query(limit=9))] == ids[::-1]
+    assert reader.feedback_for(ids[0])[0].number == 1.0
+    assert sum(segment.stored for books in reader.books() for segment in books.segments) >= 6
+    reader.close()
+    told = subprocess.run(
+        [sys.executable, "-m", "calibrant", "migrate", "--check", "--json", "--data-dir", str(gateway.data_dir)],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert '"record":"1"' in told.stdout and "ClickHouse at 127.0.0.1" in told.stdout and "gateway" in told.stdout

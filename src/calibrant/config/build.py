@@ -143,10 +143,6 @@ def build(
             for name, table in document.embedding_models.items()
         },
         clickhouse=ClickHouseHome(migrates, home.cluster, home.replicated, home.sharded),
-            cluster=document.clickhouse.cluster,
-            replicated=document.clickhouse.replicated,
-            sharded=document.clickhouse.sharded,
-        ),
     )
 
 
