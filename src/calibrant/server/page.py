@@ -64,16 +64,17 @@ def render_page(document: _Object) -> str:
     groups = [(tag, [*_operations(document, tag["name"])]) for tag in document["tags"]]
     info = document["info"]
     base = document["servers"][0]["url"].rstrip("/")
+    components = document["components"]["schemas"]
     nav = "".join(
         f"<h2>{escape(tag['name'])}</h2><ul>{''.join(map(_entry, found))}</ul>" for tag, found in groups if found
     )
     main = "".join(
         f'<h2 class="group">{escape(tag["name"].capitalize())}</h2><p class="soft">{_text(tag["description"])}</p>'
-        + "".join(_operation(each, base) for each in found)
+        + "".join(_operation(each, base, components) for each in found)
         for tag, found in groups
         if found
     )
-    schemas = "".join(_component(name, schema) for name, schema in document["components"]["schemas"].items())
+    schemas = "".join(_component(name, schema) for name, schema in components.items())
     about = "".join(f"<p>{_text(part)}</p>" for part in info["description"].split("\n\n"))
     title = f"{escape(info['title'])} API"
     return (
@@ -107,7 +108,7 @@ def _entry(found: tuple[str, str, _Object]) -> str:
     return f'<li>{_method(method)}<a href="#{escape(operation["operationId"])}">{escape(path)}</a></li>'
 
 
-def _operation(found: tuple[str, str, _Object], base: str) -> str:
+def _operation(found: tuple[str, str, _Object], base: str, components: _Object) -> str:
     method, path, operation = found
     parts = [
         f'<section id="{escape(operation["operationId"])}"><h3>{_method(method)} {escape(base + path)}</h3>',
@@ -118,10 +119,18 @@ def _operation(found: tuple[str, str, _Object], base: str) -> str:
         parts.append(f"<h4>Parameters</h4><table>{''.join(map(_parameter, parameters))}</table>")
     body = operation.get("requestBody")
     if body is not None:
-        parts.append(f"<h4>Body</h4><p>{_kind(body['content']['application/json']['schema'])}</p>")
+        parts.append(f"<h4>Body</h4>{''.join(_body(content, components) for content in body['content'].items())}")
     parts.append(f"<h4>Answers</h4><table>{''.join(_answers(operation['responses']))}</table>")
     parts.append(f"<h4>Example</h4><pre>{escape(_curl(method, base + path, operation))}</pre></section>")
     return "".join(parts)
+
+
+def _body(content: tuple[str, _Object], components: _Object) -> str:
+    media, schema = content[0], content[1]["schema"]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    if name not in components:
+        return f"<p>{_kind(schema)} as {escape(media)}</p>"
+    return f"<details><summary><code>{escape(name)}</code></summary>{_fields(components[name])}</details>"
 
 
 def _parameter(parameter: _Object) -> str:
@@ -164,18 +173,21 @@ def _curl(method: str, path: str, operation: _Object) -> str:
 
 
 def _component(name: str, schema: _Object) -> str:
+    # The anchor stands inside, so that a link to it opens what is folded.
+    return (
+        f"<details><summary><code>{escape(name)}</code></summary>"
+        f'<div id="schema-{escape(name)}">{_fields(schema)}</div></details>'
+    )
+
+
+def _fields(schema: _Object) -> str:
     required = schema.get("required", ())
     rows = "".join(
         _row(field, _kind(each), _text(each.get("description", "")), {"required": field in required})
         for field, each in schema["properties"].items()
     )
     closed = ' <span class="soft">Other fields are refused.</span>' if "additionalProperties" in schema else ""
-    # The name stands inside, so that a link to it opens what is folded.
-    return (
-        f"<details><summary><code>{escape(name)}</code></summary>"
-        f'<div id="schema-{escape(name)}"><p>{_text(schema.get("description", ""))}{closed}</p>'
-        f"<table>{rows}</table></div></details>"
-    )
+    return f"<p>{_text(schema.get('description', ''))}{closed}</p><table>{rows}</table>"
 
 
 def _row(name: str, kind: str, text: str, said: _Object) -> str:
