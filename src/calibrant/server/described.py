@@ -7,13 +7,16 @@ errors are told) is not repeated, and neither are the parameters of a path (`PAT
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from calibrant.apischema import anthropic_request, batch, inferences, keys, native, openai_request, responses_body, told
 from calibrant.apischema.openai_answer import Completion, CompletionUsage, ModelList
 from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
+from calibrant.apischema.own import OwnFields
 from calibrant.types.content import OutputBlock
+from calibrant.types.key import Role
 from calibrant.types.storage import StoragePath
 
 __all__ = ["DESCRIBED", "PATHS", "READ_AS", "TAGS", "Described", "Parameter", "Tag"]
@@ -224,9 +227,23 @@ PATHS: Final = {
 }
 """What the parameters of paths are, by name."""
 
+_Id = UUID | None
 _Object = dict[str, Any]
 _Price = float | None
 READ_AS: Final[dict[tuple[type, str], Any]] = {
+    (native.InferenceBody, "episode_id"): _Id,
+    (native.FeedbackBody, "episode_id"): _Id,
+    (native.FeedbackBody, "inference_id"): _Id,
+    (OwnFields, "tensorzero_episode_id"): _Id,
+    (OwnFields, "calibrant_episode_id"): _Id,
+    (inferences.ListBody, "episode_id"): _Id,
+    (inferences.ListBody, "before"): _Id,
+    (inferences.ListBody, "after"): _Id,
+    (inferences.GetBody, "ids"): Annotated[list[UUID], Meta(max_length=inferences.MAX_LIMIT)],
+    (batch.BatchBody, "episode_ids"): list[_Id] | None,
+    (keys.CreateKeyBody, "roles"): list[Role] | None,
+    (keys.ChangeKeyBody, "roles"): list[Role],
+    (keys.KeyBody, "roles"): list[Role],
     (native.UsageBody, "cost"): _Price,
     (CompletionUsage, "tensorzero_cost"): _Price,
     (CompletionUsage, "calibrant_cost"): _Price,
@@ -235,16 +252,16 @@ READ_AS: Final[dict[tuple[type, str], Any]] = {
     (inferences.UsageOfStored, "cost"): _Price,
     (inferences.StoredBody, "output"): list[OutputBlock] | _Object,
     (batch.BatchBody, "inputs"): list[native.InputBody],
-    (batch.BatchBody, "tags"): list[dict[str, str] | None],
-    (batch.BatchBody, "allowed_tools"): list[list[str] | None],
-    (batch.BatchBody, "additional_tools"): list[list[native.ToolBody] | None],
-    (batch.BatchBody, "parallel_tool_calls"): list[bool | None],
-    (batch.BatchBody, "output_schemas"): list[_Object | None],
+    (batch.BatchBody, "tags"): list[dict[str, str] | None] | None,
+    (batch.BatchBody, "allowed_tools"): list[list[str] | None] | None,
+    (batch.BatchBody, "additional_tools"): list[list[native.ToolBody] | None] | None,
+    (batch.BatchBody, "parallel_tool_calls"): list[bool | None] | None,
+    (batch.BatchBody, "output_schemas"): list[_Object | None] | None,
     (batch.CompletedBatch, "inferences"): {"type": "array", "items": {"type": "object"}},
-    (anthropic_request.MessagesBody, "system"): str | list[anthropic_request.TextBody],
-    (anthropic_request.MessagesBody, "tools"): list[_Object],
+    (anthropic_request.MessagesBody, "system"): str | list[anthropic_request.TextBody] | None,
+    (anthropic_request.MessagesBody, "tools"): list[_Object] | None,
     (anthropic_request.MessageBody, "content"): str | list[_Object],
     (responses_body.ResponsesBody, "input"): str | list[_Object] | None,
     (responses_body.ResponsesBody, "tools"): list[_Object] | None,
 }
-"""What fields hold that our codecs read, or write, as they come."""
+"""What fields hold whose Structs say less, since our codecs read, or write, them in a second step."""

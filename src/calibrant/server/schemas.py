@@ -20,7 +20,7 @@ __all__ = ["JsonSchema", "Schemas"]
 
 JsonSchema = dict[str, Any]
 ReadAs = Mapping[tuple[type, str], Any]
-"""What a field is that its Struct leaves as it came (`Raw`), by Struct and field."""
+"""What a field is whose Struct says less, such as `Raw`: by Struct, or a base of it, and field."""
 
 _REF = "#/components/schemas/"
 _NULL: JsonSchema = {"type": "null"}
@@ -127,7 +127,7 @@ class Schemas:
             required.append(kind.tag_field)
         said = _said_of_fields(kind.cls)
         for field in kind.fields:
-            read_as = self._read_as.get((kind.cls, field.name))
+            read_as = self._reading(kind.cls, field.name)
             schema = dict(self._schema(field.type) if read_as is None else self.of(read_as))
             if field.name in said:
                 schema["description"] = said[field.name]
@@ -144,6 +144,10 @@ class Schemas:
         if kind.forbid_unknown_fields:
             schema["additionalProperties"] = False
         return schema
+
+    def _reading(self, cls: type, field: str) -> Any:
+        """Return what a field is read as, of the class itself or of a base that brings it; null for what it says."""
+        return next((self._read_as[each, field] for each in cls.__mro__ if (each, field) in self._read_as), None)
 
 
 def _plain(kind: kinds.Type) -> JsonSchema:
@@ -162,6 +166,8 @@ def _plain(kind: kinds.Type) -> JsonSchema:
             return {"type": "number", **_bounds(kind)}
         case kinds.DateTimeType():
             return {"type": "string", "format": "date-time"}
+        case kinds.UUIDType():
+            return {"type": "string", "format": "uuid"}
         case kinds.LiteralType():
             values = list(kind.values)
             texts = all(isinstance(value, str) for value in values)
