@@ -102,10 +102,11 @@ class Described:
 
         inference, episode = self.names["inference_id"], [*self.names["episode_id"], None]
         for body in ("ChatBody", "ResponsesBody", "MessagesBody"):
-            pin(body, model=SAYABLE, **dict.fromkeys(UNSAID, [None]))
+            pin(body, model=SAYABLE, stream=[True, False], **dict.fromkeys(UNSAID, [None]))
             for name in ("episode_id", "variant_name", "params", *UNSAID):
                 schemas[body]["properties"].pop(f"calibrant::{name.removeprefix('tensorzero::')}", None)
         pin("InferenceBody", function_name=FUNCTIONS, model_name=[None], variant_name=[None], episode_id=episode)
+        pin("InferenceBody", stream=[True, False])
         pin("InferenceBody", internal=[None], internal_dynamic_variant_config=[None], include_aggregated_response=[None])
         pin("BatchBody", function_name=FUNCTIONS, variant_name=[None], params=[None], credentials=[None])
         pin("BatchBody", inputs=[[{"messages": HELLO}]], **dict.fromkeys(COLUMNS, [None]))
@@ -119,6 +120,7 @@ class Described:
         schemas["MessagesBody"]["properties"]["messages"]["minItems"] = 1
         often("InferenceBody", input={"messages": HELLO}, additional_tools=None, allowed_tools=None, output_schema=None)
         often("ChatBody", messages=HELLO, tools=None, tool_choice=None, n=None)
+        schemas["ResponsesBody"]["properties"]["input"]["anyOf"].pop()
         often("ResponsesBody", input=HELLO, tools=None, tool_choice=None)
         often("MessagesBody", messages=HELLO, tools=None, tool_choice=None, system=None, thinking=None)
         for block in ("UnknownBlock", "UnknownExtra"):

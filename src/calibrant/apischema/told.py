@@ -7,7 +7,10 @@ from typing import Any, Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from calibrant.apischema.inferences import StoredBody
+from calibrant.apischema.native import UsageBody
+from calibrant.apischema.openai_answer import CompletionUsage, Delta, Finish
 from calibrant.apischema.options import RawResponse, RawUsage
+from calibrant.types.reply import FinishReason
 
 __all__ = [
     "AccountBody",
@@ -17,10 +20,13 @@ __all__ = [
     "AnthropicModels",
     "AnthropicTokens",
     "CalibrantRaw",
+    "ChatEvent",
+    "ChunkEvent",
     "EmbeddingsRaw",
     "ErrorBody",
     "FeedbackAnswer",
     "HealthBody",
+    "JsonEvent",
     "MessageAnswer",
     "OpenAIErrorBody",
     "PurgedBody",
@@ -32,6 +38,7 @@ __all__ = [
     "TensorzeroRaw",
     "TokensOfMessage",
     "TokensOfResponse",
+    "TypedEvent",
 ]
 
 # --- errors ---
@@ -112,6 +119,64 @@ class EmbeddingsRaw(Struct, frozen=True):
 
     tensorzero_raw_response: list[RawResponse] | UnsetType = UNSET
     calibrant_raw_response: list[RawResponse] | UnsetType = UNSET
+
+
+# --- events of streams ---
+
+
+class ChatEvent(Struct, frozen=True, kw_only=True):
+    """What one event adds to the answer of a chat function. Usage and finish reason are in the last one."""
+
+    inference_id: str
+    episode_id: str
+    variant_name: str
+    content: list[dict[str, Any]]
+    """Pieces of blocks; those of one block share their `id`."""
+    usage: UsageBody | UnsetType = UNSET
+    finish_reason: FinishReason | UnsetType | None = UNSET
+    aggregated_response: Any = UNSET
+    """The whole answer, where `include_aggregated_response` asked for it."""
+    raw_chunk: str | UnsetType = UNSET
+    original_chunk: str | UnsetType = UNSET
+
+
+class JsonEvent(Struct, frozen=True, kw_only=True):
+    """What one event adds to the answer of a JSON function. Usage and finish reason are in the last one."""
+
+    inference_id: str
+    episode_id: str
+    variant_name: str
+    raw: str
+    usage: UsageBody | UnsetType = UNSET
+    finish_reason: FinishReason | UnsetType | None = UNSET
+    aggregated_response: Any = UNSET
+    """The whole answer, where `include_aggregated_response` asked for it."""
+    raw_chunk: str | UnsetType = UNSET
+    original_chunk: str | UnsetType = UNSET
+
+
+class _ChunkChoice(Struct, frozen=True):
+    index: int
+    delta: Delta
+    finish_reason: Finish | None
+
+
+class ChunkEvent(Struct, frozen=True, kw_only=True):
+    """What one event adds to the answer, in OpenAI's dialect."""
+
+    id: str
+    episode_id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[_ChunkChoice]
+    usage: CompletionUsage | UnsetType = UNSET
+
+
+class TypedEvent(Struct, frozen=True):
+    """An event as the dialect has it; its fields are those of its `type`."""
+
+    type: str
 
 
 # --- Anthropic's dialect ---

@@ -55,8 +55,8 @@ class Described(Struct, frozen=True, kw_only=True):
     body: Any = None
     """Null where there is none."""
     parameters: tuple[Parameter, ...] = ()
-    streams: bool = False
-    """Whether the answer may come as server-sent events."""
+    events: Any = None
+    """What events hold, where the answer may come as such; null where it may not."""
     raw: Any = None
     """Fields that stand in the answer beside its own, where a caller asks for them."""
     fails: tuple[int, ...] = ()
@@ -83,7 +83,7 @@ _CHAT = Described(
     body=openai_request.ChatBody,
     answer=Completion,
     raw=(told.TensorzeroRaw, told.CalibrantRaw),
-    streams=True,
+    events=told.ChunkEvent,
     fails=INFERS,
     example={"model": "tensorzero::model_name::openai::gpt-4o-mini", "messages": _HELLO},
 )
@@ -92,7 +92,7 @@ _RESPONSES = Described(
     body=responses_body.ResponsesBody,
     answer=told.ResponseBody,
     raw=(told.TensorzeroRaw, told.CalibrantRaw),
-    streams=True,
+    events=told.TypedEvent,
     fails=INFERS,
     example={"model": "openai::gpt-4o-mini", "input": "Say hello."},
 )
@@ -119,7 +119,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         body=native.InferenceBody,
         answer=(native.ChatAnswer, native.JsonAnswer),
         raw=told.RawAnswer,
-        streams=True,
+        events=(told.ChatEvent, told.JsonEvent),
         fails=INFERS,
         example={"model_name": "openai::gpt-4o-mini", "input": {"messages": _HELLO}},
     ),
@@ -150,7 +150,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         answer=told.MessageAnswer,
         raw=(told.TensorzeroRaw, told.CalibrantRaw),
         parameters=_HEADERS,
-        streams=True,
+        events=told.TypedEvent,
         fails=INFERS,
         example=_MESSAGES,
     ),

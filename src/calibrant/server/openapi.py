@@ -106,11 +106,11 @@ def _responses(route: Route, said: Described, schemas: Schemas) -> dict[str, Any
     for status, kind in said.also.items():
         content = {"application/json": {"schema": schemas.of(kind)}}
         found[status] = {"description": HTTPStatus(status).phrase, "content": content}
-    found[200] = {"description": HTTPStatus(200).phrase, "content": _answers(said, schemas)}
+    found[200] = {"description": HTTPStatus(200).phrase, "content": _answers(said, schemas, error)}
     return {str(status): found[status] for status in sorted(found)}
 
 
-def _answers(said: Described, schemas: Schemas) -> dict[str, Any]:
+def _answers(said: Described, schemas: Schemas, error: JsonSchema) -> dict[str, Any]:
     if said.answer is None:
         content: dict[str, Any] = {said.content_type: {"schema": {"type": "string"}}}
     else:
@@ -119,10 +119,23 @@ def _answers(said: Described, schemas: Schemas) -> dict[str, Any]:
             raw = said.raw if isinstance(said.raw, tuple) else (said.raw,)
             schema = {"allOf": [schema, *(schemas.of(each) for each in raw)]}
         content = {said.content_type: {"schema": schema}}
-    if said.streams:
-        told = "Server-sent events, where `stream` is true; an error once it has begun is the last of them."
-        content["text/event-stream"] = {"schema": {"type": "string", "description": told}}
+    if said.events is not None:
+        content["text/event-stream"] = {"schema": _events(schemas.of(said.events), error)}
     return content
+
+
+def _events(data: JsonSchema, error: JsonSchema) -> JsonSchema:
+    """Return the schema of one server-sent event. This version of OpenAPI has no other place for it."""
+    holds = {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": [data, error]}}
+    return {
+        "type": "object",
+        "description": "Each of the events, where `stream` is true; an error once it has begun is the last of them.",
+        "properties": {
+            "event": {"type": "string"},
+            "data": {"anyOf": [{"type": "string", "const": "[DONE]"}, holds]},
+        },
+        "required": ["data"],
+    }
 
 
 def _in_path(name: str) -> dict[str, Any]:

@@ -144,7 +144,10 @@ def _answers(responses: _Object) -> Iterator[str]:
     failures: dict[str, list[str]] = {}
     for status, response in responses.items():
         for media, content in response["content"].items():
-            kind = _kind(content["schema"])
+            schema = content["schema"]
+            if media == "text/event-stream":
+                schema = schema["properties"]["data"]["anyOf"][1]["contentSchema"]
+            kind = _kind(schema)
             if status != "200" and media == "application/json":
                 failures.setdefault(kind, []).append(status)
                 continue
