@@ -6,6 +6,7 @@ The fake upstream is well, so any status of 5xx would be ours.
 from copy import deepcopy
 
 import httpx2
+import jsonschema_rs
 import msgspec
 import pytest
 import requests
@@ -141,6 +142,8 @@ class Described:
     def hold(self, name, mode, **kwargs):
         method, path = name.split(" ")
         operation = self.api[path][method]
+        answered = self.document["paths"][path][method.lower()]["responses"]["200"]["content"]
+        event = self.validator(answered.get("text/event-stream", {}).get("schema", {}))
 
         @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), **kwargs)
         @given(case=operation.as_strategy(generation_mode=mode))
@@ -148,8 +151,26 @@ class Described:
             response = case.call(base_url=self.running.url, session=self.session)
             # 501 names a field of a feature that this version does not have; the document says so.
             case.validate_response(response, checks=CHECKS[response.status_code == 501 :])
+            if response.headers["content-type"] == "text/event-stream":
+                check_events(response.content, event)
 
         holds()
+
+    def validator(self, event):
+        """Of what the data of an event holds. Validators do not look into text, whatever a schema says of it."""
+        if not event:
+            return None
+        held = event["properties"]["data"]["anyOf"][1]["contentSchema"]
+        return jsonschema_rs.Draft202012Validator({**held, "components": self.document["components"]})
+
+
+def check_events(content, validator):
+    events = [event.split(b"\n") for event in content.split(b"\n\n") if event]
+    assert events
+    for lines in events:
+        (data,) = [line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: ")]
+        if data != b"[DONE]":
+            validator.validate(msgspec.json.decode(data))
 
 
 @pytest.fixture(scope="module")
