@@ -18,6 +18,7 @@ from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keys import KeyDesk
 from calibrant.server.models import models_handler
 from calibrant.server.object_storage import object_handler
+from calibrant.server.reference import Reference
 from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
 from calibrant.types.key import Role
@@ -48,7 +49,8 @@ def routes(
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
-    return [
+    reference = Reference(engine.config.gateway)
+    table = [
         Route("POST", "/inference", infer, "Make one inference.", roles=INFERENCE),
         Route("POST", "/batch_inference", batches.submit, "Have many inferences made later.", roles=INFERENCE),
         Route("GET", "/batch_inference", batches.list, "List batches.", roles=INFERENCE),
@@ -78,7 +80,11 @@ def routes(
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
         *_datasets(datasets or DatasetDesk(engine, None)),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
+        Route("GET", "/openapi.json", reference.document, "This API, as OpenAPI.", roles=OPEN),
+        Route("GET", "/docs", reference.page, "This API, for people.", roles=OPEN),
     ]
+    reference.tell_of(table)
+    return table
 
 
 _ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"

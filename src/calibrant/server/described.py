@@ -1,0 +1,267 @@
+"""What every route takes and answers, one row each, for the OpenAPI document. A route without a row fails a test.
+
+A row is keyed by the route's method and path. What the table of routes says already (summary, roles, in whose dialect
+errors are told) is not repeated, and neither are the parameters of a path (`PATHS`) and the errors that any route has.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from calibrant.apischema import anthropic_request, batch, inferences, keys, native, openai_request, responses_body, told
+from calibrant.apischema.openai_answer import Completion, CompletionUsage, ModelList
+from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
+from calibrant.apischema.own import OwnFields
+from calibrant.types.content import OutputBlock
+from calibrant.types.key import Role
+from calibrant.types.storage import StoragePath
+
+__all__ = ["DESCRIBED", "PATHS", "READ_AS", "TAGS", "Described", "Parameter", "Tag"]
+
+Tag = Literal["inference", "batches", "record", "keys", "cache", "host"]
+TAGS: Final[dict[Tag, str]] = {
+    "inference": "Inferences in every dialect, embeddings, and feedback.",
+    "batches": "Many inferences, made later.",
+    "record": "What the record has.",
+    "keys": "API keys, and what was done to them.",
+    "cache": "The response cache.",
+    "host": "The gateway itself.",
+}
+"""The groups of routes, in the order of the documentation."""
+
+
+class Parameter(Struct, frozen=True):
+    """A parameter of a query, or a header field."""
+
+    name: str
+    kind: Any
+    """Its type."""
+    text: str
+    required: bool = False
+    place: Literal["query", "header"] = "query"
+    json: bool = False
+    """Whether its text is JSON."""
+
+
+class Described(Struct, frozen=True, kw_only=True):
+    """What one route takes and answers. A type may also be several, or a JSON Schema."""
+
+    tag: Tag
+    answer: Any
+    """Of status 200; null where the answer is no JSON."""
+    body: Any = None
+    """Null where there is none."""
+    parameters: tuple[Parameter, ...] = ()
+    events: Any = None
+    """What events hold, where the answer may come as such; null where it may not."""
+    raw: Any = None
+    """Fields that stand in the answer beside its own, where a caller asks for them."""
+    fails: tuple[int, ...] = ()
+    """Statuses of errors beside those that any route has."""
+    also: dict[int, Any] = {}
+    """Answers of other statuses that are no errors in the route's dialect, in their place or beside them."""
+    content_type: str = "application/json"
+    example: Any = None
+    """A body for people to copy; there is one where there is a body."""
+
+
+INFERS: Final = (404, 429, 501, 502)
+"""How a request fails that calls models."""
+_PAGE = Annotated[int, Meta(ge=1, le=1000)]
+_LIMIT = Parameter("limit", _PAGE, "Size of the page; 100 where it is left out.")
+_BEFORE = Parameter("before", str, "What `next` of the page before says.")
+_HEADERS = (
+    Parameter("anthropic-version", str, "Version of Anthropic's API; goes to its providers.", place="header"),
+    Parameter("anthropic-beta", str, "Betas of Anthropic's API; goes to its providers.", place="header"),
+)
+_HELLO = [{"role": "user", "content": "Say hello."}]
+_CHAT = Described(
+    tag="inference",
+    body=openai_request.ChatBody,
+    answer=Completion,
+    raw=(told.TensorzeroRaw, told.CalibrantRaw),
+    events=told.ChunkEvent,
+    fails=INFERS,
+    example={"model": "tensorzero::model_name::openai::gpt-4o-mini", "messages": _HELLO},
+)
+_RESPONSES = Described(
+    tag="inference",
+    body=responses_body.ResponsesBody,
+    answer=told.ResponseBody,
+    raw=(told.TensorzeroRaw, told.CalibrantRaw),
+    events=told.TypedEvent,
+    fails=INFERS,
+    example={"model": "openai::gpt-4o-mini", "input": "Say hello."},
+)
+_RESPONSE = Described(tag="inference", answer=told.ResponseBody, fails=(404,))
+_EMBEDDINGS = Described(
+    tag="inference",
+    body=EmbeddingsBody,
+    answer=EmbeddingsAnswer,
+    raw=told.EmbeddingsRaw,
+    fails=INFERS,
+    example={"model": "openai::text-embedding-3-small", "input": "A text."},
+)
+_MODELS = Described(
+    tag="inference",
+    answer=(ModelList, told.AnthropicModels),
+    parameters=(Parameter("anthropic-version", str, "Asks for Anthropic's shape.", place="header"),),
+)
+_MESSAGES = {"model": "anthropic::claude-sonnet-4-6", "max_tokens": 100, "messages": _HELLO}
+_BATCH = batch.PendingBatch | batch.CompletedBatch | batch.FailedBatch | batch.CancelledBatch
+
+DESCRIBED: Final[dict[str, Described]] = {
+    "POST /inference": Described(
+        tag="inference",
+        body=native.InferenceBody,
+        answer=(native.ChatAnswer, native.JsonAnswer),
+        raw=told.RawAnswer,
+        events=(told.ChatEvent, told.JsonEvent),
+        fails=INFERS,
+        example={"model_name": "openai::gpt-4o-mini", "input": {"messages": _HELLO}},
+    ),
+    "POST /batch_inference": Described(
+        tag="batches",
+        body=batch.BatchBody,
+        answer=batch.StartedBatch,
+        fails=INFERS,
+        example={"function_name": "my_function", "inputs": [{"messages": _HELLO}]},
+    ),
+    "GET /batch_inference": Described(tag="batches", answer=batch.BatchPage, parameters=(_BEFORE, _LIMIT)),
+    "GET /batch_inference/{batch_id}": Described(tag="batches", answer=_BATCH, fails=(404,)),
+    "GET /batch_inference/{batch_id}/inference/{inference_id}": Described(tag="batches", answer=_BATCH, fails=(404,)),
+    "POST /batch_inference/{batch_id}/cancel": Described(tag="batches", answer=batch.BatchSummary, fails=(404,)),
+    "POST /openai/v1/chat/completions": _CHAT,
+    "POST /v1/chat/completions": _CHAT,
+    "POST /openai/v1/responses": _RESPONSES,
+    "POST /v1/responses": _RESPONSES,
+    "GET /openai/v1/responses/{id}": _RESPONSE,
+    "GET /v1/responses/{id}": _RESPONSE,
+    "POST /openai/v1/embeddings": _EMBEDDINGS,
+    "POST /v1/embeddings": _EMBEDDINGS,
+    "GET /openai/v1/models": _MODELS,
+    "GET /v1/models": _MODELS,
+    "POST /v1/messages": Described(
+        tag="inference",
+        body=anthropic_request.MessagesBody,
+        answer=told.MessageAnswer,
+        raw=(told.TensorzeroRaw, told.CalibrantRaw),
+        parameters=_HEADERS,
+        events=told.TypedEvent,
+        fails=INFERS,
+        example=_MESSAGES,
+    ),
+    "POST /v1/messages/count_tokens": Described(
+        tag="inference",
+        body=anthropic_request.MessagesBody,
+        answer=told.AnthropicTokens,
+        parameters=_HEADERS,
+        fails=INFERS,
+        example=_MESSAGES,
+    ),
+    "POST /feedback": Described(
+        tag="inference",
+        body=native.FeedbackBody,
+        answer=told.FeedbackAnswer,
+        fails=(404, 501),
+        example={"metric_name": "comment", "inference_id": "0196e6f4-0000-7000-8000-000000000000", "value": "Good."},
+    ),
+    "POST /v1/inferences/list_inferences": Described(
+        tag="record", body=inferences.ListBody, answer=told.StoredInferences, fails=(404,), example={"limit": 10}
+    ),
+    "POST /v1/inferences/get_inferences": Described(
+        tag="record",
+        body=inferences.GetBody,
+        answer=told.StoredInferences,
+        fails=(404,),
+        example={"ids": ["0196e6f4-0000-7000-8000-000000000000"]},
+    ),
+    "GET /internal/object_storage": Described(
+        tag="record",
+        answer=told.StoredFileBody,
+        parameters=(Parameter("storage_path", StoragePath, "As the record names the file.", required=True, json=True),),
+        fails=(404,),
+    ),
+    "GET /internal/accounting": Described(tag="record", answer=told.AccountingBody),
+    "GET /v1/keys": Described(
+        tag="keys",
+        answer=keys.KeyPage,
+        parameters=(Parameter("after", str, "What `next` of the page before says."), _LIMIT),
+    ),
+    "POST /v1/keys": Described(
+        tag="keys", body=keys.CreateKeyBody, answer=keys.CreatedKeyBody, example={"description": "the chat server"}
+    ),
+    "PATCH /v1/keys/{public_id}": Described(
+        tag="keys", body=keys.ChangeKeyBody, answer=keys.KeyBody, fails=(404,), example={"roles": ["inference"]}
+    ),
+    "POST /v1/keys/{public_id}/disable": Described(tag="keys", answer=keys.KeyBody, fails=(404,)),
+    "POST /v1/keys/{public_id}/enable": Described(tag="keys", answer=keys.KeyBody, fails=(404,)),
+    "GET /v1/audit": Described(
+        tag="keys",
+        answer=keys.AuditPage,
+        parameters=(
+            Parameter("before", Annotated[int, Meta(ge=1, le=2**63 - 1)], "What `next` of the page before says."),
+            _LIMIT,
+        ),
+    ),
+    "DELETE /v1/cache": Described(
+        tag="cache",
+        answer=told.PurgedBody,
+        parameters=(Parameter("model_name", Annotated[str, Meta(min_length=1)], "Forgets the answers of one model."),),
+    ),
+    "GET /status": Described(tag="host", answer=told.StatusBody),
+    "GET /health": Described(tag="host", answer=told.HealthBody, also={503: (told.HealthBody, told.ErrorBody)}),
+    "GET /metrics": Described(tag="host", answer=None, content_type="text/plain; version=0.0.4; charset=utf-8"),
+    "GET /openapi.json": Described(tag="host", answer={"type": "object"}),
+    "GET /docs": Described(tag="host", answer=None, content_type="text/html; charset=utf-8"),
+}
+
+PATHS: Final = {
+    "batch_id": "The id that the batch was answered with.",
+    "inference_id": "The id of an inference.",
+    "id": "The id of a response: `resp_` and an inference's id, or that id alone.",
+    "public_id": "The twelve characters of a key that are no secret.",
+}
+"""What the parameters of paths are, by name."""
+
+_Id = UUID | None
+_Object = dict[str, Any]
+_Price = float | None
+READ_AS: Final[dict[tuple[type, str], Any]] = {
+    (native.InferenceBody, "episode_id"): _Id,
+    (native.FeedbackBody, "episode_id"): _Id,
+    (native.FeedbackBody, "inference_id"): _Id,
+    (OwnFields, "tensorzero_episode_id"): _Id,
+    (OwnFields, "calibrant_episode_id"): _Id,
+    (inferences.ListBody, "episode_id"): _Id,
+    (inferences.ListBody, "before"): _Id,
+    (inferences.ListBody, "after"): _Id,
+    (inferences.GetBody, "ids"): Annotated[list[UUID], Meta(max_length=inferences.MAX_LIMIT)],
+    (batch.BatchBody, "episode_ids"): list[_Id] | None,
+    (keys.CreateKeyBody, "roles"): list[Role] | None,
+    (keys.ChangeKeyBody, "roles"): list[Role],
+    (keys.KeyBody, "roles"): list[Role],
+    (native.UsageBody, "cost"): _Price,
+    (CompletionUsage, "tensorzero_cost"): _Price,
+    (CompletionUsage, "calibrant_cost"): _Price,
+    (EmbeddingsUsage, "tensorzero_cost"): _Price,
+    (EmbeddingsUsage, "calibrant_cost"): _Price,
+    (inferences.UsageOfStored, "cost"): _Price,
+    (inferences.StoredBody, "output"): list[OutputBlock] | _Object,
+    (batch.BatchBody, "inputs"): list[native.InputBody],
+    (batch.BatchBody, "tags"): list[dict[str, str] | None] | None,
+    (batch.BatchBody, "allowed_tools"): list[list[str] | None] | None,
+    (batch.BatchBody, "additional_tools"): list[list[native.ToolBody] | None] | None,
+    (batch.BatchBody, "parallel_tool_calls"): list[bool | None] | None,
+    (batch.BatchBody, "output_schemas"): list[_Object | None] | None,
+    (batch.CompletedBatch, "inferences"): {"type": "array", "items": {"type": "object"}},
+    (anthropic_request.MessagesBody, "system"): str | list[anthropic_request.TextBody] | None,
+    (anthropic_request.MessagesBody, "tools"): list[_Object] | None,
+    (anthropic_request.MessageBody, "content"): str | list[_Object],
+    (responses_body.ResponsesBody, "input"): str | list[_Object] | None,
+    (responses_body.ResponsesBody, "tools"): list[_Object] | None,
+}
+"""What fields hold whose Structs say less, since our codecs read, or write, them in a second step."""
