@@ -20,6 +20,7 @@ from calibrant.server.models import models_handler
 from calibrant.server.object_storage import object_handler
 from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
+from calibrant.server.workflow import WorkflowDesk
 from calibrant.types.key import Role
 
 __all__ = ["ADMIN", "CURATE", "FEEDBACK", "INFERENCE", "READ", "routes"]
@@ -40,11 +41,13 @@ def routes(
     batches: BatchDesk | None = None,
     recorded: InferenceDesk | None = None,
     datasets: DatasetDesk | None = None,
+    workflows: WorkflowDesk | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
     batches = batches or BatchDesk(engine, None, lambda: None)
     recorded = recorded or InferenceDesk(engine, None)
+    workflows = workflows or WorkflowDesk(engine, None, None)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
@@ -65,6 +68,7 @@ def routes(
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
         Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
+        *_workflow_routes(workflows),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),
@@ -78,6 +82,31 @@ def routes(
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
         *_datasets(datasets or DatasetDesk(engine, None)),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
+    ]
+
+
+def _workflow_routes(desk: WorkflowDesk) -> list[Route]:
+    runs, episodes = "List runs of workflow evaluations", "List episodes of workflow evaluations"
+    looked_up = (
+        ("/projects", desk.projects, "List projects of workflow evaluations."),
+        ("/projects/count", desk.count_projects, "Count projects of workflow evaluations."),
+        ("/list_runs", desk.list_runs, f"{runs}, with the number of their episodes."),
+        ("/get_runs", desk.get_runs, f"{runs} by their ids."),
+        ("/runs/count", desk.count_runs, "Count runs of workflow evaluations."),
+        ("/runs/search", desk.search_runs, f"{runs} by project and text."),
+        ("/episodes_by_task_name", desk.tasks, f"{episodes}, several runs side by side."),
+        ("/episodes_by_task_name/count", desk.count_tasks, "Count tasks of runs."),
+        ("/run_episodes", desk.run_episodes, f"{episodes}, with their feedback."),
+        ("/run_episodes/count", desk.count_run_episodes, "Count episodes of a run."),
+    )
+    start, episode = "Begin the evaluation of a workflow.", "Begin an episode of a run."
+    return [
+        Route("POST", "/workflow_evaluation_run", desk.start_run, start, roles=INFERENCE),
+        Route("POST", "/workflow_evaluation_run/{run_id}/episode", desk.start_episode, episode, roles=INFERENCE),
+        *(
+            Route("GET", f"/internal/workflow_evaluations{path}", handler, summary, roles=READ)
+            for path, handler, summary in looked_up
+        ),
     ]
 
 
