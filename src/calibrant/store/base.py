@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
-from calibrant.types.query import Aggregate, Query, Tally
+from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import (
     FeedbackKind,
     FeedbackRow,
@@ -213,6 +213,10 @@ class Reader(Protocol):
 
     def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
         """Return what inferences, or calls of models, add up to in each group, by key."""
+        ...
+
+    def moments(self, asked: Scored) -> tuple[Moments, ...]:
+        """Return what the latest feedback on a metric comes to, for each group that has any."""
         ...
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:

@@ -29,6 +29,7 @@ from calibrant.store.dialect import SQLITE
 from calibrant.store.finding import find_rows
 from calibrant.store.payload import unpack
 from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
+from calibrant.store.sql_moments import moments_sql, to_moments
 from calibrant.store.sql_query import demonstrated_sql
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_search import SEARCH_BEHIND
@@ -45,7 +46,7 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
-from calibrant.types.query import Aggregate, Query, Tally
+from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["SqliteReader"]
@@ -121,6 +122,10 @@ class SqliteReader:
                 for one in (statements.sums, *statements.durations)
             )
         return to_tallies(asked, sums, durations)
+
+    def moments(self, asked: Scored) -> tuple[Moments, ...]:
+        """See `base.Reader.moments`."""
+        return to_moments(asked, self._all(*moments_sql(asked, SQLITE)))
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
         """See `base.Reader.demonstrated`."""
