@@ -32,6 +32,8 @@ __all__ = [
     "Cursor",
     "Entry",
     "EntryState",
+    "EpisodeBounds",
+    "EpisodeSeen",
     "Events",
     "Health",
     "IncarnationBooks",
@@ -181,6 +183,25 @@ class Score(Struct, frozen=True, array_like=True):
     number: float
 
 
+class EpisodeSeen(Struct, frozen=True):
+    """An episode, as its inferences show it."""
+
+    episode_id: str
+    count: int
+    """Of its inferences."""
+    first_id: str
+    last_id: str
+
+
+class EpisodeBounds(Struct, frozen=True):
+    """All episodes."""
+
+    first_id: str | None
+    """The episode that began first."""
+    last_id: str | None
+    count: int
+
+
 class MetricSeen(Struct, frozen=True, array_like=True):
     """A metric for which a function has feedback."""
 
@@ -217,6 +238,27 @@ class Reader(Protocol):
 
     def moments(self, asked: Scored) -> tuple[Moments, ...]:
         """Return what the latest feedback on a metric comes to, for each group that has any."""
+        ...
+
+    def episodes(self, where: Query) -> tuple[EpisodeSeen, ...]:
+        """Return a page of episodes, the one that began last first.
+
+        Args:
+            where: Which inferences count. `limit` is of episodes, and so are `before` and `after`: those that began
+                before this one, or the ones next after it.
+        """
+        ...
+
+    def episode_bounds(self, where: Query) -> EpisodeBounds:
+        """Return the first and the last episode with such inferences, and how many there are."""
+        ...
+
+    def feedback_by_id(self, feedback_id: str) -> FeedbackRow | None:
+        """Return one piece of feedback."""
+        ...
+
+    def inference_of(self, model_inference_id: str) -> str | None:
+        """Return the inference that a model call was made for."""
         ...
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import (
     EntryState,
+    EpisodeBounds,
+    EpisodeSeen,
     Health,
     IncarnationBooks,
     MetricSeen,
@@ -29,6 +31,7 @@ from calibrant.store.dialect import SQLITE
 from calibrant.store.finding import find_rows
 from calibrant.store.payload import unpack
 from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
+from calibrant.store.sql_episodes import bounds_sql, episodes_sql, merged, to_bounds
 from calibrant.store.sql_moments import moments_sql, to_moments
 from calibrant.store.sql_query import demonstrated_sql
 from calibrant.store.sqlite_functions import add_functions
@@ -126,6 +129,26 @@ class SqliteReader:
     def moments(self, asked: Scored) -> tuple[Moments, ...]:
         """See `base.Reader.moments`."""
         return to_moments(asked, self._all(*moments_sql(asked, SQLITE)))
+
+    def episodes(self, where: Query) -> tuple[EpisodeSeen, ...]:
+        """See `base.Reader.episodes`."""
+        with self._moment() as connection:
+            pages = [connection.execute(*one).fetchall() for one in episodes_sql(where, SQLITE)]
+        return merged(where, pages)
+
+    def episode_bounds(self, where: Query) -> EpisodeBounds:
+        """See `base.Reader.episode_bounds`."""
+        return to_bounds(self._all(*bounds_sql(where, SQLITE)))
+
+    def feedback_by_id(self, feedback_id: str) -> FeedbackRow | None:
+        """See `base.Reader.feedback_by_id`."""
+        rows = self._all(f"SELECT {', '.join(FEEDBACK)} FROM feedback WHERE id = ?", (feedback_id,))  # noqa: S608
+        return to_feedback(rows[0]) if rows else None
+
+    def inference_of(self, model_inference_id: str) -> str | None:
+        """See `base.Reader.inference_of`."""
+        rows = self._all("SELECT inference_id FROM model_inferences WHERE id = ?", (model_inference_id,))
+        return str(rows[0][0]) if rows else None
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
         """See `base.Reader.demonstrated`."""
