@@ -6,40 +6,17 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
-from msgspec import Struct
-
 from calibrant.config.schema import Metric
-from calibrant.insights.periods import Window, groups_of
+from calibrant.insights.periods import Window, end_of, groups_of
 from calibrant.insights.usage import inference_count
-from calibrant.measure.estimate import Estimate
 from calibrant.measure.moments import interval_of_moments
 from calibrant.store.base import Reader
+from calibrant.types.insight import Performance, Point
 from calibrant.types.query import BooleanMetric, Comparison, Filter, FloatMetric, MetricKey, Moments, Or, Query, Scored
 
-__all__ = ["LEVEL", "Performance", "Point", "feedback_counts", "feedback_timeseries", "performances", "spread_of"]
+__all__ = ["LEVEL", "feedback_counts", "feedback_timeseries", "performances", "spread_of"]
 
 LEVEL: Final = 0.95
-
-
-class Performance(Struct, frozen=True):
-    """One variant in one period."""
-
-    period_ms: int
-    """When the period begins; 0 for all of time."""
-    variant_name: str
-    stdev: float | None
-    estimate: Estimate
-
-
-class Point(Struct, frozen=True):
-    """All feedback on one variant until the end of a period."""
-
-    period_ms: int
-    """When the period begins."""
-    variant_name: str
-    count: int
-    mean: float
-    variance: float | None
 
 
 def performances(
@@ -76,9 +53,9 @@ def feedback_timeseries(
         before = totals.get(variant)
         total = totals[variant] = sums if before is None else _together(before, sums)
         variance = total.squares / (total.n - 1) if total.n > 1 else None
-        points.append(Point(period, variant, total.n, total.mean, variance))
-    shown = sorted({point.period_ms for point in points})[-periods:]
-    return [point for point in points if shown and point.period_ms >= shown[0]]
+        points.append(Point(end_of(period, window), variant, total.n, total.mean, variance))
+    shown = sorted({point.end_ms for point in points})[-periods:]
+    return [point for point in points if shown and point.end_ms >= shown[0]]
 
 
 def feedback_counts(reader: Reader, function_name: str, metric: Metric | None, threshold: float) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from calibrant.types.query import Group
 
-__all__ = ["WINDOWS", "Window", "first_id", "groups_of", "length_ms", "since"]
+__all__ = ["WINDOWS", "Window", "end_of", "first_id", "groups_of", "length_ms", "since"]
 
 Window = Literal["minute", "hour", "day", "week", "month", "cumulative"]
 WINDOWS: Final[tuple[Window, ...]] = ("minute", "hour", "day", "week", "month", "cumulative")
@@ -49,6 +49,16 @@ def since(latest_ms: int, window: Window, periods: int) -> int:
     shift = 3 * _FIXED_MS["day"] if window == "week" else 0
     begin = (latest_ms + shift) // length * length - shift
     return max(0, begin - (periods - 1) * length)
+
+
+def end_of(begin_ms: int, window: Window) -> int:
+    """Return when the period ends that begins then."""
+    if window == "cumulative":
+        raise ValueError("all of time has no end")
+    if window == "month":
+        # The 32nd of a month is in the next one.
+        return since(begin_ms + 31 * _FIXED_MS["day"], "month", 1)
+    return begin_ms + _FIXED_MS[window]
 
 
 def first_id(millis: int) -> str | None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from calibrant.base.ids import id_millis
 from calibrant.insights.periods import Window, first_id, groups_of, length_ms, since
 from calibrant.store.base import Reader
+from calibrant.types.insight import FunctionCount, VariantCount
 from calibrant.types.query import Aggregate, Query, Tally
 
 __all__ = [
     "QUANTILES",
-    "FunctionCount",
-    "VariantCount",
     "cache_statistics",
     "function_counts",
     "inference_count",
@@ -29,22 +27,6 @@ __all__ = [
 
 QUANTILES: Final = (0.001, 0.005, 0.01, 0.025, 0.05, *(n / 10 for n in range(1, 10)), 0.95, 0.975, 0.99, 0.995, 0.999)
 """Shares at which durations are told, so that a distribution can be drawn."""
-
-
-class FunctionCount(Struct, frozen=True):
-    """A function and its inferences."""
-
-    function_name: str
-    count: int
-    last_id: str
-
-
-class VariantCount(Struct, frozen=True):
-    """A variant and its inferences."""
-
-    variant_name: str
-    count: int
-    last_id: str
 
 
 def function_counts(reader: Reader, functions: tuple[str, ...] | None) -> list[FunctionCount]:

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from msgspec import Struct
-
 from calibrant.insights.performance import LEVEL, spread_of
-from calibrant.measure.estimate import Estimate
 from calibrant.measure.moments import interval_of_moments, moments_of
+from calibrant.types.insight import RunMetric
 from calibrant.types.rows import FeedbackRow
 from calibrant.types.workflow import WorkflowEpisode
 
-__all__ = ["RunMetric", "run_statistics"]
-
-
-class RunMetric(Struct, frozen=True):
-    """One metric of a run."""
-
-    metric_name: str
-    stdev: float | None
-    estimate: Estimate
+__all__ = ["run_statistics"]
 
 
 def run_statistics(

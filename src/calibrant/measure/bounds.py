@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isnan, sqrt
 
-from calibrant.measure.estimate import Estimate, Method, Warned
+from calibrant.types.estimate import Estimate, Method, Warned
 
 __all__ = ["FEW_UNITS", "few_units", "one_cluster", "unmeasured", "wilson_bounds"]
 

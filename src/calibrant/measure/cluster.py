@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from calibrant.measure.bounds import few_units, one_cluster, unmeasured, wilson_bounds
 from calibrant.measure.critical import student_two_sided
-from calibrant.measure.estimate import Estimate, Warned
 from calibrant.measure.interval import open_side
+from calibrant.types.estimate import Estimate, Warned
 
 __all__ = [
     "Clusters",

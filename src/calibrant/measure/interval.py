@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calibrant.measure.bounds import few_units, unmeasured, wilson_bounds
 from calibrant.measure.critical import binomial_quantile, normal_two_sided, student_two_sided
-from calibrant.measure.estimate import Estimate, Warned
+from calibrant.types.estimate import Estimate, Warned
 
 __all__ = ["open_side", "order_statistic_interval", "student_interval", "wilson_interval"]
 

@@ -12,8 +12,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from calibrant.measure.bounds import few_units, one_cluster, unmeasured, wilson_bounds
-from calibrant.measure.estimate import Estimate, Warned
 from calibrant.measure.student import normal_two_sided, student_two_sided
+from calibrant.types.estimate import Estimate, Warned
 from calibrant.types.query import Moments
 
 __all__ = ["interval_of_moments", "moments_of"]

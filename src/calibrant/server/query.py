@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
@@ -9,12 +10,13 @@ from calibrant.base.errors import InvalidRequest
 from calibrant.base.ids import parse_uuid7
 from calibrant.server.http import HttpRequest
 
-__all__ = ["ids_in", "number_in", "offset_in", "read_query"]
+__all__ = ["choice_in", "ids_in", "number_in", "offset_in", "path_id", "read_query"]
 
 _MAX_IDS = 500
 _MAX_OFFSET = 10**9
 
 T = TypeVar("T")
+C = TypeVar("C", bound=str)
 
 
 def read_query(http: HttpRequest, *known: str) -> dict[str, str]:
@@ -77,3 +79,27 @@ def ids_in(query: dict[str, str], name: str, now_ms: int, *, exactly_one: bool =
         except ValueError as error:
             raise InvalidRequest(f"query: {name} has {text[:80]!r}, which is no UUIDv7: {error}") from error
     return tuple(dict.fromkeys(found))
+
+
+def choice_in(query: dict[str, str], name: str, choices: Sequence[C], default: C | None = None) -> C:
+    """Return one of the words that a query may have.
+
+    Raises:
+        InvalidRequest: it has another one, or none and there is no default.
+    """
+    text = query.get(name)
+    if text is None and default is not None:
+        return default
+    for choice in choices:
+        if text == choice:
+            return choice
+    raise InvalidRequest(f"query: {name} is {text and text[:40]!r}; write one of {', '.join(choices)}")
+
+
+def path_id(http: HttpRequest, name: str, now_ms: int) -> str:
+    """Return an id of the path, in canonical form.
+
+    Raises:
+        InvalidRequest: it is no UUIDv7.
+    """
+    return ids_in({name: http.params[name]}, name, now_ms, exactly_one=True)[0]

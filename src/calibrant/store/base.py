@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
 from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import (
     FeedbackKind,
@@ -32,8 +33,6 @@ __all__ = [
     "Cursor",
     "Entry",
     "EntryState",
-    "EpisodeBounds",
-    "EpisodeSeen",
     "Events",
     "Health",
     "IncarnationBooks",
@@ -181,25 +180,6 @@ class Score(Struct, frozen=True, array_like=True):
 
     target_id: str
     number: float
-
-
-class EpisodeSeen(Struct, frozen=True):
-    """An episode, as its inferences show it."""
-
-    episode_id: str
-    count: int
-    """Of its inferences."""
-    first_id: str
-    last_id: str
-
-
-class EpisodeBounds(Struct, frozen=True):
-    """All episodes."""
-
-    first_id: str | None
-    """The episode that began first."""
-    last_id: str | None
-    count: int
 
 
 class MetricSeen(Struct, frozen=True, array_like=True):

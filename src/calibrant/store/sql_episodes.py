@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from calibrant.base.ids import EVALUATED_FROM, ahead, in_time
-from calibrant.store.base import EpisodeBounds, EpisodeSeen
 from calibrant.store.dialect import Dialect, Sql, joined
 from calibrant.store.sql_query import conditions
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
 from calibrant.types.query import Query
 
 __all__ = ["bounds_sql", "episodes_sql", "merged", "to_bounds"]

@@ -16,8 +16,6 @@ from typing import Any, NamedTuple
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import (
     EntryState,
-    EpisodeBounds,
-    EpisodeSeen,
     Health,
     IncarnationBooks,
     MetricSeen,
@@ -49,6 +47,7 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
 from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
