@@ -6,6 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from calibrant.apischema.statistics import IntervalShown
+
 __all__ = [
     "Counted",
     "EpisodeBody",
@@ -131,6 +133,8 @@ class MetricShown(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stdev: float | None = None
     ci_lower: float | None = None
     ci_upper: float | None = None
+    interval: IntervalShown
+    """Ours."""
 
 
 class RunStatistics(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -11,12 +11,14 @@ from typing import TypeVar
 from calibrant.base.errors import InternalError, InvalidRequest
 from calibrant.engine.engine import Engine
 from calibrant.engine.workflow import start_episode, start_run
+from calibrant.insights.workflows import run_statistics
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inference import caller_of
 from calibrant.server.inferences import Questions
 from calibrant.server.query import ids_in, number_in, offset_in, read_query
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue, Reading
+from calibrant.types.rows import FeedbackRow
 from calibrant.types.workflow import WorkflowEpisode
 from calibrant.wire import workflow as wire
 
@@ -25,6 +27,8 @@ __all__ = ["WorkflowDesk"]
 _PAGE = 100
 _TASKS = 15
 _MAX_PAGE = 1000
+_MOST = 100_000
+"""Episodes of one run, at most, that are added up."""
 
 T = TypeVar("T")
 
@@ -125,6 +129,17 @@ class WorkflowDesk:
         """`GET /internal/workflow_evaluations/episodes_by_task_name/count`."""
         run_ids = ids_in(read_query(http, "run_ids"), "run_ids", self._now())
         return Answer(200, wire.encode_count(await self._read(lambda view: view.count_workflow_tasks(run_ids))))
+
+    async def statistics(self, http: HttpRequest) -> Answer:
+        """`GET /internal/workflow_evaluations/run_statistics`: each metric over the episodes of a run."""
+        query = read_query(http, "run_id", "metric_name")
+        run_id, metric_name = self._run(query), query.get("metric_name")
+        found = await self._read(lambda view: view.workflow_episodes(run_id, limit=_MOST))
+
+        def encode(episodes: Iterable[WorkflowEpisode], feedback: Mapping[str, Iterable[FeedbackRow]]) -> bytes:
+            return wire.encode_statistics(run_statistics(episodes, feedback, metric_name))
+
+        return await self._judged(found, encode)
 
     def _run(self, query: dict[str, str]) -> str:
         return ids_in(query, "run_id", self._now(), exactly_one=True)[0]

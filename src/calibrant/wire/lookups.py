@@ -17,6 +17,7 @@ from calibrant.wire.keys import moment
 __all__ = [
     "encode_config",
     "encode_episode_bounds",
+    "encode_episode_count",
     "encode_episodes",
     "encode_feedback",
     "encode_feedback_bounds",
@@ -107,6 +108,11 @@ def encode_episodes(episodes: Iterable[EpisodeSeen]) -> bytes:
 def encode_episode_bounds(bounds: EpisodeBounds) -> bytes:
     """Return the first and the last episode, and how many there are."""
     return _json(shape.Bounds(bounds.first_id, bounds.last_id, bounds.count))
+
+
+def encode_episode_count(count: int) -> bytes:
+    """Return how many inferences an episode has."""
+    return _json({"inference_count": count})
 
 
 def encode_config(hash_: str, canonical: bytes) -> bytes:

@@ -9,11 +9,13 @@ import msgspec
 
 from calibrant.apischema import workflow as shape
 from calibrant.base.ids import evaluated_millis, id_millis
+from calibrant.types.insight import RunMetric
 from calibrant.types.rows import FeedbackRow
 from calibrant.types.workflow import Project, WorkflowEpisode, WorkflowRun
 from calibrant.wire import body as checks
 from calibrant.wire.body import invalid
 from calibrant.wire.keys import moment
+from calibrant.wire.statistics import interval_of
 
 __all__ = [
     "decode_episode",
@@ -24,6 +26,7 @@ __all__ = [
     "encode_runs",
     "encode_started_episode",
     "encode_started_run",
+    "encode_statistics",
     "encode_tasks",
 ]
 
@@ -150,6 +153,26 @@ def encode_tasks(episodes: Iterable[WorkflowEpisode], feedback: Mapping[str, Seq
         group = groups.setdefault((key, each.task_name is None), [])
         group.append(shape.GroupedEpisodeShown(group_key=key, **fields))
     return _json(shape.EpisodeGroups(list(groups.values())))
+
+
+def encode_statistics(metrics: Iterable[RunMetric]) -> bytes:
+    """Return what the episodes of a run say of each metric."""
+    return _json(
+        shape.RunStatistics(
+            [
+                shape.MetricShown(
+                    metric_name=each.metric_name,
+                    count=each.estimate.n,
+                    avg_metric=each.estimate.estimate or 0.0,
+                    stdev=each.stdev,
+                    ci_lower=each.estimate.low,
+                    ci_upper=each.estimate.high,
+                    interval=interval_of(each.estimate),
+                )
+                for each in metrics
+            ]
+        )
+    )
 
 
 def _shown(episode: WorkflowEpisode, feedback: Sequence[FeedbackRow]) -> dict[str, Any]:
