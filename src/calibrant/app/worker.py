@@ -46,11 +46,9 @@ from calibrant.server.http import HttpRequest
 from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keyring import Keyring
 from calibrant.server.keys import KeyDesk
-from calibrant.server.lookups import LookupDesk
 from calibrant.server.routes import Route, Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
-from calibrant.server.statistics import StatisticsDesk
 from calibrant.server.workflow import WorkflowDesk
 from calibrant.store.accounting import accounting
 from calibrant.store.cache import ResponseCache
@@ -221,7 +219,7 @@ def _access(catalogue: SqliteCatalogue, engine: Engine, closing: AsyncExitStack)
 
 def _desks(
     engine: Engine, catalogue: SqliteCatalogue, runner: BatchRunner, questions: RecordQuestions, reader: SqliteReader
-) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk, StatisticsDesk, LookupDesk]:
+) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk]:
     """Return what handlers work on, in the order of `routes`; without a record there is nothing to ask."""
     ask, rows = (questions, reader) if engine.spool is not None else (None, None)
     return (
@@ -229,8 +227,6 @@ def _desks(
         InferenceDesk(engine, ask),
         DatasetDesk(engine, catalogue, ask, rows),
         WorkflowDesk(engine, catalogue, ask),
-        StatisticsDesk(engine, ask),
-        LookupDesk(engine, ask, catalogue),
     )
 
 

@@ -44,8 +44,6 @@ def routes(
     recorded: InferenceDesk | None = None,
     datasets: DatasetDesk | None = None,
     workflows: WorkflowDesk | None = None,
-    statistics: StatisticsDesk | None = None,
-    lookups: LookupDesk | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
@@ -73,8 +71,8 @@ def routes(
         Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
         Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
         *_workflow_routes(workflows),
-        *_statistics_routes(statistics or StatisticsDesk(engine, None)),
-        *_lookup_routes(lookups or LookupDesk(engine, None, None)),
+        *_statistics_routes(StatisticsDesk(engine, recorded.questions)),
+        *_lookup_routes(LookupDesk(engine, recorded.questions, workflows.catalogue)),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),
