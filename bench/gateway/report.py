@@ -11,7 +11,7 @@ import msgspec
 from bench.gateway.lanes import Turn
 from bench.gateway.machine import Run
 from bench.gateway.results import Results, Spread
-from calibrant.measure.estimate import Estimate
+from calibrant.types.estimate import Estimate
 
 __all__ = ["figures", "goals", "markdown", "table"]
 

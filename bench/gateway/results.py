@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.gateway.endurance import Flat, Soak
 from bench.gateway.lanes import Turn
-from calibrant.measure.estimate import Estimate
+from calibrant.types.estimate import Estimate
 from calibrant.measure.interval import student_interval
 
 __all__ = ["Results", "Spread"]

@@ -108,7 +108,9 @@ class Described:
                 schemas[body]["properties"].pop(f"calibrant::{name.removeprefix('tensorzero::')}", None)
         pin("InferenceBody", function_name=FUNCTIONS, model_name=[None], variant_name=[None], episode_id=episode)
         pin("InferenceBody", stream=[True, False])
-        pin("InferenceBody", internal=[None], internal_dynamic_variant_config=[None], include_aggregated_response=[None])
+        pin(
+            "InferenceBody", internal=[None], internal_dynamic_variant_config=[None], include_aggregated_response=[None]
+        )
         pin("BatchBody", function_name=FUNCTIONS, variant_name=[None], params=[None], credentials=[None])
         pin("BatchBody", inputs=[[{"messages": HELLO}]], **dict.fromkeys(COLUMNS, [None]))
         pin("FeedbackBody", metric_name=["good", "comment"], inference_id=inference, episode_id=[None], internal=[None])

@@ -207,6 +207,7 @@ class Line:
         prices=None,
         cache=None,
         examples=None,
+        workflows=None,
     ):
         file = folder / "calibrant.toml"
         file.write_text(toml)
@@ -226,6 +227,7 @@ class Line:
             redact=redact,
             cache=cache,
             examples=examples,
+            workflows=workflows,
         )
 
     @property

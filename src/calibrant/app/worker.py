@@ -26,6 +26,7 @@ from calibrant.app.prices import read_prices
 from calibrant.app.process import claim_stdout, read_options, say_ready, stop_signal
 from calibrant.app.questions import RecordQuestions
 from calibrant.app.targets import RecordTargets
+from calibrant.app.workflows import CatalogueWorkflows
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.base.ids import uuid7
@@ -46,10 +47,12 @@ from calibrant.server.http import HttpRequest
 from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keyring import Keyring
 from calibrant.server.keys import KeyDesk
-from calibrant.server.routes import Router
+from calibrant.server.routes import Route, Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
+from calibrant.server.workflow import WorkflowDesk
 from calibrant.store.accounting import accounting
+from calibrant.store.base import Reader
 from calibrant.store.cache import ResponseCache
 from calibrant.store.catalogue import Catalogue
 from calibrant.store.spool import Spool
@@ -132,6 +135,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         examples.start(engine)
     closing.push_async_callback(credentials.refresher.close)
     catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
+    engine = replace(engine, workflows=closing.enter_context(contextlib.closing(CatalogueWorkflows(catalogue))))
     gate, desk = _access(catalogue, engine, closing)
     runner = BatchRunner(engine, catalogue, uuid7())
     host = Host(
@@ -143,9 +147,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         catalogue=desk.catalogue,
         waiting_files=files.waiting,
     )
-    ask = questions if spool is not None else None
-    others = (InferenceDesk(engine, ask), DatasetDesk(engine, catalogue, ask, reader if spool is not None else None))
-    server = _server(engine, host, gate, desk, BatchDesk(engine, catalogue, runner.wake), *others)
+    server = _server(engine, gate, routes(engine, host, desk, *_desks(engine, catalogue, runner, questions, reader)))
     stop = stop_signal()
     noted = await _note(spool, config)
     await server.start(socket.socket(fileno=options.listen_fd))
@@ -216,15 +218,20 @@ def _access(catalogue: Catalogue, engine: Engine, closing: AsyncExitStack) -> tu
     return Gate(keyring, clock, engine.metrics), KeyDesk(catalogue, clock, keyring)
 
 
-def _server(
-    engine: Engine,
-    host: Host,
-    gate: Gate | None,
-    desk: KeyDesk,
-    batches: BatchDesk,
-    recorded: InferenceDesk,
-    datasets: DatasetDesk,
-) -> Server:
+def _desks(
+    engine: Engine, catalogue: Catalogue, runner: BatchRunner, questions: RecordQuestions, reader: Reader
+) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk]:
+    """Return what handlers work on, in the order of `routes`; without a record there is nothing to ask."""
+    ask, rows = (questions, reader) if engine.spool is not None else (None, None)
+    return (
+        BatchDesk(engine, catalogue, runner.wake),
+        InferenceDesk(engine, ask),
+        DatasetDesk(engine, catalogue, ask, rows),
+        WorkflowDesk(engine, catalogue, ask),
+    )
+
+
+def _server(engine: Engine, gate: Gate | None, table: list[Route]) -> Server:
     gateway = engine.config.gateway
 
     def failed(error: BaseException, request: HttpRequest | None) -> None:
@@ -238,7 +245,7 @@ def _server(
             engine.metrics.count("requests", (endpoint, str(status)))
 
     return Server(
-        Router(routes(engine, host, desk, batches, recorded, datasets), gateway.base_path),
+        Router(table, gateway.base_path),
         ServerSettings(
             max_body_bytes=gateway.max_body_bytes,
             header_timeout_s=gateway.header_timeout_s,

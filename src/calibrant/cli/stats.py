@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from calibrant.experiments.stats import FunctionStats, MetricStats, VariantStats
-    from calibrant.measure.estimate import Estimate
+    from calibrant.types.estimate import Estimate
 
 __all__ = ["show", "stats"]
 

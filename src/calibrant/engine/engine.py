@@ -25,8 +25,9 @@ from calibrant.types.call import Sender
 from calibrant.types.example import Neighbour
 from calibrant.types.key import Grants
 from calibrant.types.rows import InferenceRow, Level, Record
+from calibrant.types.workflow import Pinned
 
-__all__ = ["Caching", "Caller", "Engine", "Examples", "Redact", "Spooling", "Targets"]
+__all__ = ["Caching", "Caller", "Engine", "Examples", "Redact", "Spooling", "Targets", "Workflows"]
 
 Redact = Callable[[bytes, str], object]
 """A redaction hook: the payload and what it is (`input`, `output`, `raw_request`, ...) to the bytes that may be kept.
@@ -117,6 +118,18 @@ class Examples(Protocol):
         ...
 
 
+class Workflows(Protocol):
+    """What the engine needs of workflow evaluations."""
+
+    async def pinned(self, episode_id: str) -> Pinned | None:
+        """Return what inferences of an episode take from its run, or null where it is of none.
+
+        Raises:
+            StoreUnavailable: the catalogue cannot be asked now.
+        """
+        ...
+
+
 class Caller(Struct, frozen=True):
     """Where a request came from, as far as the transport knows."""
 
@@ -151,6 +164,8 @@ class Engine:
     """Null where no variant wants any."""
     files: Files | None = None
     """Null passes files on as they came and records them so."""
+    workflows: Workflows | None = None
+    """Null where there is no catalogue."""
     recent: Recent = field(default_factory=Recent)
     health: Health = field(default_factory=Health)
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
-from calibrant.base.ids import id_millis, uuid7
+from calibrant.base.ids import EVALUATED_FROM, id_millis, uuid7
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.record import redacted
 from calibrant.engine.tools import ToolSchemas
@@ -46,6 +46,8 @@ async def give_feedback(engine: Engine, feedback: Feedback, caller: Caller) -> s
         raise InvalidRequest("feedback needs the record, which the configuration turns off (observability.enabled)")
     if engine.config.gateway.disable_feedback_target_validation and row.kind != "demonstration":
         row = msgspec.structs.replace(row, linked=True)
+    elif row.target_id >= EVALUATED_FROM:
+        row = await _of_evaluation(engine, row)
     else:
         row = _linked(row, await _target(engine, row))
     if feedback.dryrun:
@@ -160,6 +162,23 @@ async def _target(engine: Engine, row: FeedbackRow) -> TargetView | None:
     except StoreUnavailable:
         return None
     return None
+
+
+async def _of_evaluation(engine: Engine, row: FeedbackRow) -> FeedbackRow:
+    """Return feedback on an episode of a workflow evaluation, which the catalogue knows before it has any inference.
+
+    So an episode that failed before its first inference can be judged too: without it the others look too good.
+    """
+    if engine.workflows is None:
+        raise InvalidRequest("this gateway was put together without a catalogue, so it has no workflow evaluations")
+    try:
+        pinned = await engine.workflows.pinned(row.target_id)
+    except StoreUnavailable:
+        # The recorder finds the episode by its inferences.
+        return row
+    if pinned is None:
+        raise InvalidRequest(f"there is no episode {row.target_id} of a workflow evaluation")
+    return msgspec.structs.replace(row, linked=True)
 
 
 def _linked(row: FeedbackRow, target: TargetView | None) -> FeedbackRow:

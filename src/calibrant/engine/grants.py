@@ -23,7 +23,7 @@ from calibrant.engine.engine import Engine
 from calibrant.types.key import Grants
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["check_embedding_model", "check_model", "check_models", "check_request", "check_variant"]
+__all__ = ["check_embedding_model", "check_function", "check_model", "check_models", "check_request", "check_variant"]
 
 _CHANGES = {
     "extra_body": "extra_body",
@@ -41,8 +41,8 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
         Forbidden: the function or the model is not on its list, or the request changes what providers are sent.
     """
     function, model = request.function_name, request.model_name
-    if function is not None and not grants.function(function):
-        raise _refused(engine, "function", f"this API key may not use the function {function!r}")
+    if function is not None:
+        check_function(engine, function, grants)
     if model is not None and not grants.direct(model):
         raise _refused(engine, "model", f"this API key may not ask the model {model!r} directly")
     named = [name for field, name in _CHANGES.items() if getattr(request, field)]
@@ -55,6 +55,16 @@ def check_request(engine: Engine, request: InferenceRequest, grants: Grants) -> 
             f"{named[0]}: this API key has a list of what it may use, so it may not change what providers are sent, "
             "which could name another model; leave it out, or put it into the configuration",
         )
+
+
+def check_function(engine: Engine, name: str, grants: Grants) -> None:
+    """Refuse a function that the key may not use.
+
+    Raises:
+        Forbidden: it is not on its list.
+    """
+    if not grants.function(name):
+        raise _refused(engine, "function", f"this API key may not use the function {name!r}")
 
 
 def check_embedding_model(engine: Engine, name: str, grants: Grants) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from calibrant.config.schema import Metric
-from calibrant.measure.estimate import Estimate
 from calibrant.measure.summary import mean_interval, quantile_interval
 from calibrant.store.base import Outcome
+from calibrant.types.estimate import Estimate
 
 __all__ = ["FunctionStats", "MetricStats", "VariantStats", "function_stats"]
 

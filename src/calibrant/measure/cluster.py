@@ -13,9 +13,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from calibrant.measure.bounds import few_units, one_cluster, unmeasured, wilson_bounds
 from calibrant.measure.critical import student_two_sided
-from calibrant.measure.estimate import Estimate, Method, Warned
-from calibrant.measure.interval import few_units, open_side, unmeasured, wilson_bounds
+from calibrant.measure.interval import open_side
+from calibrant.types.estimate import Estimate, Warned
 
 __all__ = [
     "Clusters",
@@ -102,7 +103,7 @@ def cluster_student_interval(values: NDArray[np.float64], clusters: Clusters, *,
         return unmeasured(level)
     mean = float(values.mean())
     if clusters.count < 2:
-        return _one_cluster(mean, n, level, "cluster_student")
+        return one_cluster(mean, n, level, "cluster_student")
     variance = cluster_variance(values, clusters)
     if variance == 0.0:
         text = f"all {clusters.count} clusters have the same mean: their spread says nothing about the next one"
@@ -142,7 +143,7 @@ def cluster_wilson_interval(values: NDArray[np.float64], clusters: Clusters, *, 
         return unmeasured(level)
     share = float(values.mean())
     if clusters.count < 2:
-        return _one_cluster(share, n, level, "cluster_wilson")
+        return one_cluster(share, n, level, "cluster_wilson")
     effective, warnings = _effective_rows(values, clusters, share)
     low, high = wilson_bounds(share, effective, student_two_sided(level, clusters.freedom))
     return Estimate(
@@ -177,7 +178,7 @@ def cluster_quantile_interval(
     ordered = np.sort(values)
     point = float(ordered[max(ceil(n * quantile), 1) - 1])
     if clusters.count < 2:
-        return _one_cluster(point, n, level, "cluster_woodruff")
+        return one_cluster(point, n, level, "cluster_woodruff")
     below = (values <= point).astype(np.float64)
     effective, _ = _effective_rows(below, clusters, float(below.mean()))
     half = student_two_sided(level, clusters.freedom) * sqrt(quantile * (1 - quantile) / effective)
@@ -204,8 +205,3 @@ def _effective_rows(values: NDArray[np.float64], clusters: Clusters, share: floa
     independent = share * (1 - share) / (values.size - 1)
     design_effect = max(1.0, cluster_variance(values, clusters) / independent)
     return values.size / design_effect, ()
-
-
-def _one_cluster(point: float, n: int, level: float, method: Method) -> Estimate:
-    warning = Warned("too_few_units", f"all {n} rows are of one cluster: nothing shows how clusters differ", 2)
-    return Estimate(point, None, None, level, n, 1, method, warnings=(warning,))

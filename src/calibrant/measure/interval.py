@@ -5,42 +5,16 @@ Nothing here knows of clusters: rows of one episode are not independent, and bel
 
 from __future__ import annotations
 
-from math import ceil, isnan, sqrt
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calibrant.measure.bounds import few_units, unmeasured, wilson_bounds
 from calibrant.measure.critical import binomial_quantile, normal_two_sided, student_two_sided
-from calibrant.measure.estimate import Estimate, Warned
+from calibrant.types.estimate import Estimate, Warned
 
-__all__ = [
-    "FEW_UNITS",
-    "few_units",
-    "open_side",
-    "order_statistic_interval",
-    "student_interval",
-    "unmeasured",
-    "wilson_bounds",
-    "wilson_interval",
-]
-
-FEW_UNITS = 20
-"""Below this many units a t interval leans on the shape of the data, so it comes with a warning."""
-
-
-def wilson_bounds(share: float, n: float, critical: float) -> tuple[float, float]:
-    """Return the bounds of Wilson's score interval for an observed share of `n` rows.
-
-    `n` need not be whole: `cluster.py` passes an effective number of rows.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22 (1927), 209-212.
-    """
-    spread = critical * critical / n
-    centre = (share + spread / 2) / (1 + spread)
-    half = critical / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
-    # The score interval lies within [0, 1] and holds the share; rounding may push it past by an ulp.
-    return min(max(0.0, centre - half), share), max(min(1.0, centre + half), share)
+__all__ = ["open_side", "order_statistic_interval", "student_interval", "wilson_interval"]
 
 
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
@@ -124,20 +98,6 @@ def order_statistic_interval(values: NDArray[np.float64], quantile: float, *, le
         effective_n=float(n),
         warnings=open_side(quantile, level, low=low, high=high),
     )
-
-
-def unmeasured(level: float) -> Estimate:
-    """Return the estimate of nothing: no rows, so no number."""
-    warning = Warned("no_rows", "no rows: nothing was measured", 2)
-    return Estimate(None, None, None, level, 0, 0, "none", why="there are no rows", warnings=(warning,))
-
-
-def few_units(units: float) -> tuple[Warned, ...]:
-    """Return a warning when a t interval stands on too few units to be trusted to its level."""
-    if units >= FEW_UNITS or isnan(units):
-        return ()
-    text = f"{units:.3g} independent units: below {FEW_UNITS} the interval leans on the shape of the data"
-    return (Warned("few_units", text, FEW_UNITS),)
 
 
 def open_side(quantile: float, level: float, *, low: float | None, high: float | None) -> tuple[Warned, ...]:

@@ -18,8 +18,8 @@ from calibrant.measure.cluster import (
     cluster_student_interval,
     cluster_wilson_interval,
 )
-from calibrant.measure.estimate import Estimate
 from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
+from calibrant.types.estimate import Estimate
 
 __all__ = ["Kind", "mean_interval", "quantile_interval"]
 

@@ -16,11 +16,14 @@ from calibrant.server.http import Handler
 from calibrant.server.inference import MESSAGES, NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, count_handler, inference_handler
 from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keys import KeyDesk
+from calibrant.server.lookups import LookupDesk
 from calibrant.server.models import models_handler
 from calibrant.server.object_storage import object_handler
 from calibrant.server.reference import Reference
 from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
+from calibrant.server.statistics import StatisticsDesk
+from calibrant.server.workflow import WorkflowDesk
 from calibrant.types.key import Role
 
 __all__ = ["ADMIN", "CURATE", "FEEDBACK", "INFERENCE", "READ", "routes"]
@@ -41,11 +44,13 @@ def routes(
     batches: BatchDesk | None = None,
     recorded: InferenceDesk | None = None,
     datasets: DatasetDesk | None = None,
+    workflows: WorkflowDesk | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
     batches = batches or BatchDesk(engine, None, lambda: None)
     recorded = recorded or InferenceDesk(engine, None)
+    workflows = workflows or WorkflowDesk(engine, None, None)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
@@ -67,6 +72,9 @@ def routes(
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
         Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
+        *_workflow_routes(workflows),
+        *_statistics_routes(StatisticsDesk(engine, recorded.questions)),
+        *_lookup_routes(LookupDesk(engine, recorded.questions, workflows.catalogue)),
         Route("GET", "/status", host.status, "Version and configuration hash.", roles=OPEN),
         Route("GET", "/health", host.healthy, "Readiness, and the state of the database.", roles=OPEN),
         Route("GET", "/metrics", host.metrics, "Prometheus metrics of the host.", roles=READ),
@@ -85,6 +93,75 @@ def routes(
     ]
     reference.tell_of(table)
     return table
+
+
+def _statistics_routes(desk: StatisticsDesk) -> list[Route]:
+    function, models = "/internal/functions/{function_name}", "/internal/models"
+    rows = (
+        ("/internal/functions/inference_counts", desk.function_counts, "Count inferences by function."),
+        (f"{function}/inference_count", desk.inference_count, "Count inferences of a function."),
+        (f"{function}/inference_count/{{metric_name}}", desk.feedback_count, "Count inferences with feedback."),
+        (f"{function}/metrics", desk.metrics, "Which metrics a function has feedback on."),
+        (f"{function}/variant_performances", desk.performances, "How variants did by a metric, over time."),
+        (f"{function}/throughput_by_variant", desk.throughput, "How often variants answered, over time."),
+        (f"{function}/variant_usage", desk.variant_usage, "Tokens, cost and latency of variants, over time."),
+        ("/internal/feedback/timeseries", desk.timeseries, "What feedback came to, over time."),
+        (f"{models}/count", desk.model_count, "Count models that were called."),
+        (f"{models}/usage", desk.model_usage, "Tokens and cost of models, over time."),
+        (f"{models}/latency", desk.model_latency, "How long models took."),
+        (f"{models}/cache_statistics", desk.cache_statistics, "Tokens that providers had cached, over time."),
+    )
+    return [Route("GET", path, handler, summary, roles=READ) for path, handler, summary in rows]
+
+
+def _lookup_routes(desk: LookupDesk) -> list[Route]:
+    target, episodes = "/internal/feedback/{target_id}", "/internal/episodes"
+    rows = (
+        (target, desk.feedback, "List feedback on an inference or an episode."),
+        (f"{target}/bounds", desk.feedback_bounds, "The first and the last feedback on a target."),
+        (f"{target}/latest_id_by_metric", desk.latest_feedback, "The latest feedback on each metric."),
+        (f"{target}/count", desk.count_feedback, "Count feedback on a target."),
+        (f"{target}/demonstrations", desk.demonstrations, "List demonstrations of an inference."),
+        ("/internal/model_inferences/{inference_id}", desk.model_inferences, "List the calls for an inference."),
+        ("/internal/inference_metadata", desk.metadata, "List inferences without their payloads."),
+        ("/internal/resolve_uuid/{id}", desk.resolve, "Say what has an id."),
+        (episodes, desk.list_episodes, "List episodes."),
+        (f"{episodes}/bounds", desk.episode_bounds, "The first and the last episode."),
+        (f"{episodes}/{{episode_id}}/inference_count", desk.count_episode, "Count inferences of an episode."),
+        ("/internal/config", desk.config, "The configuration of this gateway."),
+        ("/internal/config/{hash}", desk.config_by_hash, "A configuration that was loaded once."),
+    )
+    return [
+        Route("POST", "/internal/inferences/count", desk.count_inferences, "Count inferences.", roles=READ),
+        Route("POST", episodes, desk.find_episodes, "List episodes by filters.", roles=READ),
+        *(Route("GET", path, handler, summary, roles=READ) for path, handler, summary in rows),
+    ]
+
+
+def _workflow_routes(desk: WorkflowDesk) -> list[Route]:
+    runs, episodes = "List runs of workflow evaluations", "List episodes of workflow evaluations"
+    looked_up = (
+        ("/projects", desk.projects, "List projects of workflow evaluations."),
+        ("/projects/count", desk.count_projects, "Count projects of workflow evaluations."),
+        ("/list_runs", desk.list_runs, f"{runs}, with the number of their episodes."),
+        ("/get_runs", desk.get_runs, f"{runs} by their ids."),
+        ("/runs/count", desk.count_runs, "Count runs of workflow evaluations."),
+        ("/runs/search", desk.search_runs, f"{runs} by project and text."),
+        ("/episodes_by_task_name", desk.tasks, f"{episodes}, several runs side by side."),
+        ("/episodes_by_task_name/count", desk.count_tasks, "Count tasks of runs."),
+        ("/run_statistics", desk.statistics, "What the episodes of a run say of each metric."),
+        ("/run_episodes", desk.run_episodes, f"{episodes}, with their feedback."),
+        ("/run_episodes/count", desk.count_run_episodes, "Count episodes of a run."),
+    )
+    start, episode = "Begin the evaluation of a workflow.", "Begin an episode of a run."
+    return [
+        Route("POST", "/workflow_evaluation_run", desk.start_run, start, roles=INFERENCE),
+        Route("POST", "/workflow_evaluation_run/{run_id}/episode", desk.start_episode, episode, roles=INFERENCE),
+        *(
+            Route("GET", f"/internal/workflow_evaluations{path}", handler, summary, roles=READ)
+            for path, handler, summary in looked_up
+        ),
+    ]
 
 
 _ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"

@@ -10,11 +10,13 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError
+from calibrant.base.ids import EVALUATED_FROM
 from calibrant.engine.count import count_tokens
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.engine.recall import continued
 from calibrant.engine.stream import Stream, open_stream
+from calibrant.engine.workflow import evaluated
 from calibrant.server.http import Answer, Handler, HttpRequest, StreamAnswer
 from calibrant.types.answer import Answered, Head
 from calibrant.types.reply import Chunk
@@ -109,6 +111,8 @@ def count_handler(engine: Engine) -> Handler:
     async def handle(http: HttpRequest) -> Answer:
         started = monotonic()
         request = anthropic_messages.with_headers(_messages(http.body, wall_ms()), http.headers)
+        if request.episode_id is not None and request.episode_id >= EVALUATED_FROM:
+            request = await evaluated(engine, request, request.episode_id)
         counted = await count_tokens(engine, request, caller_of(http, "anthropic_count_tokens"), started)
         return Answer(200, anthropic_messages.encode_count(counted.tokens, estimated=counted.estimated))
 
@@ -129,6 +133,8 @@ def inference_handler(engine: Engine, codec: Codec) -> Handler:
         caller = caller_of(http, codec.endpoint) if known else nobody
         if request.recall is not None:
             request = await continued(engine, request, request.recall, caller)
+        if request.episode_id is not None and request.episode_id >= EVALUATED_FROM:
+            request = await evaluated(engine, request, request.episode_id)
         if request.stream:
             stream = await open_stream(engine, request, caller, started)
             return StreamAnswer(_events(stream, codec.events(stream.head)))

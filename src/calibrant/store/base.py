@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
-from calibrant.types.query import Aggregate, Query, Tally
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
+from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import (
     FeedbackKind,
     FeedbackRow,
@@ -224,6 +225,31 @@ class Reader(Protocol):
 
     def aggregate(self, asked: Aggregate) -> tuple[Tally, ...]:
         """Return what inferences, or calls of models, add up to in each group, by key."""
+        ...
+
+    def moments(self, asked: Scored) -> tuple[Moments, ...]:
+        """Return what the latest feedback on a metric comes to, for each group that has any."""
+        ...
+
+    def episodes(self, where: Query) -> tuple[EpisodeSeen, ...]:
+        """Return a page of episodes, the one that began last first.
+
+        Args:
+            where: Which inferences count. `limit` is of episodes, and so are `before` and `after`: those that began
+                before this one, or the ones next after it.
+        """
+        ...
+
+    def episode_bounds(self, where: Query) -> EpisodeBounds:
+        """Return the first and the last episode with such inferences, and how many there are."""
+        ...
+
+    def feedback_by_id(self, feedback_id: str) -> FeedbackRow | None:
+        """Return one piece of feedback."""
+        ...
+
+    def inference_of(self, model_inference_id: str) -> str | None:
+        """Return the inference that a model call was made for."""
         ...
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:

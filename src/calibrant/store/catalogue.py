@@ -1,4 +1,4 @@
-"""The catalogue: what is small, changes, and must change in one piece. Keys and their log, batches, datasets.
+"""The catalogue: what is small and must change in one piece. Keys and their log, batches, datasets, evaluations.
 
 Every method raises `StoreUnavailable` when the catalogue cannot be asked or written now; nothing is changed then.
 A catalogue may be used from any thread.
@@ -11,12 +11,13 @@ from typing import Protocol
 
 from calibrant.store.batches import BatchReading, BatchWriting
 from calibrant.store.datasets import DatasetReading, DatasetWriting
+from calibrant.store.workflows import WorkflowReading, WorkflowWriting
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(DatasetReading, BatchReading, Protocol):
+class Reading(DatasetReading, WorkflowReading, BatchReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -32,7 +33,7 @@ class Reading(DatasetReading, BatchReading, Protocol):
         ...
 
 
-class Tx(Reading, DatasetWriting, BatchWriting, Protocol):
+class Tx(Reading, DatasetWriting, WorkflowWriting, BatchWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:

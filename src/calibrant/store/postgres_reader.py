@@ -65,6 +65,10 @@ class PostgresReader(SqlReader):
         """See `base.Reader.search_behind`: a text is stored together with its inference."""
         return 0
 
+    def _answers(self, statements: Sequence[Sql]) -> list[Sequence[Any]]:
+        with self._moment() as connection:
+            return [_rows(connection, one) for one in statements]
+
     def books(self) -> tuple[IncarnationBooks, ...]:
         """See `base.Reader.books`."""
         # So that a frame is never seen in two places, or in none.

@@ -19,8 +19,10 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
-from calibrant.store.dialect import Dialect
+from calibrant.store.dialect import Dialect, Sql
 from calibrant.store.payload import unpack
+from calibrant.store.sql_episodes import bounds_sql, episodes_sql, merged, to_bounds
+from calibrant.store.sql_moments import moments_sql, to_moments
 from calibrant.store.sql_query import demonstrated_sql
 from calibrant.store.tables import (
     FEEDBACK,
@@ -34,6 +36,8 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
+from calibrant.types.query import Moments, Query, Scored
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["INFERENCE_COLUMNS", "SEARCH_BEHIND", "WHOLE_COLUMNS", "Ask", "SqlReader", "read_books"]
@@ -65,6 +69,10 @@ class SqlReader(ABC):
     dialect: Dialect
 
     @abstractmethod
+    def _answers(self, statements: Sequence[Sql]) -> list[Sequence[Any]]:
+        """Return the rows of each of these statements of the dialect, all as of one moment."""
+
+    @abstractmethod
     def _all(self, query: str, parameters: Sequence[Any]) -> list[Any]:
         """Return the rows of a statement."""
 
@@ -77,6 +85,30 @@ class SqlReader(ABC):
             query = f"SELECT {WHOLE_COLUMNS} FROM {self.dialect.with_data} WHERE inferences.id IN ({marks})"  # noqa: S608
             found |= {row.id: row for row in map(to_inference, self._all(query, some))}
         return tuple(found[wanted] for wanted in ids if wanted in found)
+
+    def moments(self, asked: Scored) -> tuple[Moments, ...]:
+        """See `base.Reader.moments`."""
+        (rows,) = self._answers([moments_sql(asked, self.dialect)])
+        return to_moments(asked, rows)
+
+    def episodes(self, where: Query) -> tuple[EpisodeSeen, ...]:
+        """See `base.Reader.episodes`."""
+        return merged(where, self._answers(tuple(episodes_sql(where, self.dialect))))
+
+    def episode_bounds(self, where: Query) -> EpisodeBounds:
+        """See `base.Reader.episode_bounds`."""
+        (rows,) = self._answers([bounds_sql(where, self.dialect)])
+        return to_bounds(rows)
+
+    def feedback_by_id(self, feedback_id: str) -> FeedbackRow | None:
+        """See `base.Reader.feedback_by_id`."""
+        rows = self._all(f"SELECT {', '.join(FEEDBACK)} FROM feedback WHERE id = ?", (feedback_id,))  # noqa: S608
+        return to_feedback(rows[0]) if rows else None
+
+    def inference_of(self, model_inference_id: str) -> str | None:
+        """See `base.Reader.inference_of`."""
+        rows = self._all("SELECT inference_id FROM model_inferences WHERE id = ?", (model_inference_id,))
+        return str(rows[0][0]) if rows else None
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
         """See `base.Reader.demonstrated`."""

@@ -21,6 +21,7 @@ from msgspec.structs import asdict
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
 from calibrant.store.sqlite_datasets import DATASET_STEP, SqliteDatasets
+from calibrant.store.sqlite_workflows import WORKFLOW_STEP, SqliteWorkflows
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
 __all__ = ["CATALOGUE_STEPS", "CATALOGUE_VERSION", "CatalogueTx", "SqliteCatalogue"]
@@ -53,6 +54,7 @@ CATALOGUE_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     BATCH_STEP,
     DATASET_STEP,
+    WORKFLOW_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
 CATALOGUE_VERSION: Final = len(CATALOGUE_STEPS)
@@ -187,7 +189,7 @@ class SqliteCatalogue:
                 return
 
 
-class CatalogueTx(SqliteDatasets, SqliteBatches):
+class CatalogueTx(SqliteWorkflows, SqliteDatasets, SqliteBatches):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()

@@ -18,7 +18,7 @@ from calibrant.store.base import (
     Health,
     IncarnationBooks,
 )
-from calibrant.store.dialect import SQLITE
+from calibrant.store.dialect import SQLITE, Sql
 from calibrant.store.finding import find_rows
 from calibrant.store.sql_aggregate import aggregate_sql, to_tallies
 from calibrant.store.sql_reader import INFERENCE_COLUMNS, WHOLE_COLUMNS, SqlReader, read_books
@@ -81,6 +81,10 @@ class SqliteReader(SqlReader):
                 for one in (statements.sums, *statements.durations)
             )
         return to_tallies(asked, sums, durations)
+
+    def _answers(self, statements: Sequence[Sql]) -> list[Sequence[Any]]:
+        with self._bounded() as connection:
+            return [connection.execute(one.text, one.parameters).fetchall() for one in statements]
 
     def books(self) -> tuple[IncarnationBooks, ...]:
         """See `base.Reader.books`."""

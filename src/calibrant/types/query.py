@@ -25,11 +25,13 @@ __all__ = [
     "FloatMetric",
     "Group",
     "MetricKey",
+    "Moments",
     "Not",
     "Or",
     "Order",
     "OutputSource",
     "Query",
+    "Scored",
     "Tagged",
     "Tally",
     "Time",
@@ -184,3 +186,33 @@ class Tally(Struct, frozen=True):
     cache_write_tokens: int = 0
     cached: int = 0
     """How many calls the response cache answered."""
+
+
+class Scored(Struct, frozen=True):
+    """What the latest feedback on one metric comes to, group by group.
+
+    Of a metric of inferences each inference that has feedback is a row, and its episode the cluster. Of a metric of
+    episodes each episode is a row that stands for the variant that served it, and for the time of its first inference;
+    one that several variants of the function served is left out.
+    """
+
+    function_name: str
+    metric: MetricKey
+    by: tuple[Group, ...] = ("variant",)
+    """`variant` and times."""
+    variant_name: str | None = None
+
+
+class Moments(Struct, frozen=True):
+    """Sums over the rows of one group that say all that a mean and its cluster-robust variance need."""
+
+    key: tuple[str | int, ...]
+    n: int
+    mean: float
+    squares: float
+    """Σ (x - mean)² over the rows."""
+    clusters: int
+    sizes: int
+    """Σ m² over the clusters, where m is how many rows one has."""
+    moves: float
+    """Σ (u / (n - m))² over the clusters, where u is Σ (x - mean) of one's rows: how far the mean moves without it."""

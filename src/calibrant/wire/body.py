@@ -23,6 +23,7 @@ __all__ = [
     "check_documents",
     "check_names",
     "check_text",
+    "checked_episode",
     "checked_id",
     "checked_tags",
     "invalid",
@@ -84,6 +85,14 @@ def checked_id(text: str, *, field: str, now_ms: int) -> str:
     """Return the canonical form of a UUIDv7 that the caller sent."""
     try:
         return parse_uuid7(text, now_ms=now_ms)
+    except ValueError as error:
+        raise invalid(f"{text!r} is not a valid UUIDv7: {error}", f"$.{field}") from error
+
+
+def checked_episode(text: str, *, field: str, now_ms: int) -> str:
+    """Return the canonical form of an episode's UUIDv7, which may be one of a workflow evaluation."""
+    try:
+        return parse_uuid7(text, now_ms=now_ms, evaluated=True)
     except ValueError as error:
         raise invalid(f"{text!r} is not a valid UUIDv7: {error}", f"$.{field}") from error
 

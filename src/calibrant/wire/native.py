@@ -78,7 +78,9 @@ def decode(body: bytes, *, now_ms: int) -> InferenceRequest:
         asked.output_schema,
         "native",
         "tensorzero" if function is None else checks.used_prefix(function),
-        None if asked.episode_id is None else checks.checked_id(asked.episode_id, field="episode_id", now_ms=now_ms),
+        None
+        if asked.episode_id is None
+        else checks.checked_episode(asked.episode_id, field="episode_id", now_ms=now_ms),
         asked.variant_name,
         asked.namespace,
         asked.dryrun or False,
@@ -116,15 +118,16 @@ def decode_feedback(body: bytes, *, now_ms: int) -> Feedback:
     internal = given.internal or False
     tags = checks.checked_tags(given.tags or {}, field="tags", internal=internal)
     checks.check_names([("$.metric_name", given.metric_name), *(("$.tags", k + v) for k, v in tags.items())])
-    ids = {
-        field: None if text is None else checks.checked_id(text, field=field, now_ms=now_ms)
-        for field, text in (("inference_id", given.inference_id), ("episode_id", given.episode_id))
-    }
+    inference_id, episode_id = given.inference_id, given.episode_id
+    if inference_id is not None:
+        inference_id = checks.checked_id(inference_id, field="inference_id", now_ms=now_ms)
+    if episode_id is not None:
+        episode_id = checks.checked_episode(episode_id, field="episode_id", now_ms=now_ms)
     return Feedback(
         metric_name=checks.stored_name(given.metric_name),
         value=given.value,
-        inference_id=ids["inference_id"],
-        episode_id=ids["episode_id"],
+        inference_id=inference_id,
+        episode_id=episode_id,
         tags=tags,
         dryrun=given.dryrun or False,
         internal=internal,

@@ -128,7 +128,7 @@ def _read(asked: OwnFields, prefix: str, now_ms: int) -> Own:
     params = asked.calibrant_params or asked.tensorzero_params
     raw_usage = asked.calibrant_include_raw_usage or asked.tensorzero_include_raw_usage or False
     options: Options = (
-        None if episode is None else checks.checked_id(episode, field=f"{prefix}::episode_id", now_ms=now_ms),
+        None if episode is None else checks.checked_episode(episode, field=f"{prefix}::episode_id", now_ms=now_ms),
         asked.calibrant_variant_name or asked.tensorzero_variant_name,
         namespace,
         asked.calibrant_dryrun or asked.tensorzero_dryrun or False,

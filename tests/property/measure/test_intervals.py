@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibrant.measure.bounds import wilson_bounds
 from calibrant.measure.cluster import Clusters, cluster_student_interval, cluster_wilson_interval
-from calibrant.measure.interval import student_interval, wilson_bounds
+from calibrant.measure.interval import student_interval
 from calibrant.measure.summary import mean_interval, quantile_interval
 
 numbers = st.integers(-1000, 1000).map(lambda n: n / 8)

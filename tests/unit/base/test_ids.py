@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calibrant.base.ids import IdFactory, id_bytes, id_millis, parse_uuid7, uuid7
+from calibrant.base.ids import (
+    EVALUATED_FROM,
+    IdFactory,
+    evaluated_episode,
+    evaluated_millis,
+    id_bytes,
+    id_millis,
+    parse_uuid7,
+    uuid7,
+)
 
 
 def test_ids_are_version_7_of_the_rfc_variant():
@@ -49,3 +58,29 @@ def test_a_callers_id_is_returned_in_canonical_form(millis):
     uuid = str(UUID(text[:12] + "7" + text[13:16] + "8" + text[17:]))
     assert parse_uuid7(uuid.upper(), now_ms=1_800_000_000_000) == uuid
     assert id_millis(uuid) == millis
+
+
+def test_episodes_of_evaluations_are_ten_to_the_ten_seconds_ahead_and_tell_themselves_apart():
+    before, made, after = uuid7(), evaluated_episode(), uuid7()
+    assert UUID(made).version == 7 and str(UUID(made)) == made
+    assert id_millis(made) - evaluated_millis(made) == 10**13
+    assert id_millis(before) <= evaluated_millis(made) <= id_millis(after)
+    assert before < EVALUATED_FROM <= made
+    now = id_millis(after)
+    assert parse_uuid7(made.upper(), now_ms=now, evaluated=True) == made
+    with pytest.raises(ValueError, match="future"):
+        parse_uuid7(made, now_ms=now)
+
+
+def test_episodes_of_evaluations_go_forwards():
+    made = [evaluated_episode() for _ in range(10_000)]
+    assert made == sorted(made) and len(set(made)) == len(made)
+
+
+@pytest.mark.parametrize("ahead", [-1, 1_001])
+def test_a_time_between_or_beyond_is_of_no_evaluation(ahead):
+    earliest, now = 1_579_751_960_000, 1_800_000_000_000
+    millis = 10**13 + (earliest + ahead if ahead < 0 else now + ahead)
+    stamp = f"{millis:012x}"
+    with pytest.raises(ValueError, match="future"):
+        parse_uuid7(f"{stamp[:8]}-{stamp[8:]}-7000-8000-000000000000", now_ms=now, evaluated=True)

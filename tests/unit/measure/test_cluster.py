@@ -7,6 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
+from calibrant.measure.bounds import wilson_bounds
 from calibrant.measure.cluster import (
     Clusters,
     cluster_quantile_interval,
@@ -14,7 +15,6 @@ from calibrant.measure.cluster import (
     cluster_variance,
     cluster_wilson_interval,
 )
-from calibrant.measure.interval import wilson_bounds
 
 
 def sample(clusters: int, size: int, seed: int) -> tuple[np.ndarray, Clusters]:

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from calibrant.measure.estimate import Estimate
 from calibrant.measure.summary import mean_interval, quantile_interval
+from calibrant.types.estimate import Estimate
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What every function of this folder returns: a number, its interval, and what to think of both.
+"""What every function of `measure` returns: a number, its interval, and what to think of both.
 
 A method that cannot stand behind an interval leaves it null and says so in a warning; nothing is refused in
 silence.
