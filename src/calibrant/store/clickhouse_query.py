@@ -27,12 +27,12 @@ from calibrant.types.query import (
     Time,
 )
 
-__all__ = ["DEMONSTRATION", "Statement", "aggregate_statement", "ids_statement", "is_plain"]
+__all__ = ["DEMONSTRATION", "Parts", "Statement", "aggregate_statement", "begin_of", "ids_statement", "is_plain"]
 
 DEMONSTRATION = "metric_name = 'demonstration' AND kind = 'demonstration' AND linked = 1 AND document IS NOT NULL"
 _LATEST_MS = 2**48 - 1
 _DAY_MS = 86_400_000
-_LENGTHS_MS = {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS}
+_LENGTHS_MS: dict[str, int] = {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS}
 _SCALE = 40
 """Digits of a cost behind the point that are added up."""
 
@@ -52,7 +52,7 @@ def is_plain(query: Query) -> bool:
 
 def ids_statement(query: Query) -> Statement:
     """Return the statement for the ids that answer a query, in their order."""
-    parts = _Parts()
+    parts = Parts()
     where = parts.conditions(query)
     orders = ", ".join(parts.term(term) for term in _orders(query))
     limit = f"LIMIT {query.limit} OFFSET {query.offset}"
@@ -61,7 +61,7 @@ def ids_statement(query: Query) -> Statement:
 
 def aggregate_statement(asked: Aggregate) -> Statement:
     """Return the statement for the groups of an aggregate: keys, sums, then both durations' quantiles."""
-    parts = _Parts()
+    parts = Parts()
     where = parts.conditions(asked.where)
     owner = "c" if asked.of_calls else "i"
     if asked.of_calls:
@@ -94,10 +94,11 @@ _CALL = (
 )
 
 
-class _Parts:
+class Parts:
     """A statement while it is made: what is joined, and the parameters."""
 
     def __init__(self) -> None:
+        """Begin with nothing."""
         self.joins: list[str] = []
         self.values: dict[str, Any] = {}
         self._inner: list[str] = []
@@ -273,13 +274,15 @@ def _key(group: Group, owner: str) -> str:
         case "model" | "provider":
             return f"c.{group}_name"
         case "minute" | "hour" | "day" | "week" | "month":
-            digits = f"concat(substring({owner}.id, 1, 8), substring({owner}.id, 10, 4))"
-            return _begin(group, f"toInt64(reinterpretAsUInt64(reverse(unhex({digits}))))")
+            return begin_of(group, f"{owner}.id")
         case _:
             assert_never(group)
 
 
-def _begin(group: Group, millis: str) -> str:
+def begin_of(group: str, column: str) -> str:
+    """Return the Unix milliseconds at which the interval begins that the id in a column falls into."""
+    digits = f"concat(substring({column}, 1, 8), substring({column}, 10, 4))"
+    millis = f"toInt64(reinterpretAsUInt64(reverse(unhex({digits}))))"
     length = _LENGTHS_MS.get(group)
     if length is not None:
         return f"intDiv({millis}, {length}) * {length}"

@@ -24,6 +24,7 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
+from calibrant.store.clickhouse_insight import bounds_statement, episodes_statements, moments_statement
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import schema_version, system_log_advice
 from calibrant.store.clickhouse_query import (
@@ -36,6 +37,8 @@ from calibrant.store.clickhouse_query import (
 from calibrant.store.clickhouse_rows import EPOCH_MS, SEQ_SHIFT, second_of
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, local_name
 from calibrant.store.sql_aggregate import to_tallies
+from calibrant.store.sql_episodes import merged, to_bounds
+from calibrant.store.sql_moments import to_moments
 from calibrant.store.tables import (
     FEEDBACK,
     INFERENCE,
@@ -47,7 +50,8 @@ from calibrant.store.tables import (
     to_model_inference,
 )
 from calibrant.types.example import Demonstration
-from calibrant.types.query import Aggregate, Query, Tally
+from calibrant.types.insight import EpisodeBounds, EpisodeSeen
+from calibrant.types.query import Aggregate, Moments, Query, Scored, Tally
 from calibrant.types.rows import FeedbackRow, InferenceRow, Level, ModelInferenceRow, SnapshotRecord
 
 __all__ = ["ClickHouseReader"]
@@ -97,6 +101,30 @@ class ClickHouseReader:
         sums = [row[: len(row) - 2 * shares] for row in rows]
         first, second = ([(*row[:keys], *row[len(row) - at * shares :][:shares]) for row in rows] for at in (2, 1))
         return to_tallies(asked, sums, (first, second) if shares else ())
+
+    def moments(self, asked: Scored) -> tuple[Moments, ...]:
+        """See `base.Reader.moments`."""
+        return to_moments(asked, self._ask(moments_statement(asked)))
+
+    def episodes(self, where: Query) -> tuple[EpisodeSeen, ...]:
+        """See `base.Reader.episodes`."""
+        return merged(where, [self._ask(statement) for statement in episodes_statements(where)])
+
+    def episode_bounds(self, where: Query) -> EpisodeBounds:
+        """See `base.Reader.episode_bounds`."""
+        return to_bounds(self._ask(bounds_statement(where)))
+
+    def feedback_by_id(self, feedback_id: str) -> FeedbackRow | None:
+        """See `base.Reader.feedback_by_id`."""
+        query = f"SELECT {', '.join(FEEDBACK)} FROM feedback FINAL WHERE id = {{id:String}}"  # noqa: S608
+        rows = self._link.all(query, id=feedback_id)
+        return to_feedback(rows[0]) if rows else None
+
+    def inference_of(self, model_inference_id: str) -> str | None:
+        """See `base.Reader.inference_of`."""
+        query = "SELECT inference_id FROM model_inferences FINAL WHERE id = {id:String}"
+        rows = self._link.all(query, id=model_inference_id)
+        return str(rows[0][0]) if rows else None
 
     def demonstrated(self, ids: Sequence[str]) -> dict[str, bytes]:
         """See `base.Reader.demonstrated`."""
