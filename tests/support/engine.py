@@ -165,6 +165,8 @@ class Spooled:
 class Stored:
     """A store that knows some targets, and the recorder's watermark; the last one holds from then on."""
 
+    others_lag_ms = 0
+
     def __init__(self, *views, watermarks=(0,), away=False, rows=()):
         self.views = views
         self.rows = list(rows)

@@ -6,7 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from calibrant.store.base import Reader, TargetView
+from calibrant.store.base import OTHERS_LAG_MS, Reader, TargetView
 from calibrant.store.status import read_status
 from calibrant.types.rows import InferenceRow, Level
 
@@ -20,6 +20,7 @@ class RecordTargets:
 
     def __init__(self, reader: Reader, spool_dir: Path) -> None:
         self._reader = reader
+        self.others_lag_ms = OTHERS_LAG_MS if reader.shared else 0
         self._spool_dir = spool_dir
         self._threads = ThreadPoolExecutor(_THREADS, "targets")
 

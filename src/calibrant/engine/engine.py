@@ -73,6 +73,9 @@ class Targets(Protocol):
         """
         ...
 
+    others_lag_ms: int
+    """How long a record of another host may be on its way to the store; 0 where this host alone writes to it."""
+
     def watermark_ms(self) -> int:
         """Return the instant before which every accepted record is in the store; 0 while nobody knows."""
         ...

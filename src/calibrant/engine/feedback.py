@@ -147,6 +147,9 @@ async def _target(engine: Engine, row: FeedbackRow) -> TargetView | None:
         found = await targets.find(row.target_id, row.level)
         if found is not None:
             return found
+        if id_millis(row.target_id) > arrived - targets.others_lag_ms:
+            # It may wait in the spool of another host, of which this one knows nothing.
+            return None
         patience = engine.clock.monotonic() + _PATIENCE_S
         while id_millis(row.target_id) < targets.watermark_ms():
             # Old enough to be there, but a long inference is recorded long after its id was made: once all

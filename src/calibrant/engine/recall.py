@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from calibrant.apischema.openai_responses import InputText, MessageItem
 from calibrant.base.errors import InvalidRequest, ResponseNotFound, StoreUnavailable
+from calibrant.base.ids import id_millis
 from calibrant.engine.engine import Caller, Engine
 from calibrant.types.content import InputBlock, OutputBlock, Text, ToolCall, ToolResult, Unknown
 from calibrant.types.message import Input, Message
@@ -107,7 +108,7 @@ async def recorded(engine: Engine, inference_id: str) -> InferenceRow | None:
     patience = engine.clock.monotonic() + _PATIENCE_S
     while True:
         # Asked before the look: what was there then, the look must find.
-        final = targets.watermark_ms() > arrived
+        final = targets.watermark_ms() > arrived and id_millis(inference_id) <= arrived - targets.others_lag_ms
         late = engine.clock.monotonic() >= patience
         found = None
         try:

@@ -8,7 +8,7 @@ Every method raises `StoreUnavailable` when the database cannot be asked or writ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ from calibrant.types.rows import (
 )
 
 __all__ = [
+    "OTHERS_LAG_MS",
     "Appended",
     "Batch",
     "Cursor",
@@ -212,8 +213,15 @@ class Health(Struct, frozen=True):
     schema_version: str = ""
 
 
+OTHERS_LAG_MS: Final = 600_000
+"""How long a record may be in the spool of another host before what refers to it is refused."""
+
+
 class Reader(Protocol):
     """Questions."""
+
+    shared: bool
+    """Whether other hosts may write to the same store."""
 
     def get(self, ids: Sequence[str]) -> tuple[InferenceRow, ...]:
         """Return the inferences of these ids, whatever their status, in the order asked; unknown ids are left out."""

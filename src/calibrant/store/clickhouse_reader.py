@@ -68,6 +68,8 @@ _FOLLOW_LAG_S = 30.0
 class ClickHouseReader:
     """The asking side."""
 
+    shared = True
+
     def __init__(self, link: Link, *, layout: Layout | None = None, follow_lag_s: float = _FOLLOW_LAG_S) -> None:
         """Ask nothing yet.
 

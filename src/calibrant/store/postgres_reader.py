@@ -38,6 +38,7 @@ class PostgresReader(SqlReader):
     """Implements `base.Reader`."""
 
     dialect = POSTGRES
+    shared = True
 
     def __init__(self, postgres: Postgres) -> None:
         """Ask nothing yet.

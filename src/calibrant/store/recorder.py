@@ -23,7 +23,7 @@ from msgspec import Struct
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Retention
-from calibrant.store.base import Cursor, Events
+from calibrant.store.base import OTHERS_LAG_MS, Cursor, Events
 from calibrant.store.batching import batch_of_damage, batch_of_frames
 from calibrant.store.blobs import BlobFolder
 from calibrant.store.frame import HEADER_BYTES, scan
@@ -317,13 +317,16 @@ class Recorder:
         """Try the waiting entries again; return how many go on waiting.
 
         An entry that was there when the pass began, and whose target is in no segment that the pass read, waits in
-        vain: the target's record was spooled before the feedback's.
+        vain: the target's record was spooled before the feedback's. Where other hosts write to the store too, it may be
+        in a spool of theirs for a while.
         """
+        old = self._clock.wall_ms() - (OTHERS_LAG_MS if self._events.shared else 0)
         waiting: set[int] = set()
         after = 0
         while page := self._events.quarantined(state="waiting", after=after, limit=_WAITING_PAGE):
             for entry in page:
-                if try_again(self._events, entry, self._link, final=final and entry.id in self._held):
+                vain = final and entry.id in self._held and entry.at_ms <= old
+                if try_again(self._events, entry, self._link, final=vain):
                     self._recount = True
                 else:
                     waiting.add(entry.id)

@@ -48,6 +48,7 @@ class SqliteReader(SqlReader):
     """Implements `base.Reader`. Each thread has its own connection."""
 
     dialect = SQLITE
+    shared = False
 
     def __init__(self, path: Path, *, busy_timeout_s: float = 1.0, patience_s: float = 30.0) -> None:
         """Open nothing yet.

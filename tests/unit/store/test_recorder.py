@@ -8,11 +8,14 @@ from msgspec.structs import replace
 from tests.support.records import begun, feedback, inferred
 from tests.support.stores import POLICY, ShakyEvents, crash_recorder, drained, opened, spooled
 
+from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.store.accounting import accounting
-from calibrant.store.base import Pace
+from calibrant.store.base import OTHERS_LAG_MS, Pace
 from calibrant.store.linking import Refusal
+from calibrant.store.recorder import Recorder
 from calibrant.store.segments import survey
+from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.status import read_status
 from calibrant.types.query import Query
@@ -91,6 +94,34 @@ def test_feedback_finds_a_target_in_another_segment_that_is_read_later(spool, pa
     (found,) = reader.feedback_for(record.inference.id)
     assert found.linked
     assert total(spool, reader).stored == 2
+
+
+def test_feedback_waits_a_while_for_a_target_in_the_spool_of_another_host(spool, path):
+    class Shared(SqliteEvents):
+        shared = True
+
+    record = inferred()
+    spooled(spool, feedback(record.inference.id, linked=False))
+    clock = Late()
+    recorder = Recorder(spool, Shared(path), clock=clock)
+    recorder.open()
+    try:
+        recorder.drain()
+        for _ in range(3):
+            assert recorder.pass_once().waiting == 1
+        clock.late_ms = OTHERS_LAG_MS + 1
+        assert recorder.pass_once().waiting == 0
+        (entry,) = recorder._events.quarantined()
+        assert entry.state == "refused" and "no inference" in entry.reason
+    finally:
+        recorder.close()
+
+
+class Late(SystemClock):
+    late_ms = 0
+
+    def wall_ms(self):
+        return super().wall_ms() + self.late_ms
 
 
 def test_feedback_on_nothing_goes_to_quarantine_and_can_be_tried_again(spool, path, reader):
