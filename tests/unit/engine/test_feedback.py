@@ -163,7 +163,7 @@ def test_an_older_target_is_refused_once_everything_accepted_so_far_is_stored(ju
 def test_a_target_that_may_be_in_the_spool_of_another_host_is_accepted(judged, pauses):
     clock = Clock()
     targets = Stored(watermarks=[clock.wall_ms()])
-    targets.others_lag_ms = 10**12
+    targets.others_lag_ms = 4 * 10**12
     it = judged(targets, clock=clock)
     it.feedback("good", True, inference_id=uuid7())
     assert it.records[0].feedback.linked is False and pauses == []
