@@ -11,8 +11,8 @@ import numpy as np
 
 from bench.gateway.endurance import Flat, Soak
 from bench.gateway.lanes import Turn
-from calibrant.types.estimate import Estimate
 from calibrant.measure.interval import student_interval
+from calibrant.types.estimate import Estimate
 
 __all__ = ["Results", "Spread"]
 

@@ -16,15 +16,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.postgres import fresh_postgres
 
 from bench.gateway.machine import machine
 from calibrant import __version__
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import SpoolPolicy
 from calibrant.store.base import Events
+from calibrant.store.postgres import PostgresEvents
+from calibrant.store.postgres_migrations import migrate
 from calibrant.store.recorder import Recorder
 from calibrant.store.spool import Spool
 from calibrant.store.sqlite import SqliteEvents
@@ -56,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--inferences", type=int, default=100_000)
     parser.add_argument("--payload", type=int, default=3_000, help="bytes of payload of each inference, in all tables")
     parser.add_argument("--serving", type=int, default=0, help="records a second that arrive while it drains")
+    parser.add_argument("--home", choices=sorted(_HOMES), action="append", help="where to; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help="write the result to bench/results")
     return parser.parse_args()
@@ -69,14 +76,15 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
         "|--:|---|--:|--:|--:|--:|",
     ]
     for number in range(1, options.rounds + 1):
-        place = folder / str(number)
-        place.mkdir()
-        plain = _plain(place / "plain.db", options)
-        events = SqliteEvents(place / "events.db")
-        asyncio.run(_fill(place / "spool", options.inferences, options.payload))
-        rate, size = _drain(place / "spool", events, options)
-        lines.append(f"| {number} | sqlite | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | {size:,.0f} |")
-        shutil.rmtree(place)
+        for name in options.home or ["sqlite"]:
+            place = folder / f"{name}-{number}"
+            place.mkdir()
+            with _HOMES[name](place) as home:
+                plain = home.plain(_rows(options))
+                asyncio.run(_fill(place / "spool", options.inferences, options.payload))
+                rate, size = _drain(place / "spool", home.events, options)
+            lines.append(f"| {number} | {name} | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | {size:,.0f} |")
+            shutil.rmtree(place)
     return "\n".join([*lines, "", *_context(), ""])
 
 
@@ -128,20 +136,59 @@ async def _serve(directory: Path, options: argparse.Namespace, stop: threading.E
     return sent
 
 
-def _plain(path: Path, options: argparse.Namespace) -> float:
-    """Return how many rows a second the driver writes of the same bytes: an id and one blob."""
-    rows = [(row.inference.id, _bytes(row)) for row in _records(min(options.inferences, 20_000), options.payload)]
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-    connection.execute("CREATE TABLE plain (id TEXT PRIMARY KEY, data BLOB)")
-    began = time.perf_counter()
-    for start in range(0, len(rows), 512):
-        connection.execute("BEGIN")
-        connection.executemany("INSERT INTO plain VALUES (?, ?)", rows[start : start + 512])
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - began
-    connection.close()
-    return len(rows) / seconds
+Rows = list[tuple[str, bytes]]
+_BATCH = 512
+
+
+class Home(NamedTuple):
+    """Where the records go, and how fast plain rows go there: an id and one blob, so many in a transaction."""
+
+    events: Events
+    plain: Callable[[Rows], float]
+
+
+@contextmanager
+def _sqlite(place: Path) -> Iterator[Home]:
+    def plain(rows: Rows) -> float:
+        connection = sqlite3.connect(place / "plain.db", isolation_level=None)
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        connection.execute("CREATE TABLE plain (id TEXT PRIMARY KEY, data BLOB)")
+        began = time.perf_counter()
+        for start in range(0, len(rows), _BATCH):
+            connection.execute("BEGIN")
+            connection.executemany("INSERT INTO plain VALUES (?, ?)", rows[start : start + _BATCH])
+            connection.execute("COMMIT")
+        seconds = time.perf_counter() - began
+        connection.close()
+        return len(rows) / seconds
+
+    yield Home(SqliteEvents(place / "events.db"), plain)
+
+
+@contextmanager
+def _postgres(_: Path) -> Iterator[Home]:
+    with fresh_postgres() as postgres:
+        migrate(postgres)
+
+        def plain(rows: Rows) -> float:
+            with postgres.lent() as connection:
+                connection.execute("CREATE TABLE plain (id TEXT PRIMARY KEY, data BYTEA)")
+                began = time.perf_counter()
+                for start in range(0, len(rows), _BATCH):
+                    with connection.cursor() as cursor, cursor.copy("COPY plain FROM STDIN") as copy:
+                        for row in rows[start : start + _BATCH]:
+                            copy.write_row(row)
+                return len(rows) / (time.perf_counter() - began)
+
+        yield Home(PostgresEvents(postgres), plain)
+
+
+_HOMES = {"sqlite": _sqlite, "postgres": _postgres}
+
+
+def _rows(options: argparse.Namespace) -> Rows:
+    records = _records(min(options.inferences, 20_000), options.payload)
+    return [(record.inference.id, _bytes(record)) for record in records]
 
 
 def _bytes(record: Inferred) -> bytes:

@@ -45,7 +45,8 @@ _DAY_MS: Final = 86_400_000
 class PostgresEvents(PostgresReader):
     """The writing side; for one thread."""
 
-    pace = Pace()
+    # Each batch has some twenty statements, whatever its size: four times as many rows come in at twice the speed.
+    pace = Pace(frames=2_048, bytes=8 * 2**20)
 
     def __init__(self, postgres: Postgres, *, clock: Clock | None = None) -> None:
         """Ask nothing yet.
