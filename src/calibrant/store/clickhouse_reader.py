@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import in_time
 from calibrant.store.base import (
     EntryState,
     Health,
@@ -182,7 +183,7 @@ class ClickHouseReader:
         """
         newest = which.after is None
         order = "DESC" if newest else "ASC"
-        outer = [] if which.episode_id is None else [f"at >= {second_of(which.episode_id) - _DAY_S}"]
+        outer = [] if which.episode_id is None else [f"at >= {second_of(in_time(which.episode_id)) - _DAY_S}"]
         windows = _WINDOWS_S if which.function_name is None and which.episode_id is None and newest else (None,)
         values = dict(values, limit=limit)
         if bound is not None:
@@ -246,7 +247,7 @@ class ClickHouseReader:
             where, values = _by_ids("id", [target_id], {})
         else:
             # No inference is older than its episode, but for what clocks differ.
-            where = f"episode_id = {{target:String}} AND at >= {max(second_of(target_id) - _DAY_S, 0)}"
+            where = f"episode_id = {{target:String}} AND at >= {max(second_of(in_time(target_id)) - _DAY_S, 0)}"
             values: dict[str, Any] = {"target": target_id}
         query = f"SELECT {columns} FROM inferences FINAL WHERE {where} ORDER BY id LIMIT 1"  # noqa: S608
         rows = self._link.all(query, **values)

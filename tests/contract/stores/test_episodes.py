@@ -8,9 +8,9 @@ from tests.contract.stores.test_queries import MANY, fresh, id_at, passed_over, 
 from tests.support.homes import stored
 from tests.support.records import feedback, inference, inferred
 
-from calibrant.base.ids import ahead, in_time
+from calibrant.base.ids import ahead, evaluated_episode, in_time
 from calibrant.types.insight import EpisodeBounds, EpisodeSeen
-from calibrant.types.query import Query, Tagged
+from calibrant.types.query import Aggregate, Query, Tagged
 from calibrant.types.rows import Inferred
 
 __all__ = ["fresh"]
@@ -91,3 +91,12 @@ def test_feedback_and_calls_are_found_by_their_ids(fresh):
     assert events.feedback_by_id(one.inference.id) is None
     assert events.inference_of(other.model_inferences[0].id) == other.inference.id
     assert events.inference_of(other.inference.id) is None
+
+
+def test_an_episode_that_is_ahead_of_its_time_is_found_all_the_same(fresh):
+    episode = evaluated_episode()
+    rows = [inference(episode_id=episode) for _ in range(2)]
+    events = stored(fresh(), [Inferred(row, ()) for row in rows])
+    assert events.target(episode, "episode").inference_id == rows[0].id
+    assert [row.id for row in events.find(Query(episode_id=episode))] == [rows[1].id, rows[0].id]
+    assert events.aggregate(Aggregate(Query(episode_id=episode)))[0].count == 2

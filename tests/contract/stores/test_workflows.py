@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tests.support.homes import CATALOGUES
 
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.workflow import Pinned, Project, WorkflowEpisode, WorkflowRun
@@ -28,11 +29,10 @@ FULL = {
 }
 
 
-@pytest.fixture
-def catalogue(tmp_path):
-    made = SqliteCatalogue(tmp_path / "catalogue.db")
-    yield made
-    made.close()
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request, tmp_path):
+    with CATALOGUES[request.param](tmp_path) as made:
+        yield made
 
 
 def keep(catalogue, *things):
