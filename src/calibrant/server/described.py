@@ -57,7 +57,7 @@ class Described(Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     events: Any = None
     """What events hold, where the answer may come as such; null where it may not."""
-    raw: Any = None
+    raw: tuple[type, ...] = ()
     """Fields that stand in the answer beside its own, where a caller asks for them."""
     fails: tuple[int, ...] = ()
     """Statuses of errors beside those that any route has."""
@@ -101,7 +101,7 @@ _EMBEDDINGS = Described(
     tag="inference",
     body=EmbeddingsBody,
     answer=EmbeddingsAnswer,
-    raw=told.EmbeddingsRaw,
+    raw=(told.EmbeddingsRaw,),
     fails=INFERS,
     example={"model": "openai::text-embedding-3-small", "input": "A text."},
 )
@@ -118,7 +118,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         tag="inference",
         body=native.InferenceBody,
         answer=(native.ChatAnswer, native.JsonAnswer),
-        raw=told.RawAnswer,
+        raw=(told.RawAnswer,),
         events=(told.ChatEvent, told.JsonEvent),
         fails=INFERS,
         example={"model_name": "openai::gpt-4o-mini", "input": {"messages": _HELLO}},

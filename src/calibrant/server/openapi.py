@@ -115,9 +115,8 @@ def _answers(said: Described, schemas: Schemas, error: JsonSchema) -> dict[str, 
         content: dict[str, Any] = {said.content_type: {"schema": {"type": "string"}}}
     else:
         schema = schemas.of(said.answer)
-        if said.raw is not None:
-            raw = said.raw if isinstance(said.raw, tuple) else (said.raw,)
-            schema = {"allOf": [schema, *(schemas.of(each) for each in raw)]}
+        if said.raw:
+            schema = {"allOf": [schema, *(schemas.of(each) for each in said.raw)]}
         content = {said.content_type: {"schema": schema}}
     if said.events is not None:
         content["text/event-stream"] = {"schema": _events(schemas.of(said.events), error)}
