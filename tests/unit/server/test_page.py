@@ -77,6 +77,8 @@ def test_examples_can_be_copied(page):
     shown = re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)
     assert len(shown) == len(bare_routes())
     assert "-X DELETE" in page
+    assert "Bearer $CALIBRANT_API_KEY" in page
+    assert "Bearer $CALIBRANT_API_KEY" not in render_page(build(keys_asked=False))
     assert "/gw/internal/object_storage?storage_path=...&#x27;" in page
 
 
