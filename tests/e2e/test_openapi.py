@@ -25,12 +25,20 @@ schemathesis = pytest.importorskip("schemathesis", reason=reason)
 requests = pytest.importorskip("requests", reason=reason)
 checks = pytest.importorskip("schemathesis.specs.openapi.checks", reason=reason)
 
+
+@schemathesis.serializer("application/jsonl")
+def lines(ctx, value):
+    return {"data": value.encode() if isinstance(value, str) else msgspec.json.encode(value)}
+
+
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
+NAMES = sorted(DESCRIBED, key=lambda name: name.startswith("DELETE"))
+"""What is deleted cannot be asked for any more."""
 HELLO = [{"role": "user", "content": "Hello."}]
 FUNCTIONS = ["chat", "extract", "broken_json"]
 UNSAID = ["tensorzero::internal_dynamic_variant_config", "tensorzero::deny_unknown_fields"]
@@ -77,12 +85,16 @@ class Described:
         self.running.inference(said["inference_id"])
         begun = self.client.post("/batch_inference", json={"function_name": "chat", "inputs": [{"messages": HELLO}]})
         key = self.client.post("/v1/keys", json={}).json()
+        point = {"type": "chat", "function_name": "chat", "input": {"messages": HELLO}, "output": "Hello."}
+        points = self.client.post("/v1/datasets/greetings/datapoints", json={"datapoints": [point]}).json()
         return {
             "inference_id": [said["inference_id"]],
             "episode_id": [said["episode_id"]],
             "id": [said["inference_id"]],
             "batch_id": [begun.json()["batch_id"]],
             "public_id": [key["public_id"]],
+            "dataset_name": ["greetings", "others"],
+            "datapoint_id": points["ids"],
         }
 
     def _narrowed(self):
@@ -118,6 +130,7 @@ class Described:
         pin("FeedbackBody", value=[True, False, "Good."])
         pin("ListBody", filter=[None], episode_id=episode, offset=[0, 1, None], before=[None], after=[None])
         schemas["GetBody"]["properties"]["ids"]["items"] = {"enum": inference}
+        self._narrow_datasets(schemas, pin)
         pin("EmbeddingsBody", model=["tensorzero::embedding_model_name::vectors"], dimensions=[None])
         pin("ResponsesBody", background=[False, None], conversation=[None], previous_response_id=[None])
         schemas["ResponsesBody"]["required"].append("input")
@@ -136,11 +149,26 @@ class Described:
             for operation in methods.values():
                 # Those of the document are for people, and name models of real vendors.
                 if "requestBody" in operation:
-                    del operation["requestBody"]["content"]["application/json"]["example"]
+                    for media in operation["requestBody"]["content"].values():
+                        del media["example"]
                 for parameter in operation.get("parameters", ()):
                     if parameter["in"] == "path":
                         parameter["schema"] = {"enum": self.names[parameter["name"]]}
         return document
+
+    def _narrow_datasets(self, schemas, pin):
+        points = self.names["datapoint_id"]
+        for body in ("CreateChat", "CreateJson"):
+            pin(body, input=[{"messages": HELLO}], episode_id=[*self.names["episode_id"], None])
+        pin("CreateChat", function_name=["chat"])
+        pin("CreateJson", function_name=["extract"], output_schema=[None])
+        for body in ("EditChat", "EditJson", "Renamed"):
+            pin(body, id=points)
+        pin("EditChat", input=[{"messages": HELLO}, None])
+        for body, field in (("IdsBody", "ids"), ("CloneBody", "datapoint_ids")):
+            schemas[body]["properties"][field]["items"] = {"enum": points}
+        schemas["FromIds"]["properties"]["inference_ids"]["items"] = {"enum": self.names["inference_id"]}
+        pin("DatapointsListBody", after=[None], function_name=["chat", "extract", None])
 
     def hold(self, name, mode, **kwargs):
         method, path = name.split(" ")
@@ -195,7 +223,7 @@ def described(tmp_path_factory):
             no_traceback(running)
 
 
-@pytest.mark.parametrize("name", DESCRIBED)
+@pytest.mark.parametrize("name", NAMES)
 def test_answers_are_what_the_document_says(described, name):
     described.hold(name, schemathesis.GenerationMode.POSITIVE, max_examples=8, derandomize=True)
 
@@ -229,7 +257,7 @@ def test_inferences_of_every_kind_are_what_the_document_says(described, path, na
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", DESCRIBED)
+@pytest.mark.parametrize("name", NAMES)
 def test_answers_are_what_the_document_says_at_length(described, name):
     described.hold(name, schemathesis.GenerationMode.POSITIVE, max_examples=150)
 

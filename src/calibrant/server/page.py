@@ -172,8 +172,9 @@ def _curl(method: str, path: str, operation: _Object) -> str:
         lines.append('-H "authorization: Bearer $CALIBRANT_API_KEY"')
     body = operation.get("requestBody")
     if body is not None:
-        example = msgspec.json.encode(body["content"]["application/json"]["example"]).decode()
-        lines += ["-H 'content-type: application/json'", f"-d '{example}'"]
+        ((media, content),) = body["content"].items()
+        example = content["example"] if isinstance(content["example"], str) else _json(content["example"])
+        lines += [f"-H 'content-type: {media}'", f"-d '{example}'"]
     return " \\\n  ".join(lines)
 
 
@@ -210,7 +211,7 @@ def _kind(schema: _Object) -> str:
             return between.join(_kind(each) for each in schema[word])
     if "enum" in schema or "const" in schema:
         values = schema.get("enum") or [schema["const"]]
-        return " or ".join(f"<code>{escape(msgspec.json.encode(value).decode())}</code>" for value in values)
+        return " or ".join(f"<code>{escape(_json(value))}</code>" for value in values)
     named = schema.get("type", "anything")
     return " or ".join(_typed(each, schema) for each in ([named] if isinstance(named, str) else named))
 
@@ -226,6 +227,10 @@ def _typed(name: str, schema: _Object) -> str:
     if name in ("integer", "number") and low is not None:
         return f"{name} from {low} to {high}" if high is not None else f"{name} from {low}"
     return {"array": "list"}.get(name, escape(name))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _method(method: str) -> str:

@@ -8,7 +8,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.unit.server.test_access import bare_routes
 
 from calibrant import __version__
-from calibrant.server.described import DESCRIBED, PATHS, READ_AS, TAGS
+from calibrant.server.described import DESCRIBED, READ_AS
+from calibrant.server.description import PATHS, TAGS
 from calibrant.server.openapi import build_document
 
 
@@ -84,7 +85,7 @@ def test_every_row_that_takes_a_body_has_an_example_that_is_valid(document):
     for name, operation in operations(document):
         assert ("requestBody" in operation) == (DESCRIBED[name].body is not None)
         if "requestBody" in operation:
-            media = operation["requestBody"]["content"]["application/json"]
+            media = operation["requestBody"]["content"][DESCRIBED[name].body_type]
             schema = {**media["schema"], "components": document["components"]}
             jsonschema_rs.Draft202012Validator(schema).validate(media["example"])
         else:
