@@ -259,11 +259,11 @@ def test_inferences_of_every_kind_are_what_the_document_says(described, path, na
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_are_what_the_document_says_at_length(described, name):
-    described.hold(name, schemathesis.GenerationMode.POSITIVE, max_examples=150)
+    described.hold(name, schemathesis.GenerationMode.POSITIVE, max_examples=80)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", [name for name, said in DESCRIBED.items() if said.body or said.parameters])
 def test_what_breaks_the_document_is_no_fault_either(described, name):
-    described.hold(name, schemathesis.GenerationMode.NEGATIVE, max_examples=100)
+    described.hold(name, schemathesis.GenerationMode.NEGATIVE, max_examples=50)

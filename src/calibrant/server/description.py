@@ -1,4 +1,4 @@
-"""What can be said of a route, for the OpenAPI document. The rows themselves are in `described.py` and its neighbours."""
+"""What can be said of a route, for the OpenAPI document. The rows are in `described.py` and its neighbours."""
 
 from __future__ import annotations
 
