@@ -87,7 +87,19 @@ class Described:
         key = self.client.post("/v1/keys", json={}).json()
         point = {"type": "chat", "function_name": "chat", "input": {"messages": HELLO}, "output": "Hello."}
         points = self.client.post("/v1/datasets/greetings/datapoints", json={"datapoints": [point]}).json()
+        pins = {"variants": {"chat": "a"}, "project_name": "greetings"}
+        run = self.client.post("/workflow_evaluation_run", json=pins).json()["run_id"]
+        self.client.post(f"/workflow_evaluation_run/{run}/episode", json={"task_name": "first"})
         return {
+            "run_id": [run],
+            "run_ids": [run],
+            "target_id": [said["inference_id"], said["episode_id"]],
+            "function_name": FUNCTIONS,
+            "variant_name": ["a", "b"],
+            "metric_name": ["good", "stars"],
+            "before": [said["inference_id"]],
+            "after": [said["inference_id"]],
+            "hash": [self.client.get("/status").json()["config_hash"]],
             "inference_id": [said["inference_id"]],
             "episode_id": [said["episode_id"]],
             "id": [said["inference_id"]],
@@ -152,7 +164,10 @@ class Described:
                     for media in operation["requestBody"]["content"].values():
                         del media["example"]
                 for parameter in operation.get("parameters", ()):
-                    if parameter["in"] == "path":
+                    # Elsewhere these are numbers, or names of other things.
+                    id_ = parameter.get("schema", {}).get("format") == "uuid"
+                    told = parameter["in"] == "path" or parameter["required"] or id_
+                    if told and parameter["name"] in self.names:
                         parameter["schema"] = {"enum": self.names[parameter["name"]]}
         return document
 
@@ -179,7 +194,8 @@ class Described:
         @settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), **kwargs)
         @given(case=operation.as_strategy(generation_mode=mode))
         def holds(case):
-            response = case.call(base_url=self.running.url, session=self.session)
+            # Its own `call` leaves the connection of a stream open.
+            response = self.session.request(**case.as_transport_kwargs(base_url=self.running.url), timeout=30)
             # 501 names a field of a feature that this version does not have; the document says so.
             case.validate_response(response, checks=CHECKS[response.status_code == 501 :])
             if response.headers["content-type"] == "text/event-stream":

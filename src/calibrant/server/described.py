@@ -1,7 +1,8 @@
 """What every route takes and answers, one row each, for the OpenAPI document. A route without a row fails a test.
 
 A row is keyed by the route's method and path. What the table of routes says already (summary, roles, in whose dialect
-errors are told) is not repeated, and neither are the parameters of a path (`PATHS` in `description.py`) and the errors that any route has.
+errors are told) is not repeated, and neither are the parameters of a path (`PATHS` in `description.py`) and the errors
+that any route has.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from calibrant.apischema.openai_answer import Completion, CompletionUsage, Model
 from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
 from calibrant.apischema.own import OwnFields
 from calibrant.server.described_datasets import DATASETS, DATASETS_READ_AS
+from calibrant.server.described_statistics import STATISTICS, STATISTICS_READ_AS
 from calibrant.server.description import LIMIT, Described, Parameter
 from calibrant.types.content import OutputBlock
 from calibrant.types.key import Role
@@ -139,6 +141,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         fails=(404,),
     ),
     "GET /internal/accounting": Described(tag="record", answer=told.AccountingBody),
+    **STATISTICS,
     **DATASETS,
     "GET /v1/keys": Described(
         tag="keys",
@@ -210,5 +213,6 @@ READ_AS: Final[dict[tuple[type, str], Any]] = {
     (responses_body.ResponsesBody, "input"): str | list[_Object] | None,
     (responses_body.ResponsesBody, "tools"): list[_Object] | None,
     **DATASETS_READ_AS,
+    **STATISTICS_READ_AS,
 }
 """What fields hold whose Structs say less, since our codecs read, or write, them in a second step."""

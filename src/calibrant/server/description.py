@@ -8,11 +8,13 @@ from msgspec import Meta, Struct
 
 __all__ = ["LIMIT", "PATHS", "TAGS", "Described", "Parameter", "Tag"]
 
-Tag = Literal["inference", "batches", "record", "datasets", "keys", "cache", "host"]
+Tag = Literal["inference", "batches", "record", "statistics", "workflows", "datasets", "keys", "cache", "host"]
 TAGS: Final[dict[Tag, str]] = {
     "inference": "Inferences in every dialect, embeddings, and feedback.",
     "batches": "Many inferences, made later.",
     "record": "What the record has.",
+    "statistics": "What the record adds up to.",
+    "workflows": "Evaluations of whole workflows: runs and their episodes.",
     "datasets": "Datapoints: inputs, with the outputs that are wanted.",
     "keys": "API keys, and what was done to them.",
     "cache": "The response cache.",
@@ -62,7 +64,13 @@ LIMIT: Final = Parameter("limit", Annotated[int, Meta(ge=1, le=1000)], "Size of 
 PATHS: Final = {
     "batch_id": "The id that the batch was answered with.",
     "inference_id": "The id of an inference.",
-    "id": "The id of a response: `resp_` and an inference's id, or that id alone.",
+    "id": "An id; of a response `resp_` and an inference's id, or that id alone.",
+    "function_name": "The name of a function.",
+    "metric_name": "The name of a metric.",
+    "target_id": "The id of an inference or an episode.",
+    "episode_id": "The id of an episode.",
+    "run_id": "The id of a run.",
+    "hash": "The hash of a configuration, as rows have it.",
     "dataset_name": "The name of a dataset.",
     "public_id": "The twelve characters of a key that are no secret.",
 }
