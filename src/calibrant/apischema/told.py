@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from calibrant.apischema.datapoints import DatapointBody
 from calibrant.apischema.inferences import StoredBody
 from calibrant.apischema.native import UsageBody
 from calibrant.apischema.openai_answer import CompletionUsage, Delta, Finish
@@ -22,10 +23,13 @@ __all__ = [
     "CalibrantRaw",
     "ChatEvent",
     "ChunkEvent",
+    "DatapointCount",
+    "Datapoints",
     "EmbeddingsRaw",
     "ErrorBody",
     "FeedbackAnswer",
     "HealthBody",
+    "Imported",
     "JsonEvent",
     "MessageAnswer",
     "OpenAIErrorBody",
@@ -309,6 +313,24 @@ class StoredInferences(Struct, frozen=True):
     """Inferences of the record."""
 
     inferences: list[StoredBody]
+
+
+class Datapoints(Struct, frozen=True):
+    """Datapoints."""
+
+    datapoints: list[DatapointBody]
+
+
+class DatapointCount(Struct, frozen=True):
+    """How many datapoints there are."""
+
+    datapoint_count: int
+
+
+class Imported(Struct, frozen=True):
+    """How many datapoints were added."""
+
+    num_imported_datapoints: int
 
 
 class PurgedBody(Struct, frozen=True):

@@ -1,77 +1,32 @@
 """What every route takes and answers, one row each, for the OpenAPI document. A route without a row fails a test.
 
 A row is keyed by the route's method and path. What the table of routes says already (summary, roles, in whose dialect
-errors are told) is not repeated, and neither are the parameters of a path (`PATHS`) and the errors that any route has.
+errors are told) is not repeated, and neither are the parameters of a path (`PATHS` in `description.py`) and the errors
+that any route has.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from calibrant.apischema import anthropic_request, batch, inferences, keys, native, openai_request, responses_body, told
 from calibrant.apischema.openai_answer import Completion, CompletionUsage, ModelList
 from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
 from calibrant.apischema.own import OwnFields
+from calibrant.server.described_datasets import DATASETS, DATASETS_READ_AS
+from calibrant.server.described_statistics import STATISTICS, STATISTICS_READ_AS
+from calibrant.server.description import LIMIT, Described, Parameter
 from calibrant.types.content import OutputBlock
 from calibrant.types.key import Role
 from calibrant.types.storage import StoragePath
 
-__all__ = ["DESCRIBED", "PATHS", "READ_AS", "TAGS", "Described", "Parameter", "Tag"]
-
-Tag = Literal["inference", "batches", "record", "keys", "cache", "host"]
-TAGS: Final[dict[Tag, str]] = {
-    "inference": "Inferences in every dialect, embeddings, and feedback.",
-    "batches": "Many inferences, made later.",
-    "record": "What the record has.",
-    "keys": "API keys, and what was done to them.",
-    "cache": "The response cache.",
-    "host": "The gateway itself.",
-}
-"""The groups of routes, in the order of the documentation."""
-
-
-class Parameter(Struct, frozen=True):
-    """A parameter of a query, or a header field."""
-
-    name: str
-    kind: Any
-    """Its type."""
-    text: str
-    required: bool = False
-    place: Literal["query", "header"] = "query"
-    json: bool = False
-    """Whether its text is JSON."""
-
-
-class Described(Struct, frozen=True, kw_only=True):
-    """What one route takes and answers. A type may also be several, or a JSON Schema."""
-
-    tag: Tag
-    answer: Any
-    """Of status 200; null where the answer is no JSON."""
-    body: Any = None
-    """Null where there is none."""
-    parameters: tuple[Parameter, ...] = ()
-    events: Any = None
-    """What events hold, where the answer may come as such; null where it may not."""
-    raw: Any = None
-    """Fields that stand in the answer beside its own, where a caller asks for them."""
-    fails: tuple[int, ...] = ()
-    """Statuses of errors beside those that any route has."""
-    also: dict[int, Any] = {}
-    """Answers of other statuses that are no errors in the route's dialect, in their place or beside them."""
-    content_type: str = "application/json"
-    example: Any = None
-    """A body for people to copy; there is one where there is a body."""
-
+__all__ = ["DESCRIBED", "READ_AS"]
 
 INFERS: Final = (404, 429, 501, 502)
 """How a request fails that calls models."""
-_PAGE = Annotated[int, Meta(ge=1, le=1000)]
-_LIMIT = Parameter("limit", _PAGE, "Size of the page; 100 where it is left out.")
 _BEFORE = Parameter("before", str, "What `next` of the page before says.")
 _HEADERS = (
     Parameter("anthropic-version", str, "Version of Anthropic's API; goes to its providers.", place="header"),
@@ -101,7 +56,7 @@ _EMBEDDINGS = Described(
     tag="inference",
     body=EmbeddingsBody,
     answer=EmbeddingsAnswer,
-    raw=told.EmbeddingsRaw,
+    raw=(told.EmbeddingsRaw,),
     fails=INFERS,
     example={"model": "openai::text-embedding-3-small", "input": "A text."},
 )
@@ -118,7 +73,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         tag="inference",
         body=native.InferenceBody,
         answer=(native.ChatAnswer, native.JsonAnswer),
-        raw=told.RawAnswer,
+        raw=(told.RawAnswer,),
         events=(told.ChatEvent, told.JsonEvent),
         fails=INFERS,
         example={"model_name": "openai::gpt-4o-mini", "input": {"messages": _HELLO}},
@@ -130,7 +85,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         fails=INFERS,
         example={"function_name": "my_function", "inputs": [{"messages": _HELLO}]},
     ),
-    "GET /batch_inference": Described(tag="batches", answer=batch.BatchPage, parameters=(_BEFORE, _LIMIT)),
+    "GET /batch_inference": Described(tag="batches", answer=batch.BatchPage, parameters=(_BEFORE, LIMIT)),
     "GET /batch_inference/{batch_id}": Described(tag="batches", answer=_BATCH, fails=(404,)),
     "GET /batch_inference/{batch_id}/inference/{inference_id}": Described(tag="batches", answer=_BATCH, fails=(404,)),
     "POST /batch_inference/{batch_id}/cancel": Described(tag="batches", answer=batch.BatchSummary, fails=(404,)),
@@ -186,10 +141,12 @@ DESCRIBED: Final[dict[str, Described]] = {
         fails=(404,),
     ),
     "GET /internal/accounting": Described(tag="record", answer=told.AccountingBody),
+    **STATISTICS,
+    **DATASETS,
     "GET /v1/keys": Described(
         tag="keys",
         answer=keys.KeyPage,
-        parameters=(Parameter("after", str, "What `next` of the page before says."), _LIMIT),
+        parameters=(Parameter("after", str, "What `next` of the page before says."), LIMIT),
     ),
     "POST /v1/keys": Described(
         tag="keys", body=keys.CreateKeyBody, answer=keys.CreatedKeyBody, example={"description": "the chat server"}
@@ -204,7 +161,7 @@ DESCRIBED: Final[dict[str, Described]] = {
         answer=keys.AuditPage,
         parameters=(
             Parameter("before", Annotated[int, Meta(ge=1, le=2**63 - 1)], "What `next` of the page before says."),
-            _LIMIT,
+            LIMIT,
         ),
     ),
     "DELETE /v1/cache": Described(
@@ -218,14 +175,6 @@ DESCRIBED: Final[dict[str, Described]] = {
     "GET /openapi.json": Described(tag="host", answer={"type": "object"}),
     "GET /docs": Described(tag="host", answer=None, content_type="text/html; charset=utf-8"),
 }
-
-PATHS: Final = {
-    "batch_id": "The id that the batch was answered with.",
-    "inference_id": "The id of an inference.",
-    "id": "The id of a response: `resp_` and an inference's id, or that id alone.",
-    "public_id": "The twelve characters of a key that are no secret.",
-}
-"""What the parameters of paths are, by name."""
 
 _Id = UUID | None
 _Object = dict[str, Any]
@@ -263,5 +212,7 @@ READ_AS: Final[dict[tuple[type, str], Any]] = {
     (anthropic_request.MessageBody, "content"): str | list[_Object],
     (responses_body.ResponsesBody, "input"): str | list[_Object] | None,
     (responses_body.ResponsesBody, "tools"): list[_Object] | None,
+    **DATASETS_READ_AS,
+    **STATISTICS_READ_AS,
 }
 """What fields hold whose Structs say less, since our codecs read, or write, them in a second step."""

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from calibrant.apischema.told import AnthropicErrorBody, ErrorBody, OpenAIErrorBody
-from calibrant.server.described import PATHS, READ_AS, TAGS, Described, Parameter
+from calibrant.server.described import READ_AS
+from calibrant.server.description import PATHS, TAGS, Described, Parameter
 from calibrant.server.routes import Route
 from calibrant.server.schemas import JsonSchema, Schemas
 from calibrant.wire.error import ErrorShape
@@ -86,7 +87,7 @@ def _operation(route: Route, said: Described, schemas: Schemas, *, keys_asked: b
         operation["parameters"] = parameters
     if said.body is not None:
         media = {"schema": schemas.of(said.body), "example": said.example}
-        operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+        operation["requestBody"] = {"required": True, "content": {said.body_type: media}}
     operation["responses"] = _responses(route, said, schemas)
     if route.roles:
         # Where no key is asked for, one may be sent nevertheless.
@@ -115,9 +116,8 @@ def _answers(said: Described, schemas: Schemas, error: JsonSchema) -> dict[str, 
         content: dict[str, Any] = {said.content_type: {"schema": {"type": "string"}}}
     else:
         schema = schemas.of(said.answer)
-        if said.raw is not None:
-            raw = said.raw if isinstance(said.raw, tuple) else (said.raw,)
-            schema = {"allOf": [schema, *(schemas.of(each) for each in raw)]}
+        if said.raw:
+            schema = {"allOf": [schema, *(schemas.of(each) for each in said.raw)]}
         content = {said.content_type: {"schema": schema}}
     if said.events is not None:
         content["text/event-stream"] = {"schema": _events(schemas.of(said.events), error)}

@@ -25,7 +25,8 @@ body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); backg
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid var(--line);
   background: var(--pane); font-size: 13px; }
-nav h2 { font-size: 12px; text-transform: uppercase; letter-spacing: .06em; color: var(--soft); margin: 1.2rem 0 .3rem; }
+nav h2 { font-size: 12px; text-transform: uppercase; letter-spacing: .06em; color: var(--soft);
+  margin: 1.2rem 0 .3rem; }
 nav ul { list-style: none; margin: 0; padding: 0; }
 nav li { display: flex; gap: .5rem; padding: .1rem 0; }
 nav li a { overflow-wrap: anywhere; }
@@ -44,7 +45,8 @@ td { padding: .25rem .8rem .25rem 0; vertical-align: top; border-top: 1px solid 
 td:first-child { width: 34%; } td:nth-child(2) { width: 30%; color: var(--soft); }
 summary { cursor: pointer; padding: .25rem 0; }
 b.m { font: 600 12px/1.6 ui-monospace, monospace; min-width: 3.6rem; } .need { color: var(--delete); }
-.get { color: var(--get); } .post { color: var(--post); } .patch { color: var(--patch); } .delete { color: var(--delete); }
+.get { color: var(--get); } .post { color: var(--post); } .patch { color: var(--patch); }
+.delete { color: var(--delete); }
 @media (max-width: 60rem) { body { display: block; } nav { position: static; height: auto; border-right: 0; }
   main { padding: 1rem; } }
 """
@@ -166,12 +168,13 @@ def _curl(method: str, path: str, operation: _Object) -> str:
         lines = [f"curl '{_EXAMPLE_HOST}{path}?{query}'"]
     if method not in ("get", "post") or (method == "post" and "requestBody" not in operation):
         lines[0] += f" -X {method.upper()}"
-    if any(operation["security"]):
+    if operation["security"] and {} not in operation["security"]:
         lines.append('-H "authorization: Bearer $CALIBRANT_API_KEY"')
     body = operation.get("requestBody")
     if body is not None:
-        example = msgspec.json.encode(body["content"]["application/json"]["example"]).decode()
-        lines += ["-H 'content-type: application/json'", f"-d '{example}'"]
+        ((media, content),) = body["content"].items()
+        example = content["example"] if isinstance(content["example"], str) else _json(content["example"])
+        lines += [f"-H 'content-type: {media}'", f"-d '{example}'"]
     return " \\\n  ".join(lines)
 
 
@@ -208,7 +211,7 @@ def _kind(schema: _Object) -> str:
             return between.join(_kind(each) for each in schema[word])
     if "enum" in schema or "const" in schema:
         values = schema.get("enum") or [schema["const"]]
-        return " or ".join(f"<code>{escape(msgspec.json.encode(value).decode())}</code>" for value in values)
+        return " or ".join(f"<code>{escape(_json(value))}</code>" for value in values)
     named = schema.get("type", "anything")
     return " or ".join(_typed(each, schema) for each in ([named] if isinstance(named, str) else named))
 
@@ -224,6 +227,10 @@ def _typed(name: str, schema: _Object) -> str:
     if name in ("integer", "number") and low is not None:
         return f"{name} from {low} to {high}" if high is not None else f"{name} from {low}"
     return {"array": "list"}.get(name, escape(name))
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _method(method: str) -> str:

@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any, cast
 
 import msgspec
@@ -59,7 +60,8 @@ class Schemas:
     def _schema(self, kind: kinds.Type) -> JsonSchema:
         match kind:
             case kinds.Metadata():
-                return {**self._schema(kind.type), **(kind.extra_json_schema or {})}
+                extra = cast("JsonSchema | None", kind.extra_json_schema)  # pyright: ignore[reportUnknownMemberType]
+                return {**self._schema(kind.type), **(extra or {})}
             case kinds.StructType():
                 return {"$ref": _REF + self._component(kind)}
             case kinds.UnionType():
@@ -204,14 +206,14 @@ def _said_in_module(name: str) -> dict[str, dict[str, str]]:
     """Return the strings under fields by class; none where the source is not there."""
     try:
         tree = ast.parse(inspect.getsource(sys.modules[name]))
-    except (OSError, TypeError):
+    except (KeyError, OSError, TypeError):
         return {}
     return {each.name: _strings_under_fields(each.body) for each in tree.body if isinstance(each, ast.ClassDef)}
 
 
 def _strings_under_fields(body: Sequence[ast.stmt]) -> dict[str, str]:
     said: dict[str, str] = {}
-    for statement, after in zip(body, body[1:], strict=False):
+    for statement, after in pairwise(body):
         match statement, after:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 said[name] = inspect.cleandoc(text)
