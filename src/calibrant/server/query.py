@@ -23,12 +23,15 @@ def read_query(http: HttpRequest, *known: str) -> dict[str, str]:
     """Return the query of a request.
 
     Raises:
-        InvalidRequest: it has a name that is not among those known.
+        InvalidRequest: it has a name that is not among those known, or a value with a NUL.
     """
     pairs = parse_qsl(http.query, keep_blank_values=True)
-    for name, _ in pairs:
+    for name, value in pairs:
         if name not in known:
             raise InvalidRequest(f"query: {name[:80]!r} is unknown; there are {', '.join(known) or 'none'}")
+        # PostgreSQL has no such text, and would be taken for unavailable.
+        if "\0" in value:
+            raise InvalidRequest(f"query: {name} holds a NUL; leave it out")
     return dict(pairs)
 
 
