@@ -67,7 +67,7 @@ def test_only_what_is_included_is_read(large):
 
 def test_one_warning_for_each_missing_feature(large):
     said = "\n".join(large.warnings)
-    for word in ("OTLP", "clickhouse", "rate_limiting.rules", "evaluators"):
+    for word in ("OTLP", "rate_limiting.rules", "evaluators"):
         assert word in said
     assert "embedding_models" not in said and "optimizers" in said and "evaluations" in said
     assert "analytics" not in said
