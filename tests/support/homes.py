@@ -70,7 +70,8 @@ def postgres_home(folder):
             if opened:
                 empty(postgres)
             else:
-                opened.append(PostgresEvents(postgres))
+                # Of this week nothing would be dropped.
+                opened.append(PostgresEvents(postgres, clock=Later()))
             return opened[0]
 
         yield fresh

@@ -7,24 +7,25 @@ One transaction holds a batch's rows, its quarantined ones and the ledger. A com
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, suppress
+from typing import Final
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
+from calibrant.base.errors import StoreUnavailable
+from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
 from calibrant.store.postgres_partitions import (
     DATA_TABLES,
-    PARTITIONED,
-    ended_before,
+    Week,
+    drop_ended,
     ensure,
     first_id,
     week_of,
     weeks_of,
 )
 from calibrant.store.postgres_reader import PostgresReader
-from calibrant.store.postgres_rows import ROW_FAULTS, ids_of, interrupt_running, stage, write_records
+from calibrant.store.postgres_rows import ROW_FAULTS, forget_staged, ids_of, interrupt_running, stage, write_records
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.types.rows import Record, Shed
 
@@ -114,7 +115,7 @@ class PostgresEvents(PostgresReader):
                 return None
             incarnation, segment, at_ms, frames = row
             stage(connection)
-            reason = self._try(connection, record, incarnation, at_ms)
+            reason = self._try(connection, [record], incarnation, at_ms)
             if reason is not None:
                 connection.execute(
                     "UPDATE quarantine SET state = 'refused', reason = %s WHERE id = %s", (reason, entry_id)
@@ -144,12 +145,17 @@ class PostgresEvents(PostgresReader):
         return self.health().bytes
 
     def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
-        """See `base.Events.drop_payloads`. Whole weeks go at once; what is left of one goes row by row."""
-        with self._transaction() as connection:
-            if before_ms is not None:
-                dropped = _drop_weeks(connection, before_ms)
-                if dropped:
-                    return dropped
+        """See `base.Events.drop_payloads`. Whole weeks go at once; what is left of one goes row by row.
+
+        Without a time only the oldest week goes, and never this one: rows that are deleted make no room on the disk, so
+        who drops them until the database is small enough drops them all.
+        """
+        with self._asked() as connection:
+            if before_ms is None:
+                return drop_ended(connection, self._clock.wall_ms(), oldest=True)
+            dropped = drop_ended(connection, before_ms)
+            if dropped:
+                return dropped
             return sum(_drop_rows(connection, table, limit, before_ms) for table in DATA_TABLES)
 
     def shrink(self, *, max_pages: int) -> int:
@@ -159,37 +165,46 @@ class PostgresEvents(PostgresReader):
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""
         now = self._clock.wall_ms()
-        weeks = weeks_of(ids_of(records)) | {week_of(now), week_of(now + 7 * _DAY_MS)}
+        this, following = week_of(now), week_of(now + 7 * _DAY_MS)
+        self._ensure(weeks_of(ids_of(records), now_ms=now) | {this}, since=this)
+        if following not in self._weeks:
+            # There is time for it: a table that is being read shall not keep rows waiting.
+            with suppress(StoreUnavailable):
+                self._ensure({following}, since=this)
+
+    def _ensure(self, weeks: set[Week], *, since: Week) -> None:
         missing = weeks - self._weeks
         if missing:
             with self._asked() as connection:
                 ensure(connection, missing)
-            self._weeks |= missing
+            # Those of the past are looked at again and again: another recorder may drop them.
+            self._weeks |= {week for week in missing if week >= since}
 
     def _write(self, connection: Connection, batch: Batch) -> list[tuple[int, str]]:
-        """Write the rows of a batch; return where those stand that were refused, and why."""
-        records = [entry.record for entry in batch.entries]
-        try:
-            with connection.transaction():
-                write_records(connection, records, incarnation=batch.incarnation, at_ms=batch.at_ms, pack=self._pack)
-        except ROW_FAULTS:
-            pass
-        else:
-            return []
-        # One of them is bad: each for itself.
+        """Write the rows of a batch; return where those stand that were refused, and why.
+
+        One that is bad is found by halves.
+        """
         refused: list[tuple[int, str]] = []
-        for entry in batch.entries:
-            reason = self._try(connection, entry.record, batch.incarnation, batch.at_ms)
+        pending: list[Sequence[Entry]] = [batch.entries]
+        while pending:
+            entries = pending.pop()
+            reason = self._try(connection, [entry.record for entry in entries], batch.incarnation, batch.at_ms)
             if reason is not None:
-                refused.append((entry.frame.start, reason))
+                forget_staged(connection)
+                middle = len(entries) // 2
+                if middle:
+                    pending += (entries[middle:], entries[:middle])
+                else:
+                    refused.append((entries[0].frame.start, reason))
+            elif pending:
+                forget_staged(connection)
         return refused
 
-    def _try(self, connection: Connection, record: Record, incarnation: str, at_ms: int) -> str | None:
+    def _try(self, connection: Connection, records: Sequence[Record], incarnation: str, at_ms: int) -> str | None:
         try:
             with connection.transaction():
-                for table in PARTITIONED:
-                    connection.execute(f"DELETE FROM pg_temp.new_{table}".encode())  # noqa: S608 - names of ours
-                write_records(connection, [record], incarnation=incarnation, at_ms=at_ms, pack=self._pack)
+                write_records(connection, records, incarnation=incarnation, at_ms=at_ms, pack=self._pack)
         except ROW_FAULTS as error:
             return f"the database refuses the row: {str(error).strip().splitlines()[0]}"
         return None
@@ -209,21 +224,9 @@ def _cursor(connection: Connection, incarnation: str, segment: str) -> Cursor:
     return Cursor(int(offset[0]) if offset else 0, int(last[0]) if last and last[0] is not None else 0)
 
 
-def _drop_weeks(connection: Connection, before_ms: int) -> int:
-    """Drop the partitions of payloads that ended before an instant; return how many rows they had, at least 1 each."""
-    dropped = 0
-    for table in DATA_TABLES:
-        for name in ended_before(connection, table, before_ms):
-            row = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone()  # noqa: S608 - a name of ours
-            connection.execute(f"DROP TABLE {name}".encode())
-            dropped += max(int(row[0]) if row else 0, 1)
-    return dropped
-
-
-def _drop_rows(connection: Connection, table: str, limit: int, before_ms: int | None) -> int:
-    until = "" if before_ms is None else " WHERE id < %s"
-    parameters: tuple[Any, ...] = (limit,) if before_ms is None else (first_id(before_ms), limit)
+def _drop_rows(connection: Connection, table: str, limit: int, before_ms: int) -> int:
     return connection.execute(
-        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table}{until} ORDER BY id LIMIT %s)".encode(),  # noqa: S608
-        parameters,
+        f"DELETE FROM {table} WHERE id IN "  # noqa: S608 - a name of ours
+        f"(SELECT id FROM {table} WHERE id < %s ORDER BY id LIMIT %s)".encode(),
+        (first_id(before_ms), limit),
     ).rowcount

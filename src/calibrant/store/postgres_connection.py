@@ -68,6 +68,11 @@ class Postgres:
             raise ConfigError(
                 "the address of PostgreSQL cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
             ) from None
+        if _holds_stray_sign(settings.url):
+            raise ConfigError(
+                "the address of PostgreSQL has an @ or / in its user or password; write them as %40 and %2F, "
+                "or what follows is taken for the host"
+            )
         self.settings = settings
         self.place = settings.place
         self._guard = Lock()
@@ -148,8 +153,20 @@ class Postgres:
         )
 
 
+def _holds_stray_sign(url: str) -> bool:
+    """Whether the password ends earlier than it was meant to, so that its rest would be shown as the place."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres"):
+        return False
+    # As libpq reads it: what comes before the first of these is the user and the password only if that is an @.
+    end = next((index for index, sign in enumerate(rest) if sign in "@/"), len(rest))
+    return "@" in rest[end + 1 :].partition("?")[0]
+
+
 def _is_alive(connection: Connection) -> bool:
     try:
+        # The first takes in the server's last words; only the second sees that nothing comes after them.
+        connection.pgconn.consume_input()
         connection.pgconn.consume_input()
     except psycopg.Error:
         return False

@@ -1,21 +1,21 @@
 """Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids. Pure but for `ensure`.
 
 Ids are UUIDv7 in their canonical form under the collation "C", so the order of their text is that of their time, and a
-partition's bounds are the first ids of two weeks. What falls into no week that there is goes to a default partition.
+partition's bounds are the first ids of two weeks. What falls into no week that there is goes to a default partition,
+and moves to its week when that is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
-
-import psycopg
 
 from calibrant.base.ids import id_millis
 from calibrant.store.postgres_connection import Connection
 
-__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "ended_before", "ensure", "first_id", "week_of", "weeks_of"]
+__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "drop_ended", "ensure", "first_id", "week_of", "weeks_of"]
 
 DATA_TABLES: Final = ("inference_data", "inference_text", "model_inference_data")
 """What goes when payloads go."""
@@ -23,6 +23,10 @@ PARTITIONED: Final = ("inferences", "model_inferences", "feedback", *DATA_TABLES
 _WEEK_MS = 7 * 86_400_000
 _MONDAY_MS = 4 * 86_400_000
 """The epoch was a Thursday."""
+_PAST_MS, _AHEAD_MS = 520 * _WEEK_MS, 4 * _WEEK_MS
+"""An id outside of this was made by a clock that is wrong: a partition for each would be many."""
+_WAIT: Final = "SET LOCAL lock_timeout = '2s'"
+"""Whoever waits for a lock on a whole table keeps those waiting who came later and only read."""
 
 Week = int
 """Unix milliseconds of the Monday, UTC, on which it begins."""
@@ -33,9 +37,13 @@ def week_of(millis: int) -> Week:
     return millis - (millis - _MONDAY_MS) % _WEEK_MS
 
 
-def weeks_of(ids: Iterable[str]) -> set[Week]:
-    """Return the weeks that ids fall into."""
-    return {week_of(id_millis(each)) for each in ids}
+def weeks_of(ids: Iterable[str], *, now_ms: int) -> set[Week]:
+    """Return the weeks that ids fall into; without those that get no partition of their own."""
+    found: set[Week] = set()
+    for each in ids:
+        with suppress(ValueError):
+            found.add(week_of(id_millis(each)))
+    return {week for week in found if -_PAST_MS <= week - now_ms <= _AHEAD_MS}
 
 
 def first_id(millis: int) -> str:
@@ -44,30 +52,56 @@ def first_id(millis: int) -> str:
     return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
-def ensure(connection: Connection, weeks: Iterable[Week]) -> None:
+def ensure(connection: Connection, weeks: Collection[Week]) -> None:
     """Make the partitions of these weeks where they are missing; in transactions of their own.
 
-    A table is attached, not created in place, so that readers are not shut out. Where the default partition already has
-    rows of a week there can be no other for it, and they stay there.
+    A table is attached, not created in place, so that readers are not shut out. What the default partition has of the
+    week moves into it.
+
+    Raises:
+        psycopg.Error: such as that somebody reads the default partition for longer than is waited for.
     """
-    for week in sorted(weeks):
-        for table in PARTITIONED:
-            name = _name(table, week)
+    names = {_name(table, week): (table, week) for week in sorted(weeks) for table in PARTITIONED}
+    rows = connection.execute(
+        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(name) IS NULL", (list(names),)
+    )
+    missing = {str(row[0]) for row in rows}
+    for name, (table, week) in names.items():
+        if name in missing:
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(hashtext('calibrant partitions'))")
                 known = connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
-                if known is not None and known[0] is not None:
-                    continue
-                try:
-                    with connection.transaction():
-                        for statement in _made(table, name, week):
-                            connection.execute(statement.encode())
-                except psycopg.errors.CheckViolation:
-                    continue
+                if known is None or known[0] is None:
+                    for statement in _made(table, name, week):
+                        connection.execute(statement.encode())
 
 
-def ended_before(connection: Connection, table: str, millis: int) -> list[str]:
-    """Return the partitions of a table that end before an instant, the oldest first."""
+def drop_ended(connection: Connection, before_ms: int, *, oldest: bool = False) -> int:
+    """Drop the partitions of payloads that ended before an instant; each in a transaction of its own.
+
+    Args:
+        connection: In autocommit mode.
+        before_ms: The instant.
+        oldest: Only those of the oldest week.
+
+    Returns:
+        About how many rows they had, at least 1 each: counting those of a week may take minutes.
+    """
+    ended = [(name[-8:], name) for table in DATA_TABLES for name in _ended_before(connection, table, before_ms)]
+    first = min(ended, default=("", ""))[0]
+    dropped = 0
+    for week, name in ended:
+        if oldest and week != first:
+            continue
+        with connection.transaction():
+            connection.execute(_WAIT)
+            row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", (name,)).fetchone()
+            connection.execute(f"DROP TABLE IF EXISTS {name}".encode())
+            dropped += max(int(row[0]) if row else 0, 1)
+    return dropped
+
+
+def _ended_before(connection: Connection, table: str, millis: int) -> list[str]:
     limit = _name(table, week_of(millis))
     rows = connection.execute(
         "SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
@@ -82,6 +116,12 @@ def _name(table: str, week: Week) -> str:
 
 
 def _made(table: str, name: str, week: Week) -> Iterator[str]:
-    until = week + int(timedelta(weeks=1).total_seconds() * 1000)
+    first, after = first_id(week), first_id(week + _WEEK_MS)
+    yield _WAIT
     yield f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"
-    yield f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first_id(week)}') TO ('{first_id(until)}')"
+    # In the order in which attaching takes them.
+    yield f"LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE"
+    yield f"LOCK TABLE {table}_default IN ACCESS EXCLUSIVE MODE"
+    moved = f"DELETE FROM {table}_default WHERE id >= '{first}' AND id < '{after}' RETURNING *"  # noqa: S608
+    yield f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved"  # noqa: S608 - names and ids of ours
+    yield f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{after}')"

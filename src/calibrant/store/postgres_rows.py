@@ -39,18 +39,17 @@ from calibrant.types.rows import (
     SnapshotRecord,
 )
 
-__all__ = ["ROW_FAULTS", "ids_of", "interrupt_running", "stage", "write_records"]
+__all__ = ["ROW_FAULTS", "forget_staged", "ids_of", "interrupt_running", "stage", "write_records"]
 
 ROW_FAULTS: Final[tuple[type[Exception], ...]] = (
     psycopg.DataError,
     psycopg.IntegrityError,
-    psycopg.ProgrammingError,
-    psycopg.NotSupportedError,
     psycopg.errors.ProgramLimitExceeded,
     OverflowError,
     UnicodeEncodeError,
 )
-"""What is raised for a row that PostgreSQL will never take; everything else is trouble of the database."""
+"""What is raised for a row that PostgreSQL will never take. Everything else is trouble of the database, such as a table
+that is missing or a right: rows wait until that is mended."""
 
 _TABLES: Final = {
     "inferences": ("seq", *INFERENCE),
@@ -74,6 +73,10 @@ def _insert(table: str, rest: str) -> bytes:
     return f"INSERT INTO {table} ({names}) SELECT {names} FROM pg_temp.new_{table} n {rest}".encode()  # noqa: S608
 
 
+_STAGE: Final = "; ".join(
+    f"CREATE TEMPORARY TABLE IF NOT EXISTS new_{table} (LIKE {table}) ON COMMIT DELETE ROWS" for table in _TABLES
+).encode()
+_FORGET_STAGED: Final = "; ".join(f"DELETE FROM pg_temp.new_{table}" for table in _TABLES).encode()  # noqa: S608
 _COPY: Final = {table: f"COPY pg_temp.new_{table} ({_names(table)}) FROM STDIN".encode() for table in _TABLES}
 _FORGET_BEGUN: Final = tuple(
     f"DELETE FROM {table} d USING pg_temp.new_inferences n, inferences "  # noqa: S608 - names of ours
@@ -112,10 +115,12 @@ _NUMBERS: Final = (
 
 def stage(connection: Connection) -> None:
     """Make the tables of the session that rows are copied into; empty again at the end of each transaction."""
-    for table in _TABLES:
-        connection.execute(
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS new_{table} (LIKE {table}) ON COMMIT DELETE ROWS".encode()
-        )
+    connection.execute(_STAGE)
+
+
+def forget_staged(connection: Connection) -> None:
+    """Empty them before that."""
+    connection.execute(_FORGET_STAGED)
 
 
 def ids_of(records: Iterable[Record]) -> Iterable[str]:
