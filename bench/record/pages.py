@@ -1,7 +1,8 @@
 """`python -m bench.record.pages --rows 10_000_000`: pages out of many inferences, cold and warm.
 
-Each question is asked through `SqliteReader.find`, decoded rows and payloads included. Warm is the second time in a
-row; before a cold one the kernel forgets the file and the connection is new. Writes bench/results/pages-*.md and .json.
+Each question is asked through `Reader.find`, decoded rows and payloads included. Warm is the second time in a row;
+before a cold one the kernel forgets the files and the connection is new, and a PostgreSQL (`--home postgres`, one of
+its own) is started anew. Writes bench/results/pages-*.md and .json.
 """
 
 from __future__ import annotations
@@ -12,14 +13,21 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
+from tests.support.postgres import OwnServer, own_server
 
 from bench.gateway.machine import machine
-from bench.record.rows import SHARES, build
+from bench.record.rows import SHARES, build, build_postgres
+from calibrant.store.base import Reader
+from calibrant.store.postgres_connection import Postgres, PostgresSettings
+from calibrant.store.postgres_migrations import migrate
+from calibrant.store.postgres_reader import PostgresReader
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.types.query import BooleanMetric, FloatMetric, MetricKey, Order, Query, Tagged
 
@@ -49,26 +57,90 @@ def main() -> int:
     flags.add_argument("--payload", type=int, default=3000, help="bytes of input and output together")
     flags.add_argument("--turns", type=int, default=20, help="of each question")
     flags.add_argument("--database", type=Path, help="keep it here; ask it where it is there already")
+    flags.add_argument("--home", choices=sorted(_HOMES), default="sqlite")
     asked = flags.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = asked.database or Path(folder) / "events.db"
-        began = time.monotonic()
-        if not path.exists():
-            build(path, asked.rows, size=asked.payload)
+    began = time.monotonic()
+    with _HOMES[asked.home](asked) as home:
         built = time.monotonic() - began
-        lanes = [_measured(path, name, goal, list(queries)) for name, goal, queries in _lanes(path, asked.turns)]
-        text = _table(lanes, asked.rows, asked.payload, path.stat().st_size, built)
+        lanes = [_measured(home, name, goal, list(queries)) for name, goal, queries in _lanes(home, asked.turns)]
+        text = _table(lanes, asked, home, built)
     print(text)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     (_RESULTS / f"pages-{stamp}.md").write_text(text)
-    kept = {"machine": machine(), "rows": asked.rows, "lanes": [asdict(lane) for lane in lanes]}
+    kept = {"machine": machine(), "home": asked.home, "rows": asked.rows, "lanes": [asdict(lane) for lane in lanes]}
     (_RESULTS / f"pages-{stamp}.json").write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1))
     return 0
 
 
-def _lanes(path: Path, turns: int) -> Iterator[tuple[str, float, Iterator[Query]]]:
+class Home(Protocol):
+    """Where the inferences are."""
+
+    name: str
+    size: int
+    """In bytes."""
+
+    def reader(self, *, cold: bool) -> Reader:
+        """Return one whose connection is new."""
+        ...
+
+
+class _Sqlite:
+    name = "SQLite"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.size = path.stat().st_size
+
+    def reader(self, *, cold: bool) -> Reader:
+        if cold:
+            _forget([self._path])
+        return SqliteReader(self._path)
+
+
+class _Postgres:
+    name = "PostgreSQL"
+
+    def __init__(self, server: OwnServer, settings: PostgresSettings) -> None:
+        self._server = server
+        self._settings = settings
+        reader = self.reader(cold=False)
+        self.size = reader.health().bytes
+        reader.close()
+
+    def reader(self, *, cold: bool) -> Reader:
+        if cold:
+            self._server.stop()
+            _forget(path for path in self._server.data.rglob("*") if path.is_file())
+            self._server.start()
+        return PostgresReader(Postgres(self._settings))
+
+
+@contextmanager
+def _sqlite(asked: argparse.Namespace) -> Iterator[Home]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = asked.database or Path(folder) / "events.db"
+        if not path.exists():
+            build(path, asked.rows, size=asked.payload)
+        yield _Sqlite(path)
+
+
+@contextmanager
+def _postgres(asked: argparse.Namespace) -> Iterator[Home]:
+    with own_server() as server:
+        settings = PostgresSettings(server.url)
+        postgres = Postgres(settings)
+        migrate(postgres)
+        build_postgres(postgres, asked.rows, size=asked.payload)
+        postgres.close()
+        yield _Postgres(server, settings)
+
+
+_HOMES = {"sqlite": _sqlite, "postgres": _postgres}
+
+
+def _lanes(home: Home, turns: int) -> Iterator[tuple[str, float, Iterator[Query]]]:
     rng = random.Random(11)
-    middles = _some_ids(path, rng, turns)
+    middles = _some_ids(home, rng, turns)
     names = list(SHARES)
 
     def each(**fields: object) -> Iterator[Query]:
@@ -94,8 +166,8 @@ def _lanes(path: Path, turns: int) -> Iterator[tuple[str, float, Iterator[Query]
     yield "tag of one in a thousand", float("inf"), each(filters=Tagged("customer", "7"))
 
 
-def _some_ids(path: Path, rng: random.Random, count: int) -> list[str]:
-    reader = SqliteReader(path)
+def _some_ids(home: Home, rng: random.Random, count: int) -> list[str]:
+    reader = home.reader(cold=False)
     first, last = (
         reader.find(Query(limit=1, order_by=(Order("time", descending=way),)))[0].id for way in (False, True)
     )
@@ -105,11 +177,10 @@ def _some_ids(path: Path, rng: random.Random, count: int) -> list[str]:
     return [f"{each[:8]}-{each[8:]}-7000-8000-000000000000" for each in digits]
 
 
-def _measured(path: Path, name: str, goal_ms: float, queries: list[Query]) -> Lane:
+def _measured(home: Home, name: str, goal_ms: float, queries: list[Query]) -> Lane:
     cold, warm, most = [], [], 0
     for query in queries:
-        _forget(path)
-        reader = SqliteReader(path)
+        reader = home.reader(cold=True)
         reader.health()
         took, found = _asked(reader, query)
         cold.append(took)
@@ -121,18 +192,19 @@ def _measured(path: Path, name: str, goal_ms: float, queries: list[Query]) -> La
     return lane
 
 
-def _asked(reader: SqliteReader, query: Query) -> tuple[float, int]:
+def _asked(reader: Reader, query: Query) -> tuple[float, int]:
     began = time.perf_counter()
     found = reader.find(query)
     return (time.perf_counter() - began) * 1e3, len(found)
 
 
-def _forget(path: Path) -> None:
-    """Have the kernel forget a file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fdatasync(descriptor)
-    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    os.close(descriptor)
+def _forget(paths: Iterable[Path]) -> None:
+    """Have the kernel forget files."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fdatasync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
 
 
 def _p95(times: list[float]) -> float:
@@ -149,17 +221,18 @@ def _line(lane: Lane) -> str:
     return f"| {lane.name} | {lane.rows} | {cells} | {verdict} |"
 
 
-def _table(lanes: list[Lane], rows: int, payload: int, size: int, built: float) -> str:
+def _table(lanes: list[Lane], asked: argparse.Namespace, home: Home, built: float) -> str:
     where = machine()
     shares = ", ".join(f"{share:g}" for share in SHARES.values())
     made = f" and was made in {built:.0f} s" if built > 1 else ""
     run = (
-        f"`python -m bench.record.pages --rows {rows} --payload {payload}`; {where.cpu}, {where.cores} cores, "
-        f"Python {where.python}; the database has {size / 1e9:.1f} GB{made}. Functions have the shares {shares} "
+        f"`python -m bench.record.pages --home {asked.home} --rows {asked.rows} --payload {asked.payload} "
+        f"--turns {asked.turns}`; {where.cpu}, {where.cores} cores, "
+        f"Python {where.python}; the database has {home.size / 1e9:.1f} GB{made}. Functions have the shares {shares} "
         "and are asked in turn. Goals are for both p95."
     )
     lines = [
-        f"# Pages of 100 out of {rows:,} inferences, SQLite: milliseconds",
+        f"# Pages of 100 out of {asked.rows:,} inferences, {home.name}: milliseconds",
         "",
         run,
         "",

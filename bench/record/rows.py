@@ -1,4 +1,4 @@
-"""Millions of inferences in `events.db`, as fast as SQLite takes them: the tables and indexes are the real ones.
+"""Millions of inferences, as fast as SQLite or PostgreSQL takes them: the tables and indexes are the real ones.
 
 Five functions with the shares of `SHARES`, two variants each; one in fifty inferences failed. Every tenth inference has
 feedback on `correct` (four in five true), one in ten thousand on `flagged`, every twentieth episode on `stars`; an
@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from calibrant.store.payload import Packer
+from calibrant.store.postgres_connection import Postgres
+from calibrant.store.postgres_partitions import ensure, week_of
+from calibrant.store.postgres_rows import copy_rows
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.tables import (
     FEEDBACK,
@@ -28,7 +31,7 @@ from calibrant.store.tables import (
 )
 from calibrant.types.rows import FeedbackRow, InferenceRow
 
-__all__ = ["SHARES", "build", "payload", "words"]
+__all__ = ["SHARES", "build", "build_postgres", "payload", "words"]
 
 SHARES = {"largest": 0.7, "large": 0.2, "middle": 0.08, "small": 0.0195, "smallest": 0.0005}
 
@@ -96,6 +99,25 @@ def build(path: Path, rows: int, *, size: int, log: bool = True) -> None:
     connection.execute("UPDATE text_index SET seq = ?", (rows,))
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
+
+
+def build_postgres(postgres: Postgres, rows: int, *, size: int) -> None:
+    """Write as many into an empty schema. As `build`, and without the texts that searches look at."""
+    began = time.monotonic()
+    opinions = 0
+    with postgres.lent() as connection:
+        connection.execute("SET statement_timeout = 0; SET synchronous_commit = off")
+        ensure(connection, {week_of(_START_MS + seq * _STEP_MS) for seq in range(0, rows + 500_000, 500_000)})
+        for first, inferences, data, feedback in _batches(rows, size):
+            judged = [feedback_parameters(opinions + at, row) for at, row in enumerate(feedback, 1)]
+            owned = [(row[1], *payloads[1:]) for row, payloads in zip(inferences, data, strict=True)]
+            for table, made in (("inferences", inferences), ("inference_data", owned), ("feedback", judged)):
+                copy_rows(connection, table, made, into=table)
+            opinions += len(feedback)
+            if first % 500_000 < _BATCH:
+                print(f"  {first:,} of {rows:,} rows after {time.monotonic() - began:.0f} s", flush=True)
+        # What autovacuum would do within a minute or so.
+        connection.execute("VACUUM ANALYZE")
 
 
 def _insert(table: str, names: tuple[str, ...]) -> str:

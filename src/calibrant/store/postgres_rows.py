@@ -39,7 +39,7 @@ from calibrant.types.rows import (
     SnapshotRecord,
 )
 
-__all__ = ["ROW_FAULTS", "forget_staged", "ids_of", "interrupt_running", "stage", "write_records"]
+__all__ = ["ROW_FAULTS", "copy_rows", "forget_staged", "ids_of", "interrupt_running", "stage", "write_records"]
 
 ROW_FAULTS: Final[tuple[type[Exception], ...]] = (
     psycopg.DataError,
@@ -77,7 +77,6 @@ _STAGE: Final = "; ".join(
     f"CREATE TEMPORARY TABLE IF NOT EXISTS new_{table} (LIKE {table}) ON COMMIT DELETE ROWS" for table in _TABLES
 ).encode()
 _FORGET_STAGED: Final = "; ".join(f"DELETE FROM pg_temp.new_{table}" for table in _TABLES).encode()  # noqa: S608
-_COPY: Final = {table: f"COPY pg_temp.new_{table} ({_names(table)}) FROM STDIN".encode() for table in _TABLES}
 _FORGET_BEGUN: Final = tuple(
     f"DELETE FROM {table} d USING pg_temp.new_inferences n, inferences "  # noqa: S608 - names of ours
     f"WHERE d.id = n.id AND inferences.id = n.id AND n.status <> 'running' AND {_ENDED}".encode()
@@ -173,7 +172,7 @@ def write_records(
     _write_models(connection, list(models.values()), first_model, pack)
     if feedback:
         numbered = enumerate(feedback.values(), first_feedback)
-        _copy(connection, "feedback", [feedback_parameters(seq, row) for seq, row in numbered])
+        copy_rows(connection, "feedback", [feedback_parameters(seq, row) for seq, row in numbered])
         connection.execute(_FEEDBACK)
 
 
@@ -204,32 +203,34 @@ def _write_inferences(
     if not rows:
         return
     numbered = [inference_parameters(seq, row, incarnation) for seq, row in enumerate(rows, first)]
-    _copy(connection, "inferences", numbered)
+    copy_rows(connection, "inferences", numbered)
     if any(row.stream and row.status != "running" for row in rows):
         for statement in _FORGET_BEGUN:
             connection.execute(statement)
     connection.execute(_INFERENCES)
     data = [(row.id, inference_data_parameters(0, row, pack)) for row in rows]
-    _copy(connection, "inference_data", [(id_, *made[1:]) for id_, made in data if made is not None])
+    copy_rows(connection, "inference_data", [(id_, *made[1:]) for id_, made in data if made is not None])
     connection.execute(_INFERENCE_DATA)
     texts = [(row.id, text_of_payloads(row.input, row.output)) for row in rows]
-    _copy(connection, "inference_text", [(id_, text) for id_, text in texts if text])
+    copy_rows(connection, "inference_text", [(id_, text) for id_, text in texts if text])
     connection.execute(_INFERENCE_TEXT)
 
 
 def _write_models(connection: Connection, rows: Sequence[ModelInferenceRow], first: int, pack: Packer) -> None:
     if not rows:
         return
-    _copy(connection, "model_inferences", [model_parameters(seq, row) for seq, row in enumerate(rows, first)])
+    copy_rows(connection, "model_inferences", [model_parameters(seq, row) for seq, row in enumerate(rows, first)])
     connection.execute(_MODELS)
     data = [(row.id, model_data_parameters(0, row, pack)) for row in rows]
-    _copy(connection, "model_inference_data", [(id_, *made[1:]) for id_, made in data if made is not None])
+    copy_rows(connection, "model_inference_data", [(id_, *made[1:]) for id_, made in data if made is not None])
     connection.execute(_MODEL_DATA)
 
 
-def _copy(connection: Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+def copy_rows(connection: Connection, table: str, rows: Iterable[Sequence[Any]], *, into: str = "") -> None:
+    """Copy rows of a table's parameters to where they are staged, or into a table that is named."""
     raw = [name in _RAW for name in _TABLES[table]]
-    with connection.cursor() as cursor, cursor.copy(_COPY[table]) as copy:
+    statement = f"COPY {into or f'pg_temp.new_{table}'} ({_names(table)}) FROM STDIN".encode()
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row([_bytes(value) if is_raw else _plain(value) for value, is_raw in zip(row, raw, strict=True)])
 

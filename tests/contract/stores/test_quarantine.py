@@ -166,7 +166,11 @@ def test_a_spool_is_drained_and_feedback_finds_its_target(events, tmp_path):
     assert drained(tmp_path / "spool", None, events=events).complete
     assert [row.linked for row in events.feedback_for(target.inference.id)] == [True]
     (entry,) = events.quarantined()
-    assert entry.state == "refused" and "unknown target" in entry.reason
+    # Where other hosts write too, its target may yet come from one of them.
+    if events.shared:
+        assert entry.state == "waiting" and "nobody" in entry.reason
+    else:
+        assert entry.state == "refused" and "unknown target" in entry.reason
     found = {one.incarnation[0]: one for one in events.books()}
     assert sum(segment.stored for segment in found["w"].segments) == 2 and found["w"].quarantined == 1
     assert found["v"].retired and found["v"].written == 1
