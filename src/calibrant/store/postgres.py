@@ -46,6 +46,7 @@ _DAY_MS: Final = 86_400_000
 class PostgresEvents(PostgresReader):
     """The writing side; for one thread."""
 
+    too_slow = "a statement took longer than {:g} s and was given up; see what else the database is doing"
     # Each batch has some twenty statements, whatever its size: four times as many rows come in at twice the speed.
     pace = Pace(frames=2_048, bytes=8 * 2**20)
 

@@ -62,18 +62,24 @@ def ensure(connection: Connection, weeks: Collection[Week]) -> None:
         psycopg.Error: such as that somebody reads the default partition for longer than is waited for.
     """
     names = {_name(table, week): (table, week) for week in sorted(weeks) for table in PARTITIONED}
-    rows = connection.execute(
-        "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(name) IS NULL", (list(names),)
-    )
-    missing = {str(row[0]) for row in rows}
+    missing = names.keys() - _known(connection, names)
     for name, (table, week) in names.items():
         if name in missing:
             with connection.transaction():
                 connection.execute("SELECT pg_advisory_xact_lock(hashtext('calibrant partitions'))")
-                known = connection.execute("SELECT to_regclass(%s)", (name,)).fetchone()
-                if known is None or known[0] is None:
+                if not _known(connection, [name]):
                     for statement in _made(table, name, week):
                         connection.execute(statement.encode())
+
+
+def _known(connection: Connection, names: Iterable[str]) -> set[str]:
+    # `to_regclass` would go by what the session remembers, also of a table that was not there a moment ago.
+    rows = connection.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = current_schema() AND c.relname = ANY(%s)",
+        (list(names),),
+    )
+    return {str(row[0]) for row in rows}
 
 
 def drop_ended(connection: Connection, before_ms: int, *, oldest: bool = False) -> int:

@@ -39,6 +39,8 @@ class PostgresReader(SqlReader):
 
     dialect = POSTGRES
     shared = True
+    too_slow = "the question took longer than {:g} s and was given up; narrow it, such as by time"
+    """What to say of a statement that was given up after so many seconds."""
 
     def __init__(self, postgres: Postgres) -> None:
         """Ask nothing yet.
@@ -129,9 +131,7 @@ class PostgresReader(SqlReader):
         except StoreUnavailable as error:
             if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
                 seconds = self._postgres.settings.statement_timeout_s
-                raise StoreUnavailable(
-                    f"the question took longer than {seconds:g} s and was given up; narrow it, such as by time"
-                ) from error
+                raise StoreUnavailable(self.too_slow.format(seconds)) from error
             raise
         except psycopg.errors.UndefinedTable as error:
             raise StoreUnavailable(f"database {place} has no tables of ours; run `calibrant migrate`") from error
