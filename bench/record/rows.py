@@ -37,6 +37,7 @@ SHARES = {"largest": 0.7, "large": 0.2, "middle": 0.08, "small": 0.0195, "smalle
 
 _START_MS = 1_735_689_600_000
 _STEP_MS = 800
+_YEAR_MS = 365 * 86_400_000
 _BATCH = 20_000
 _PAYLOADS = 500
 """Different ones; rows take them in turn."""
@@ -102,13 +103,17 @@ def build(path: Path, rows: int, *, size: int, log: bool = True) -> None:
 
 
 def build_postgres(postgres: Postgres, rows: int, *, size: int) -> None:
-    """Write as many into an empty schema. As `build`, and without the texts that searches look at."""
+    """Write as many into an empty schema. As `build`, and without the texts that searches look at.
+
+    However many there are, they are those of a year, so that there are 53 partitions.
+    """
+    step = _YEAR_MS // rows
     began = time.monotonic()
     opinions = 0
     with postgres.lent() as connection:
         connection.execute("SET statement_timeout = 0; SET synchronous_commit = off")
-        ensure(connection, {week_of(_START_MS + seq * _STEP_MS) for seq in range(0, rows + 500_000, 500_000)})
-        for first, inferences, data, feedback in _batches(rows, size):
+        ensure(connection, {week_of(_START_MS + day * 86_400_000) for day in range(367)})
+        for first, inferences, data, feedback in _batches(rows, size, step):
             judged = [feedback_parameters(opinions + at, row) for at, row in enumerate(feedback, 1)]
             owned = [(row[1], *payloads[1:]) for row, payloads in zip(inferences, data, strict=True)]
             for table, made in (("inferences", inferences), ("inference_data", owned), ("feedback", judged)):
@@ -124,7 +129,9 @@ def _insert(table: str, names: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} (seq, {', '.join(names)}) VALUES ({', '.join('?' * (len(names) + 1))})"
 
 
-def _batches(rows: int, size: int) -> Iterator[tuple[int, list[Any], list[Any], list[FeedbackRow]]]:
+def _batches(
+    rows: int, size: int, step: int = _STEP_MS
+) -> Iterator[tuple[int, list[Any], list[Any], list[FeedbackRow]]]:
     rng = random.Random(7)
     vocabulary = words(rng)
     pack = Packer()
@@ -144,17 +151,17 @@ def _batches(rows: int, size: int) -> Iterator[tuple[int, list[Any], list[Any], 
         feedback: list[FeedbackRow] = []
         for at in range(count):
             seq = first + at
-            new = _id(seq, tails[16 * at : 16 * at + 16])
+            new = _id(seq, tails[16 * at : 16 * at + 16], step)
             if seq % 4 == 1:
-                episode = _id(seq, tails[16 * at : 16 * at + 15] + "e")
+                episode = _id(seq, tails[16 * at : 16 * at + 15] + "e", step)
                 if rng.random() < 0.05:
-                    feedback.append(_judged(seq, "stars", "float", "episode", episode, rng.uniform(1, 5)))
+                    feedback.append(_judged("stars", "float", "episode", episode, rng.uniform(1, 5)))
             made.append(inference_parameters(seq, _row(new, episode, functions[at], rng), "bench"))
             data.append((seq, *bodies[seq % _PAYLOADS]))
             if rng.random() < 0.1:
-                feedback.append(_judged(seq, "correct", "boolean", "inference", new, float(rng.random() < 0.8)))
+                feedback.append(_judged("correct", "boolean", "inference", new, float(rng.random() < 0.8)))
             if rng.random() < 0.0001:
-                feedback.append(_judged(seq, "flagged", "boolean", "inference", new, 1.0))
+                feedback.append(_judged("flagged", "boolean", "inference", new, 1.0))
         yield first, made, data, feedback
 
 
@@ -181,11 +188,13 @@ def _row(new: str, episode: str, function: str, rng: random.Random) -> Inference
     )
 
 
-def _id(seq: int, tail: str) -> str:
-    digits = f"{_START_MS + seq * _STEP_MS:012x}"
+def _id(seq: int, tail: str, step: int) -> str:
+    digits = f"{_START_MS + seq * step:012x}"
     return f"{digits[:8]}-{digits[8:]}-7{tail[:3]}-8{tail[3:6]}-{tail[4:]}"
 
 
-def _judged(seq: int, name: str, kind: Any, level: Any, target: str, number: float) -> FeedbackRow:
-    new = _id(seq, os.urandom(8).hex())
+def _judged(name: str, kind: Any, level: Any, target: str, number: float) -> FeedbackRow:
+    # The time of its target.
+    tail = os.urandom(8).hex()
+    new = f"{target[:15]}{tail[:3]}-8{tail[3:6]}-{tail[4:]}"
     return FeedbackRow(new, name, kind, level, target, "ab" * 32, number, None, {})

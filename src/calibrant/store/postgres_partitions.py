@@ -1,4 +1,4 @@
-"""Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids. Pure but for `ensure`.
+"""Partitions of the record in PostgreSQL: one a week for each large table, by the time in the ids.
 
 Ids are UUIDv7 in their canonical form under the collation "C", so the order of their text is that of their time, and a
 partition's bounds are the first ids of two weeks. What falls into no week that there is goes to a default partition,
@@ -19,7 +19,8 @@ __all__ = ["DATA_TABLES", "PARTITIONED", "Week", "drop_ended", "ensure", "first_
 
 DATA_TABLES: Final = ("inference_data", "inference_text", "model_inference_data")
 """What goes when payloads go."""
-PARTITIONED: Final = ("inferences", "model_inferences", "feedback", *DATA_TABLES)
+PARTITIONED: Final = ("inferences", "model_inferences", *DATA_TABLES)
+"""Feedback is not: it is looked up by what it is on, which would be a look into every week."""
 _WEEK_MS = 7 * 86_400_000
 _MONDAY_MS = 4 * 86_400_000
 """The epoch was a Thursday."""

@@ -123,7 +123,7 @@ def forget_staged(connection: Connection) -> None:
 
 
 def ids_of(records: Iterable[Record]) -> Iterable[str]:
-    """Yield the ids by which records are kept apart in time."""
+    """Yield the ids of rows that are kept apart by time."""
     for record in records:
         match record:
             case Inferred(inference, calls):
@@ -131,9 +131,7 @@ def ids_of(records: Iterable[Record]) -> Iterable[str]:
                 yield from (call.id for call in calls)
             case Begun(inference):
                 yield inference.id
-            case FeedbackRecord(feedback):
-                yield feedback.id
-            case SnapshotRecord() | Shed():
+            case FeedbackRecord() | SnapshotRecord() | Shed():
                 pass
 
 

@@ -113,7 +113,7 @@ _TABLES = (
         tags TEXT NOT NULL,
         key_id TEXT,
         linked INTEGER NOT NULL
-    ) PARTITION BY RANGE (id)
+    )
     """,
     """
     CREATE TABLE inference_text (
