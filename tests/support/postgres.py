@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from calibrant.store.postgres_connection import Postgres, PostgresSettings
 
@@ -113,3 +115,18 @@ def empty(postgres):
     with postgres.lent() as connection:
         connection.execute(f"TRUNCATE {tables} config_snapshots, spool_ledger, spool_incarnations, quarantine")
         connection.execute("UPDATE arrivals SET inferences = 0, model_inferences = 0, feedback = 0")
+
+
+@contextmanager
+def fresh_database(password="secret"):
+    """Lend the address of an empty database of its own, for processes; it has a password in it."""
+    name = f"d{os.getpid()}_{next(_numbers)}"
+    parts = conninfo_to_dict(server_url())
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    given = os.environ.get("CALIBRANT_TEST_POSTGRES_URL")
+    secret = parts.get("password", "") if given else password
+    where = {key: value for key, value in parts.items() if key in ("host", "port")}
+    yield f"postgresql://{parts.get('user', 'postgres')}:{quote(secret)}@/{name}?{urlencode(where)}"
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

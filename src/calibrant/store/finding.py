@@ -32,7 +32,7 @@ Rows = Sequence[tuple[Any, ...]]
 Ask = Callable[[Sql], Rows]
 
 
-def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask) -> Rows:
+def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask, *, walk: Ask | None = None) -> Rows:
     """Return the rows that answer a query.
 
     Args:
@@ -40,6 +40,7 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask) -> Rows:
         dialect: Of which engine.
         columns: As `find_sql` has them.
         ask: Returns the rows of a statement; all of them are asked within one moment.
+        walk: The same, of a statement that has to go through the inferences in their order; null is no other way.
     """
     by_text = query.text is not None
     driver = None if by_text else driver_of(query)
@@ -53,7 +54,8 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask) -> Rows:
     near = Sql(f"inferences.id {'>=' if descending else '<='} ?", (at,))
     far = Sql(f"inferences.id {'<' if descending else '>'} ?", (at,))
     wanted = query.offset + query.limit
-    found = ask(find_sql(replace(query, offset=0, limit=wanted), dialect, columns, near, indexed=False))
+    nearest = find_sql(replace(query, offset=0, limit=wanted), dialect, columns, near, indexed=False)
+    found = (walk or ask)(nearest)
     if len(found) < wanted:
         rest = replace(query, offset=0, limit=wanted - len(found))
         used = driver if driver is not None and (driver.ordered or _few(driver, dialect, ask)) else None
