@@ -61,6 +61,7 @@ _TABLES: Final = {
 }
 _RAW: Final = frozenset(("strategy", "raw_usage", "finish_detail", "document", *INFERENCE_DATA, *MODEL_DATA))
 """Columns that hold bytes."""
+_AS_IT_IS: Final = frozenset((type(None), int, float))
 _ENDED: Final = "inferences.status IN ('running', 'interrupted')"
 
 
@@ -226,11 +227,17 @@ def _write_models(connection: Connection, rows: Sequence[ModelInferenceRow], fir
 
 def copy_rows(connection: Connection, table: str, rows: Iterable[Sequence[Any]], *, into: str = "") -> None:
     """Copy rows of a table's parameters to where they are staged, or into a table that is named."""
-    raw = [name in _RAW for name in _TABLES[table]]
+    makers = [_bytes if name in _RAW else _plain for name in _TABLES[table]]
     statement = f"COPY {into or f'pg_temp.new_{table}'} ({_names(table)}) FROM STDIN".encode()
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
-            copy.write_row([_bytes(value) if is_raw else _plain(value) for value, is_raw in zip(row, raw, strict=True)])
+            # Half of the cells are nothing or numbers, which need no call.
+            copy.write_row(
+                [
+                    value if value.__class__ in _AS_IT_IS else make(value)
+                    for value, make in zip(row, makers, strict=True)
+                ]
+            )
 
 
 def _numbers(connection: Connection, counts: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -243,7 +250,7 @@ def _numbers(connection: Connection, counts: tuple[int, int, int]) -> tuple[int,
 
 
 def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, bool) else storable(value)
+    return storable(value) if isinstance(value, str) else int(value) if isinstance(value, bool) else value
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:
