@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Protocol
 
 from msgspec import Struct
 
+from calibrant.app.homes import load_driver, postgres_url
 from calibrant.app.options import Options
 from calibrant.app.prices import read_prices
 from calibrant.base.errors import ConfigError
@@ -16,6 +19,7 @@ from calibrant.providers.cost import Priced, Pricer, recalled, was_batched
 from calibrant.providers.price_table import PriceTable
 from calibrant.store.costs import CostReader, CostWriter, Repriced, Spending, first_id
 from calibrant.types.money import total
+from calibrant.types.rows import SnapshotRecord
 
 __all__ = ["ModelCosts", "Recomputed", "Span", "read_costs", "recompute"]
 
@@ -65,7 +69,9 @@ class ModelCosts(Struct):
     """US dollars."""
 
 
-def recompute(options: Options, config: Config, span: Span, *, dry_run: bool) -> Recomputed:
+def recompute(
+    options: Options, config: Config, span: Span, *, dry_run: bool, environ: Mapping[str, str] = MappingProxyType({})
+) -> Recomputed:
     """Work out again what calls in the record cost, by the rules of this configuration and the prices of now.
 
     A model that the configuration no longer has is priced by the one that the call was made with. A known cost is
@@ -74,8 +80,12 @@ def recompute(options: Options, config: Config, span: Span, *, dry_run: bool) ->
     Raises:
         StoreUnavailable: the database cannot be read or written now; what was written until then stands.
     """
-    reader = CostReader(options.database_path)
-    writer = None if dry_run else CostWriter(options.database_path)
+    url = postgres_url(options, environ)
+    driver = None if url is None else load_driver("postgres_costs")
+    reader = _reader(options, environ)
+    writer = None
+    if not dry_run:
+        writer = CostWriter(options.database_path) if driver is None else driver.open_cost_writer(url)
     pricers = _Pricers(config, read_prices(options.run_dir), reader)
     done = Recomputed()
     try:
@@ -92,13 +102,13 @@ def recompute(options: Options, config: Config, span: Span, *, dry_run: bool) ->
     return done
 
 
-def read_costs(options: Options, span: Span) -> list[ModelCosts]:
+def read_costs(options: Options, span: Span, environ: Mapping[str, str] = MappingProxyType({})) -> list[ModelCosts]:
     """Return what the calls in the record cost, by model and provider.
 
     Raises:
         StoreUnavailable: there is no database, or it cannot be read.
     """
-    reader = CostReader(options.database_path)
+    reader = _reader(options, environ)
     found: dict[tuple[str, str], ModelCosts] = {}
     try:
         for page in _pages(reader, span):
@@ -114,10 +124,22 @@ def read_costs(options: Options, span: Span) -> list[ModelCosts]:
     return [found[key] for key in sorted(found)]
 
 
+class _Reader(Protocol):
+    def spendings(self, *, after: str, before: str, limit: int) -> list[Spending]: ...
+    def answer(self, call: Spending) -> bytes | None: ...
+    def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None: ...
+    def close(self) -> None: ...
+
+
+def _reader(options: Options, environ: Mapping[str, str]) -> _Reader:
+    url = postgres_url(options, environ)
+    return CostReader(options.database_path) if url is None else load_driver("postgres_costs").open_cost_reader(url)
+
+
 class _Pricers:
     """A pricer for each call: of the configuration of now, else of the one that it was made with."""
 
-    def __init__(self, config: Config, table: PriceTable | None, reader: CostReader) -> None:
+    def __init__(self, config: Config, table: PriceTable | None, reader: _Reader) -> None:
         self._config = config
         self._table = table
         self._reader = reader
@@ -129,7 +151,7 @@ class _Pricers:
         pricer = self._pricer(call)
         body, batch = b"", was_batched(call.price_version)
         if pricer.reads_answer(call.usage, call.provider_model, batch=batch):
-            kept = self._reader.answer(call.seq)
+            kept = self._reader.answer(call)
             if kept is None and pricer.has_rules(batch=batch):
                 return None
             body = recalled(call.price_version) if kept is None else kept
@@ -169,7 +191,7 @@ def _provider(config: Config, call: Spending) -> Provider | None:
     return next((each for each in providers if (each.name, each.type) == wanted), None)
 
 
-def _pages(reader: CostReader, span: Span) -> Iterator[list[Spending]]:
+def _pages(reader: _Reader, span: Span) -> Iterator[list[Spending]]:
     after = "" if span.since_ms is None else first_id(span.since_ms)
     before = _AFTER_ALL if span.until_ms is None else first_id(span.until_ms)
     while page := reader.spendings(after=after, before=before, limit=_PAGE):
@@ -194,7 +216,7 @@ def _again(call: Spending, pricers: _Pricers, done: Recomputed) -> Repriced | No
         done.unchanged += 1
         return None
     done.changed += 1
-    return Repriced(call.seq, call.inference_id, priced.cost, priced.version)
+    return Repriced(call.id, call.inference_id, priced.cost, priced.version)
 
 
 def _sum(so_far: str, cost: str | None) -> str:

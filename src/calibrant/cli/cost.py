@@ -35,8 +35,9 @@ def show(
     from rich.table import Table
 
     from calibrant.app.costs import read_costs
+    from calibrant.config.load import read_environment
 
-    found = read_costs(context(None, data_dir, database), _span(since, until))
+    found = read_costs(context(None, data_dir, database), _span(since, until), read_environment())
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return
@@ -70,7 +71,8 @@ def recompute(
     from calibrant.config.load import load, read_environment
 
     options = context(config, data_dir, database)
-    done = again(options, load(options.config, environ=read_environment()), _span(since, until), dry_run=dry_run)
+    environ = read_environment()
+    done = again(options, load(options.config, environ=environ), _span(since, until), dry_run=dry_run, environ=environ)
     if as_json:
         typer.echo(msgspec.json.encode(done).decode())
         return

@@ -6,16 +6,19 @@ version is touched. What waits in the spool is not seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, cast
 
 from msgspec import Struct
 
 from calibrant.store.payload import unpack
+from calibrant.store.portable import Statements
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.types.reply import Usage
 
-__all__ = ["CostReader", "CostWriter", "Repriced", "Spending", "first_id"]
+__all__ = ["CostReader", "CostWriter", "Repriced", "Repricing", "Spending", "Spendings", "first_id"]
 
 _SPENDINGS = (
     "SELECT m.seq, m.id, m.inference_id, m.model_name, m.provider_name, m.provider_type, m.provider_model, "
@@ -48,14 +51,17 @@ class Spending(Struct, frozen=True):
 class Repriced(Struct, frozen=True):
     """What a call costs from now on."""
 
-    seq: int
+    id: str
     inference_id: str
     cost: str | None
     price_version: str | None
 
 
-class CostReader(SqliteReader):
-    """Reads what calls cost."""
+class Spendings:
+    """Reads what calls cost, on any SQL store. Mixed into a reader of one, behind it."""
+
+    def _all(self, query: str, parameters: Sequence[Any]) -> list[Any]:
+        raise NotImplementedError
 
     def spendings(self, *, after: str, before: str, limit: int) -> list[Spending]:
         """Return a page of the calls whose ids are between these two, by id: the order in which they ended."""
@@ -66,14 +72,22 @@ class CostReader(SqliteReader):
             for row in self._all(_SPENDINGS, (after, before, limit))
         ]
 
-    def answer(self, seq: int) -> bytes | None:
+
+class CostReader(SqliteReader, Spendings):
+    """Reads what calls cost."""
+
+    def answer(self, call: Spending) -> bytes | None:
         """Return what the provider answered; null where that is not kept, or no longer."""
-        rows = self._all("SELECT raw_response FROM model_inference_data WHERE seq = ?", (seq,))
+        rows = self._all("SELECT raw_response FROM model_inference_data WHERE seq = ?", (call.seq,))
         return unpack(rows[0][0]) if rows else None
 
 
-class CostWriter(SqliteEvents):
-    """Writes what calls cost."""
+class Repricing:
+    """Writes what calls cost, on any SQL store. Mixed into a writer of one."""
+
+    def _portable(self) -> AbstractContextManager[Statements]:
+        """Open a transaction for portable statements."""
+        raise NotImplementedError
 
     def reprice(self, changes: Sequence[Repriced], total: Callable[[Sequence[str | None]], str | None]) -> int:
         """Write costs of calls, and of the inferences that made them, in one transaction.
@@ -85,10 +99,10 @@ class CostWriter(SqliteEvents):
         Returns:
             How many inferences have another cost now.
         """
-        with self._transaction() as connection:
+        with self._portable() as connection:
             connection.executemany(
-                "UPDATE model_inferences SET cost = ?, price_version = ? WHERE seq = ?",
-                [(change.cost, change.price_version, change.seq) for change in changes],
+                "UPDATE model_inferences SET cost = ?, price_version = ? WHERE id = ?",
+                [(change.cost, change.price_version, change.id) for change in changes],
             )
             changed = 0
             for inference_id in dict.fromkeys(change.inference_id for change in changes):
@@ -96,11 +110,20 @@ class CostWriter(SqliteEvents):
                     "SELECT cost FROM model_inferences WHERE inference_id = ? AND usage_source <> 'none'",
                     (inference_id,),
                 ).fetchall()
-                cost = total([row[0] for row in costs])
                 changed += connection.execute(
-                    "UPDATE inferences SET cost = ?1 WHERE id = ?2 AND cost IS NOT ?1", (cost, inference_id)
+                    "UPDATE inferences SET cost = ?1 WHERE id = ?2 AND NOT (cost IS ?1)",
+                    (total([row[0] for row in costs]), inference_id),
                 ).rowcount
             return changed
+
+
+class CostWriter(Repricing, SqliteEvents):
+    """Writes what calls cost."""
+
+    @contextmanager
+    def _portable(self) -> Generator[Statements]:
+        with self._transaction() as connection:
+            yield cast("Statements", connection)
 
 
 def first_id(millis: int) -> str:

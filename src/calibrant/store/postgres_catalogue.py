@@ -23,7 +23,7 @@ from calibrant.store.portable import (
 from calibrant.store.postgres_connection import Connection, Postgres
 from calibrant.store.sqlite_catalogue import CATALOGUE_STEPS, CatalogueTx
 
-__all__ = ["PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
+__all__ = ["PortableConnection", "PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
 
 _WRITERS: Final = "hashtext('calibrant catalogue')"
 
@@ -44,14 +44,14 @@ class PostgresCatalogue:
     def reading(self) -> Generator[CatalogueTx]:
         """See `Catalogue.reading`."""
         with self._lent("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
-            yield CatalogueTx(_Statements(connection))
+            yield CatalogueTx(PortableConnection(connection))
 
     @contextmanager
     def transaction(self) -> Generator[CatalogueTx]:
         """See `Catalogue.transaction`."""
         with self._lent("BEGIN") as connection:
             connection.execute(f"SELECT pg_advisory_xact_lock({_WRITERS})")
-            yield CatalogueTx(_Statements(connection))
+            yield CatalogueTx(PortableConnection(connection))
 
     def exists(self) -> bool:
         """See `Catalogue.exists`."""
@@ -92,19 +92,22 @@ class PostgresCatalogue:
         self._known = True
 
 
-class _Statements:
-    """Takes the statements as SQLite has them."""
+class PortableConnection:
+    """Takes statements as SQLite has them."""
 
     __slots__ = ("_connection",)
 
     def __init__(self, connection: Connection) -> None:
+        """Use a connection whose transaction is open."""
         self._connection = connection
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
+        """See `Statements.execute`."""
         cursor = self._connection.execute(postgres_statement(sql).encode(), postgres_parameters(parameters))
         return cast("Result", cursor)
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Result:
+        """See `Statements.executemany`."""
         cursor = self._connection.cursor()
         cursor.executemany(postgres_statement(sql).encode(), [postgres_parameters(each) for each in parameters])
         return cast("Result", cursor)

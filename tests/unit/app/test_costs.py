@@ -5,12 +5,16 @@ from decimal import Decimal
 
 import msgspec
 import pytest
+from tests.support.homes import appended
+from tests.support.postgres import fresh_database
 from tests.support.records import inference, model_inference
 from tests.support.stores import drained, opened, spooled
 
 from calibrant.app import costs
 from calibrant.app.costs import Span, read_costs, recompute
+from calibrant.app.migration import migrate_home
 from calibrant.app.options import Options
+from calibrant.app.recording import open_events
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.load import load
 from calibrant.providers.price_table import Dated, Match, ModelPrices, Price, PriceTable, ProviderPrices
@@ -216,12 +220,39 @@ def test_a_page_is_written_whole_or_not_at_all(host):
         raise RuntimeError("no sum")
 
     with pytest.raises(RuntimeError):
-        writer.reprice([costs.Repriced(spent.seq, spent.inference_id, "1", "x")], broken)
+        writer.reprice([costs.Repriced(spent.id, spent.inference_id, "1", "x")], broken)
     assert reader.spendings(after="", before="g", limit=10)[0].cost is None
-    assert reader.answer(spent.seq) == record.model_inferences[0].raw_response
-    assert reader.answer(10**9) is None
+    assert reader.answer(spent) == record.model_inferences[0].raw_response
+    assert reader.answer(msgspec.structs.replace(spent, seq=10**9)) is None
     reader.close()
     writer.close()
+
+
+def test_the_same_in_postgresql(host):
+    old = called({"cost": "0.001", "price_version": "prices/1"}, cost="0.001")
+    new, other = called({"cost": None}, {"cost": "0.5"}), called({"provider_name": "gone", "usage_source": "none"})
+    with fresh_database() as url:
+        options = Options(str(host.folder), database=url)
+        migrate_home(options, {})
+        events = open_events(options, {})
+        appended(events, [old, new, other])
+        for dry_run in (True, False):
+            done = recompute(options, host.config(), Span(), dry_run=dry_run)
+            assert (done.calls, done.changed, done.inferences, done.after) == (3, 3, 2, "0.006")
+        assert [row.cost for row in events.get([each.inference.id for each in (old, new, other)])] == [
+            "0.002",
+            "0.004",
+            None,
+        ]
+        calls = events.model_inferences(new.inference.id)
+        assert [(call.cost, call.price_version) for call in calls] == [("0.002", "prices/2")] * 2
+        again = recompute(options, host.config(), Span(), dry_run=False)
+        assert (again.changed, again.unchanged, again.inferences) == (0, 3, 0)
+        rule = recompute(options, host.config(MODEL + RULE), Span(), dry_run=False)
+        assert (rule.calls, rule.kept) == (3, 3)
+        (seen,) = read_costs(options, Span())
+        assert (seen.provider_name, seen.calls, seen.cost) == ("p", 3, "0.006")
+        events.close()
 
 
 def test_without_a_database_there_is_nothing_to_work_out(host):
