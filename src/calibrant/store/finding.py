@@ -14,7 +14,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from calibrant.store.dialect import Dialect, Sql
-from calibrant.store.sql_query import Driver, by_time, driver_of, edge_sql, find_sql
+from calibrant.store.sql_query import Driver, by_time, driver_of, edge_sql, find_sql, rows_sql
 from calibrant.types.query import Query
 
 __all__ = ["find_rows"]
@@ -40,7 +40,8 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask, *, walk: A
         dialect: Of which engine.
         columns: As `find_sql` has them.
         ask: Returns the rows of a statement; all of them are asked within one moment.
-        walk: The same, of a statement that has to go through the inferences in their order; null is no other way.
+        walk: The same, of a statement that goes through the inferences in their order and wants only their ids, whose
+            rows are asked for then: where the engine would fetch each row that it looks at. Null is to fetch them.
     """
     by_text = query.text is not None
     driver = None if by_text else driver_of(query)
@@ -54,8 +55,13 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask, *, walk: A
     near = Sql(f"inferences.id {'>=' if descending else '<='} ?", (at,))
     far = Sql(f"inferences.id {'<' if descending else '>'} ?", (at,))
     wanted = query.offset + query.limit
-    nearest = find_sql(replace(query, offset=0, limit=wanted), dialect, columns, near, indexed=False)
-    found = (walk or ask)(nearest)
+    nearest = replace(query, offset=0, limit=wanted)
+    found: Rows
+    if walk is None or by_text:
+        found = ask(find_sql(nearest, dialect, columns, near, indexed=False))
+    else:
+        ids = walk(find_sql(replace(nearest, payloads=False), dialect, "inferences.id", near))
+        found = ask(rows_sql(nearest, dialect, columns, [str(row[0]) for row in ids])) if ids else ()
     if len(found) < wanted:
         rest = replace(query, offset=0, limit=wanted - len(found))
         used = driver if driver is not None and (driver.ordered or _few(driver, dialect, ask)) else None

@@ -157,8 +157,8 @@ def schema_version(connection: Connection) -> str:
 
 
 def _walked(connection: Connection, one: Sql) -> list[tuple[Any, ...]]:
-    # Of what a metric is, the planner knows nothing, and takes it to be rare: it would look at every inference, and at
-    # the payload of each that is right, before it sorts them. In their order, it can stop when the page is full.
+    # Of what a metric is, the planner knows nothing, and takes it to be rare: it would fetch every inference, and the
+    # payload of each that is right, before it sorts them. In their order, it can stop when the page is full.
     connection.execute(_IN_ORDER)
     try:
         return _rows(connection, one)

@@ -6,7 +6,7 @@ a metric is the latest value for the inference or its episode, looked up in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, assert_never
 
 from calibrant.store.dialect import Dialect, Sql, joined
@@ -35,6 +35,7 @@ __all__ = [
     "driver_of",
     "edge_sql",
     "find_sql",
+    "rows_sql",
     "tables_of",
 ]
 
@@ -81,6 +82,15 @@ def find_sql(
     where, order = joined(" AND ", wanted), joined(", ", orders)
     text = f"SELECT {columns} FROM {tables} WHERE {where.text} ORDER BY {order.text} LIMIT ? OFFSET ?"  # noqa: S608
     return dialect.finished(Sql(text, (*where.parameters, *order.parameters, query.limit, query.offset)))
+
+
+def rows_sql(query: Query, dialect: Dialect, columns: str, ids: Sequence[str]) -> Sql:
+    """Return the statement for the rows with these ids, in the order of a query that is ordered by time."""
+    tables = tables_of(query, dialect, payloads=query.payloads)
+    order = _term(_orders(query)[0], query, dialect).text
+    marks = ", ".join("?" * len(ids))
+    text = f"SELECT {columns} FROM {tables} WHERE inferences.id IN ({marks}) ORDER BY {order}"  # noqa: S608
+    return dialect.finished(Sql(text, tuple(ids)))
 
 
 def _of_target(piece: Sql) -> Sql:

@@ -169,7 +169,7 @@ _INDEXES = (
     "CREATE INDEX inferences_seq ON inferences (seq)",
     "CREATE INDEX inferences_episode ON inferences (episode_id, id)",
     "CREATE INDEX inferences_function ON inferences (function_name, seq)",
-    "CREATE INDEX inferences_page ON inferences (function_name, id)",
+    "CREATE INDEX inferences_page ON inferences (function_name, id) INCLUDE (status, variant_name, episode_id)",
     "CREATE INDEX inferences_running ON inferences (worker) WHERE status = 'running'",
     "CREATE INDEX model_inferences_inference ON model_inferences (inference_id)",
     "CREATE INDEX feedback_target ON feedback (target_id)",
