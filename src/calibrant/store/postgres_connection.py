@@ -49,7 +49,7 @@ class PostgresSettings(Struct, frozen=True):
             parts = conninfo_to_dict(self.url)
         except psycopg.Error:
             return "postgresql (its address cannot be read)"
-        host, port = parts.get("host") or "localhost", parts.get("port")
+        host, port = parts.get("host") or "localhost", str(parts.get("port") or "").strip(",")
         return f"postgresql://{host}{f':{port}' if port else ''}/{parts.get('dbname') or ''}"
 
 
