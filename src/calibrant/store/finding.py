@@ -47,25 +47,30 @@ def find_rows(query: Query, dialect: Dialect, columns: str, ask: Ask, *, walk: A
     driver = None if by_text else driver_of(query)
     if query.offset > _OFFSET or by_time(query) is None or not (by_text or driver is not None):
         return ask(find_sql(query, dialect, columns))
+
+    def through(asked: Query, *span: Sql) -> Rows:
+        if walk is None or by_text:
+            return ask(find_sql(asked, dialect, columns, *span, indexed=False))
+        ids = walk(find_sql(replace(asked, payloads=False), dialect, "inferences.id", *span))
+        return ask(rows_sql(asked, dialect, columns, [str(row[0]) for row in ids])) if ids else ()
+
     edge = ask(edge_sql(query, dialect, _NEAR_TEXTS if by_text else _NEAR))
     if not edge:
-        return ask(find_sql(query, dialect, columns, indexed=False))
+        return through(query)
     ((at,),) = edge
     descending = by_time(query) == "DESC"
     near = Sql(f"inferences.id {'>=' if descending else '<='} ?", (at,))
     far = Sql(f"inferences.id {'<' if descending else '>'} ?", (at,))
     wanted = query.offset + query.limit
-    nearest = replace(query, offset=0, limit=wanted)
-    found: Rows
-    if walk is None or by_text:
-        found = ask(find_sql(nearest, dialect, columns, near, indexed=False))
-    else:
-        ids = walk(find_sql(replace(nearest, payloads=False), dialect, "inferences.id", near))
-        found = ask(rows_sql(nearest, dialect, columns, [str(row[0]) for row in ids])) if ids else ()
+    found = through(replace(query, offset=0, limit=wanted), near)
     if len(found) < wanted:
         rest = replace(query, offset=0, limit=wanted - len(found))
         used = driver if driver is not None and (driver.ordered or _few(driver, dialect, ask)) else None
-        found = [*found, *ask(find_sql(rest, dialect, columns, far, drive=used))]
+        if used is None and not by_text:
+            further = through(rest, far)
+        else:
+            further = ask(find_sql(rest, dialect, columns, far, drive=used))
+        found = [*found, *further]
     return found[query.offset :]
 
 
