@@ -152,5 +152,9 @@ def interrupt_running(connection: sqlite3.Connection, incarnation: str) -> int:
 
 def _next(connection: sqlite3.Connection, table: str) -> int:
     # The write lock is held: nobody else gives numbers now.
-    row = connection.execute(f"SELECT coalesce(max(seq), 0) + 1 FROM {table}").fetchone()  # noqa: S608
-    return int(row[0])
+    row = connection.execute(
+        f"SELECT coalesce(max(seq), 0), (SELECT seq FROM sqlite_sequence WHERE name = ?) FROM {table}",  # noqa: S608
+        (table,),
+    ).fetchone()
+    # What was erased had numbers, too, and followers have seen them.
+    return max(int(row[0]), row[1] or 0) + 1

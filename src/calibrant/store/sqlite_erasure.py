@@ -1,0 +1,90 @@
+"""Deleting inferences from `events.db` for good, in transactions of the caller, and leaving no byte of them behind.
+
+What is deleted is overwritten (`secure_delete`, which the writer's connection has on), what was free before is given
+back to the file system, and the write-ahead log is cut off. The numbers of deleted rows are not given again: the
+highest that each table had is noted in `sqlite_sequence`, so that followers miss nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from calibrant.store.erasing import Removed
+from calibrant.store.sqlite_search import forget_text
+
+__all__ = ["empty_log", "erase_feedback", "erase_inferences", "free_pages"]
+
+_TEXTS: Final = (
+    "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
+    "WHERE i.id IN ({marks})"
+)
+_TABLES: Final = ("inferences", "model_inferences", "feedback")
+
+
+def erase_inferences(
+    connection: sqlite3.Connection, inference_ids: Sequence[str], episode_ids: Sequence[str]
+) -> Removed:
+    """Delete inferences and everything about them, and feedback on these episodes."""
+    note_highest(connection)
+    marks = _marks(inference_ids)
+    rows = connection.execute(_TEXTS.format(marks=marks), inference_ids).fetchall()
+    # Else what was said would stay in the index's older segments until they are merged.
+    connection.execute("INSERT INTO inference_text (inference_text, rank) VALUES ('secure-delete', 1)")
+    forget_text(connection, rows)
+    connection.execute("INSERT INTO inference_text (inference_text, rank) VALUES ('secure-delete', 0)")
+    calls = f"SELECT seq FROM model_inferences WHERE inference_id IN ({marks})"  # noqa: S608
+    connection.execute(f"DELETE FROM model_inference_data WHERE seq IN ({calls})", inference_ids)  # noqa: S608
+    models = connection.execute(
+        f"DELETE FROM model_inferences WHERE inference_id IN ({marks})",  # noqa: S608
+        inference_ids,
+    ).rowcount
+    targets = (*inference_ids, *episode_ids)
+    feedback = connection.execute(
+        f"DELETE FROM feedback WHERE target_id IN ({_marks(targets)})",  # noqa: S608
+        targets,
+    ).rowcount
+    owned = f"SELECT seq FROM inferences WHERE id IN ({marks})"  # noqa: S608
+    connection.execute(f"DELETE FROM inference_data WHERE seq IN ({owned})", inference_ids)  # noqa: S608
+    gone = connection.execute(f"DELETE FROM inferences WHERE id IN ({marks})", inference_ids).rowcount  # noqa: S608
+    return Removed(gone, models, feedback)
+
+
+def erase_feedback(connection: sqlite3.Connection, feedback_ids: Sequence[str]) -> int:
+    """Delete feedback."""
+    note_highest(connection)
+    return connection.execute(
+        f"DELETE FROM feedback WHERE id IN ({_marks(feedback_ids)})",  # noqa: S608
+        feedback_ids,
+    ).rowcount
+
+
+def note_highest(connection: sqlite3.Connection) -> None:
+    """Note the highest number of each table, before its row goes."""
+    for table in _TABLES:
+        row = connection.execute(
+            f"SELECT coalesce(max(seq), 0), (SELECT seq FROM sqlite_sequence WHERE name = ?) FROM {table}",  # noqa: S608
+            (table,),
+        ).fetchone()
+        highest, noted = int(row[0]), row[1]
+        if noted is None:
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, highest))
+        elif noted < highest:
+            connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (highest, table))
+
+
+def free_pages(connection: sqlite3.Connection, pages: int) -> bool:
+    """Give free pages back to the file system, so many at most; return whether none is left."""
+    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0]) == 0
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Bring everything from the write-ahead log into the database and cut it off; False while a reader needs it."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def _marks(items: Sequence[object]) -> str:
+    return ", ".join("?" * len(items))
