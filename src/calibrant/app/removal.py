@@ -96,7 +96,8 @@ class Removal:
             self.done.spool_bytes = wash(options.spool_dir, self.events.cursor)
         except OSError as error:
             raise StoreUnavailable(f"spool folder {options.spool_dir}: {error.strerror}") from None
-        steps: list[tuple[str, Callable[[], bool]]] = [("the record", self.events.scrub)]
+        self._scrub_record()
+        steps: list[tuple[str, Callable[[], bool]]] = []
         if self.catalogue.exists():
             steps.append(("the catalogue", self.catalogue.scrub))
         if options.vectors_path.exists():
@@ -105,6 +106,13 @@ class Removal:
             steps.append(("cache.db", lambda: asyncio.run(self._scrub_cache())))
         for what, step in steps:
             self._until_done(what, step)
+
+    def _scrub_record(self) -> None:
+        """However long it takes, as long as it gets on; the recorder has its turn between two steps."""
+        while (state := self.events.scrub()) == "more":
+            time.sleep(_PAUSE_S)
+        if state == "busy":
+            self._until_done("the record", lambda: self.events.scrub() == "done")
 
     def _until_done(self, what: str, step: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _SCRUB_S

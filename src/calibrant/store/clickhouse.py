@@ -20,7 +20,7 @@ from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_versio
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
-from calibrant.store.erasing import NO_ERASURE, ErasableKind, Found, NamedFiles, Removed
+from calibrant.store.erasing import NO_ERASURE, ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.tables import INFERENCE
 from calibrant.types.erasure import Whose
@@ -204,7 +204,7 @@ class ClickHouseEvents(ClickHouseReader):
         """See `ErasingEvents.erase_feedback`."""
         raise ConfigError(NO_ERASURE)
 
-    def scrub(self) -> bool:
+    def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
         raise ConfigError(NO_ERASURE)
 

@@ -23,6 +23,7 @@ __all__ = [
     "FoundRow",
     "NamedFiles",
     "Removed",
+    "Scrubbed",
 ]
 
 NO_ERASURE: Final = (
@@ -30,6 +31,8 @@ NO_ERASURE: Final = (
     "or keep the record in SQLite or PostgreSQL"
 )
 ErasableKind = Literal["inferences", "feedback"]
+Scrubbed = Literal["done", "more", "busy"]
+"""`more`: another step is due; `busy`: somebody reads what is to go, and the step has to be tried again."""
 
 
 class FoundRow(Struct, frozen=True):
@@ -108,12 +111,8 @@ class ErasingEvents(Protocol):
         """Delete feedback, and return how much of it there was."""
         ...
 
-    def scrub(self) -> bool:
-        """Do a step towards leaving no byte of what was deleted in the database's files.
-
-        Returns:
-            Whether nothing is left to do.
-        """
+    def scrub(self) -> Scrubbed:
+        """Do a step towards leaving no byte of what was deleted in the database's files, and say how far that is."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.dialect import POSTGRES
-from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
 from calibrant.store.postgres_erasure import erase_feedback, erase_inferences, vacuum
@@ -187,11 +187,11 @@ class PostgresEvents(PostgresReader):
         with self._transaction() as connection:
             return erase_feedback(connection, feedback_ids)
 
-    def scrub(self) -> bool:
+    def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`: the server's own vacuum, now; its log and its copies are the server's matter."""
         with self._asked() as connection:
             vacuum(connection)
-        return True
+        return "done"
 
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""

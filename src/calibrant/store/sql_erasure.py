@@ -84,5 +84,5 @@ def _belongs(dialect: Dialect, whose: Whose, kind: ErasableKind) -> Sql | None:
 
 def _stretch(ask: Asking, table: ErasableKind, after: str, limit: int) -> str | None:
     """Return the last id of the next rows of a table; null where there are none."""
-    query = f"SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?) AS some"  # noqa: S608
+    query = f"SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?) AS stretch"  # noqa: S608
     return ask(query, (after, limit))[0][0]

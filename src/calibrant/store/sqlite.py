@@ -18,13 +18,13 @@ from calibrant.base.ids import id_millis
 from calibrant.config.schema import Durability
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.dialect import SQLITE
-from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
 from calibrant.store.sql_reader import SEARCH_BEHIND
-from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages
+from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages, merge_texts
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
@@ -45,6 +45,7 @@ _LEDGER = (
 )
 _WAL_PAGES = 2048
 _SCRUB_PAGES = 2_000
+_MERGE_PAGES = 500
 
 
 class SqliteEvents(SqliteReader):
@@ -65,6 +66,8 @@ class SqliteEvents(SqliteReader):
         self._pack = Packer()
         self._writer: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._merging = self._merged = False
+        """How far `scrub` is with the index of texts."""
 
     def append(self, batch: Batch) -> Appended:
         """See `base.Events.append`."""
@@ -206,10 +209,20 @@ class SqliteEvents(SqliteReader):
         with self._transaction() as connection:
             return erase_feedback(connection, feedback_ids)
 
-    def scrub(self) -> bool:
+    def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
+        if not self._merged:
+            with self._transaction() as connection:
+                self._merged = merge_texts(connection, _MERGE_PAGES, begin=not self._merging)
+                self._merging = True
+            return "more"
         with self._asked() as connection:
-            return free_pages(connection, _SCRUB_PAGES) and empty_log(connection)
+            if not free_pages(connection, _SCRUB_PAGES):
+                return "more"
+            if not empty_log(connection):
+                return "busy"
+        self._merging = self._merged = False
+        return "done"
 
     def close(self) -> None:
         """See `base.Reader.close`."""

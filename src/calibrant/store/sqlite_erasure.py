@@ -1,7 +1,8 @@
 """Deleting inferences from `events.db` for good, in transactions of the caller, and leaving no byte of them behind.
 
-What is deleted is overwritten (`secure_delete`, which the writer's connection has on), what was free before is given
-back to the file system, and the write-ahead log is cut off. The numbers of deleted rows are not given again: the
+What is deleted is overwritten (`secure_delete`, which the writer's connection has on), the index of texts is merged into
+one piece, since it keeps what was taken out of it until then, free pages are given back to the file system, and the
+write-ahead log is cut off. The numbers of deleted rows are not given again: the
 highest that each table had is noted in `sqlite_sequence`, so that followers miss nothing.
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 from calibrant.store.erasing import Removed
 from calibrant.store.sqlite_search import forget_text
 
-__all__ = ["empty_log", "erase_feedback", "erase_inferences", "free_pages"]
+__all__ = ["empty_log", "erase_feedback", "erase_inferences", "free_pages", "merge_texts"]
 
 _TEXTS: Final = (
     "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
@@ -30,10 +31,7 @@ def erase_inferences(
     note_highest(connection)
     marks = _marks(inference_ids)
     rows = connection.execute(_TEXTS.format(marks=marks), inference_ids).fetchall()
-    # Else what was said would stay in the index's older segments until they are merged.
-    connection.execute("INSERT INTO inference_text (inference_text, rank) VALUES ('secure-delete', 1)")
     forget_text(connection, rows)
-    connection.execute("INSERT INTO inference_text (inference_text, rank) VALUES ('secure-delete', 0)")
     calls = f"SELECT seq FROM model_inferences WHERE inference_id IN ({marks})"  # noqa: S608
     connection.execute(f"DELETE FROM model_inference_data WHERE seq IN ({calls})", inference_ids)  # noqa: S608
     models = connection.execute(
@@ -72,6 +70,22 @@ def note_highest(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, highest))
         elif noted < highest:
             connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (highest, table))
+
+
+def merge_texts(connection: sqlite3.Connection, pages: int, *, begin: bool) -> bool:
+    """Merge so many pages of the index of texts into one piece; return whether it is one now.
+
+    Args:
+        connection: Of the writer.
+        pages: How many, about.
+        begin: Whether pieces that were made meanwhile are to be merged, too.
+    """
+    before = connection.total_changes
+    connection.execute(
+        "INSERT INTO inference_text (inference_text, rank) VALUES ('merge', ?)", (-pages if begin else pages,)
+    )
+    # By its documentation, one change alone is that of the statement itself.
+    return connection.total_changes - before < 2
 
 
 def free_pages(connection: sqlite3.Connection, pages: int) -> bool:
