@@ -25,7 +25,7 @@ from calibrant.app.options import Options
 from calibrant.app.recording import open_events
 from calibrant.app.removal import Removal
 from calibrant.base.clock import SystemClock
-from calibrant.base.errors import ConfigError, StoreUnavailable
+from calibrant.base.errors import ConfigError, NotImplementedYet, StoreUnavailable
 from calibrant.config.schema import Config
 from calibrant.engine.feedback import link
 from calibrant.store.erasing import NO_ERASURE
@@ -63,11 +63,11 @@ def erase(
         actor: Who does it, for the log.
 
     Raises:
-        ConfigError: another erasure runs, or the record's home cannot erase.
-        StoreUnavailable: a database cannot be used now, or the recorder does not come to an end; erase again.
+        NotImplementedYet: the record's home cannot erase.
+        StoreUnavailable: another erasure runs, a database cannot be used now, or the recorder does not come to an end.
     """
     if in_clickhouse(options, environ):
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
     clock = SystemClock()
     done = Erasure(plan=plan)
     place = Place(options, environ, config)
@@ -85,7 +85,7 @@ def erase(
             removal = Removal(options, environ, config, events, catalogue, found, done, actor, clock)
             removal.remove()
             # Workers that hold demonstrations in memory read them again when this changes.
-            (options.run_dir / "erased").write_text(f"{clock.wall_ms()}\n")
+            options.erased_path.write_text(f"{clock.wall_ms()}\n")
             removal.scrub()
             with catalogue.transaction() as tx:
                 tx.note(Audit(clock.wall_ms(), actor, "record.erase", _subject(whose), _figures(done)))
@@ -98,7 +98,7 @@ def _alone(run_dir: Path) -> Generator[None]:
     run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = hold(run_dir / "erasure.lock")
     if lock is None:
-        raise ConfigError("another erasure runs on this data folder; wait until it has ended")
+        raise StoreUnavailable("another erasure runs on this data folder; wait until it has ended")
     try:
         yield
     finally:

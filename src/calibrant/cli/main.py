@@ -13,6 +13,7 @@ from calibrant.cli import (
     cost,
     dataset,
     demo,
+    erase,
     gateway,
     inferences,
     key,
@@ -39,6 +40,7 @@ app.command("gateway")(gateway.gateway)
 app.command("recorder")(recorder.recorder)
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")

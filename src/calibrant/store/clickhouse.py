@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.base.errors import ConfigError, StoreUnavailable
+from calibrant.base.errors import NotImplementedYet, StoreUnavailable
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
@@ -182,31 +182,31 @@ class ClickHouseEvents(ClickHouseReader):
 
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
         """See `ErasingEvents.erasable`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
         """See `ErasingEvents.files_of_others`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
         """See `ErasingEvents.calls_of`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
         """See `ErasingEvents.feedback_of`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
         """See `ErasingEvents.erase`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
         """See `ErasingEvents.erase_feedback`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
-        raise ConfigError(NO_ERASURE)
+        raise NotImplementedYet(NO_ERASURE)
 
     def close(self) -> None:
         """See `base.Reader.close`."""
