@@ -41,7 +41,7 @@ _DRAIN_S: Final = 120.0
 _POLL_S: Final = 0.05
 
 
-class Place(Struct, frozen=True):
+class _Place(Struct, frozen=True):
     """Where things stand."""
 
     options: Options
@@ -70,7 +70,7 @@ def erase(
         raise NotImplementedYet(NO_ERASURE)
     clock = SystemClock()
     done = Erasure(plan=plan)
-    place = Place(options, environ, config)
+    place = _Place(options, environ, config)
     with _alone(options.run_dir), ExitStack() as stack:
         _drain(place, clock.wall_ms(), done)
         events = stack.enter_context(closing(open_events(options, environ, config.spool.durability, config=config)))
@@ -105,7 +105,7 @@ def _alone(run_dir: Path) -> Generator[None]:
         os.close(lock)
 
 
-def _drain(place: Place, began_ms: int, done: Erasure) -> None:
+def _drain(place: _Place, began_ms: int, done: Erasure) -> None:
     """Wait until every record that was accepted before now is in the store; store them where no recorder runs."""
     spool = place.options.spool_dir
     if not spool.is_dir():
@@ -131,7 +131,7 @@ def _drain(place: Place, began_ms: int, done: Erasure) -> None:
     )
 
 
-def _drain_here(place: Place) -> bool:
+def _drain_here(place: _Place) -> bool:
     """Be the recorder for a moment; return whether nobody else was faster."""
     options, config = place.options, place.config
     events = open_events(options, place.environ, config.spool.durability, config=config)

@@ -180,7 +180,7 @@ class SqliteEvents(SqliteReader):
         with self._asked() as connection:
             before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
             if before:
-                connection.execute(f"PRAGMA incremental_vacuum({max_pages})").fetchall()
+                free_pages(connection, max_pages)
             return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:

@@ -28,7 +28,7 @@ def erase_inferences(
     connection: sqlite3.Connection, inference_ids: Sequence[str], episode_ids: Sequence[str]
 ) -> Removed:
     """Delete inferences and everything about them, and feedback on these episodes."""
-    note_highest(connection)
+    _note_highest(connection)
     marks = _marks(inference_ids)
     rows = connection.execute(_TEXTS.format(marks=marks), inference_ids).fetchall()
     forget_text(connection, rows)
@@ -51,14 +51,14 @@ def erase_inferences(
 
 def erase_feedback(connection: sqlite3.Connection, feedback_ids: Sequence[str]) -> int:
     """Delete feedback."""
-    note_highest(connection)
+    _note_highest(connection)
     return connection.execute(
         f"DELETE FROM feedback WHERE id IN ({_marks(feedback_ids)})",  # noqa: S608
         feedback_ids,
     ).rowcount
 
 
-def note_highest(connection: sqlite3.Connection) -> None:
+def _note_highest(connection: sqlite3.Connection) -> None:
     """Note the highest number of each table, before its row goes."""
     for table in _TABLES:
         row = connection.execute(
@@ -90,7 +90,8 @@ def merge_texts(connection: sqlite3.Connection, pages: int, *, begin: bool) -> b
 
 def free_pages(connection: sqlite3.Connection, pages: int) -> bool:
     """Give free pages back to the file system, so many at most; return whether none is left."""
-    connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+    # `execute` would take one step of a statement without columns, and so give back one page.
+    connection.executescript(f"PRAGMA incremental_vacuum({pages})")
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0]) == 0
 
 

@@ -2,8 +2,7 @@
 
 `inference_text` is an FTS5 table without content whose row ids are the `seq` of inferences; `text_index` holds the last
 `seq` that was looked at. Streams that have not ended are passed over: their final row takes a new `seq`.
-Whoever deletes the newest inferences has to take `text_index` back to the last that is left, since their numbers are
-given again.
+Numbers of inferences that were deleted are not given again (`sqlite_erasure`), so `text_index` never goes back.
 """
 
 from __future__ import annotations
