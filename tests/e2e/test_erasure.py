@@ -14,9 +14,13 @@ import pytest
 from blake3 import blake3
 from tests.support.canned import Reply, canned
 from tests.support.gateway import gateway, until
+from tests.support.homes import stored
+from tests.support.records import inferred
 
 from calibrant.store.payload import unpack
+from calibrant.store.sqlite import SqliteEvents
 from calibrant.testing.upstream import run_upstream
+from calibrant.types.query import Query
 
 WORD, USER, OTHER = "zebrafinch-canary", "user-of-the-canary", "somebody-else"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -263,3 +267,40 @@ def test_an_erasure_waits_for_what_is_in_the_spool(tmp_path, upstream):
         assert refused.status_code == 400 and "name one of the two" in refused.text
         done = gw.post("/v1/erasures", {"episode_id": made[1]["episode_id"]}).json()
         assert done["inferences"] == 1 and gw.rows("SELECT * FROM inferences") == []
+
+
+@pytest.mark.slow
+def test_an_erasure_that_is_killed_again_and_again_comes_to_an_end(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    with closing(SqliteEvents(data / "events.db")) as events:
+        for number in range(12):
+            some = [
+                inferred(
+                    tags={"user_id": USER if n % 2 else OTHER},
+                    input=f"{WORD if n % 2 else 'blackbird'} {n}".encode(),
+                    output=f'{{"raw":"{" ".join(only_of(str(n)))}"}}'.encode(),
+                )
+                for n in range(number * 500, number * 500 + 500)
+            ]
+            stored(events, some, segment=f"w.{number:08}.seg", first=number * 500 + 1)
+    command = [sys.executable, "-m", "calibrant", "erase", "--tag", f"user_id={USER}", "--yes", "--json"]
+    reader = sqlite3.connect(data / "events.db", timeout=10)
+
+    def left():
+        return reader.execute("SELECT count(*) FROM inferences").fetchone()[0]
+
+    seen = [left()]
+    for _ in range(2):
+        erasing = subprocess.Popen([*command, "--data-dir", str(data)], stdout=subprocess.DEVNULL)
+        until(lambda: left() <= seen[-1] - 500 or erasing.poll() is not None, "some to be erased")
+        erasing.kill()
+        erasing.wait()
+        seen.append(left())
+    assert 6000 == seen[0] > seen[1] > seen[2] > 3000
+    said_last = subprocess.run([*command, "--data-dir", str(data)], stdout=subprocess.PIPE, check=True).stdout
+    reader.close()
+    assert msgspec.json.decode(said_last)["inferences"] == seen[2] - 3000
+    assert in_files(data, {USER.encode(), WORD.encode(), *(word.encode() for word in only_of("1"))}) == {}
+    with closing(SqliteEvents(data / "events.db")) as events:
+        assert len(events.find(Query(text="blackbird 4", limit=5000))) > 100 and not events.find(Query(text=WORD))

@@ -1,5 +1,7 @@
 """What every home of the record, and of the catalogue, does about erasure."""
 
+import os
+
 import pytest
 from msgspec.structs import replace
 from tests.support import records
@@ -149,6 +151,15 @@ def test_scrubbing_comes_to_an_end(events):
     events.erase([each.inference.id for each in rows], ())
     for _ in range(2):
         assert any(events.scrub() == "done" for _ in range(20))
+
+
+def test_free_pages_go_back_as_many_as_were_asked_for(tmp_path):
+    with HOMES["sqlite"](tmp_path) as fresh:
+        events = fresh()
+        stored(events, [said("x" * 5000, output=os.urandom(60_000), tags=MINE) for _ in range(20)])
+        while events.drop_payloads(limit=500):
+            pass
+        assert events.shrink(max_pages=100) == 100
 
 
 def test_clickhouse_says_that_it_cannot(tmp_path):
