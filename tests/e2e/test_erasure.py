@@ -47,7 +47,12 @@ api_key_location = "none"
 [functions.chat]
 type = "chat"
 variants.only = {{ type = "chat_completion", model = "m" }}
-variants.shown = {{ type = "experimental_dynamic_in_context_learning", model = "m", embedding_model = "e", k = 3, weight = 0.0 }}
+[functions.chat.variants.shown]
+type = "experimental_dynamic_in_context_learning"
+model = "m"
+embedding_model = "e"
+k = 3
+weight = 0.0
 [metrics.good]
 type = "boolean"
 optimize = "max"
@@ -241,6 +246,7 @@ def test_a_canary_is_in_no_byte_after_erasure_and_others_keep_everything(tmp_pat
     assert in_files(tmp_path / "data", {USER.encode()}) == {}
 
 
+@pytest.mark.slow
 def test_an_erasure_waits_for_what_is_in_the_spool(tmp_path, upstream):
     with gateway(tmp_path, CONFIG.format(url=upstream.url, vectors=upstream.vectors)) as gw:
         gw.settled()

@@ -1,9 +1,9 @@
 """Deleting inferences from `events.db` for good, in transactions of the caller, and leaving no byte of them behind.
 
-What is deleted is overwritten (`secure_delete`, which the writer's connection has on), the index of texts is merged into
-one piece, since it keeps what was taken out of it until then, free pages are given back to the file system, and the
-write-ahead log is cut off. The numbers of deleted rows are not given again: the
-highest that each table had is noted in `sqlite_sequence`, so that followers miss nothing.
+What is deleted is overwritten (`secure_delete`, which the writer's connection has on), the index of texts is merged
+into one piece, since it keeps what was taken out of it until then, free pages are given back to the file system, and
+the write-ahead log is cut off. The numbers of deleted rows are not given again: the highest that each table had is
+noted in `sqlite_sequence`, so that followers miss nothing.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import pytest
 from blake3 import blake3
 from tests.support import records
 from tests.support.homes import appended, stored
+from tests.support.postgres import fresh_postgres
 from tests.support.stores import POLICY
 
 from calibrant.app import erasure as module
@@ -21,6 +22,10 @@ from calibrant.engine.feedback import link
 from calibrant.store.blobs import BlobFolder, blob_key
 from calibrant.store.cache import ResponseCache
 from calibrant.store.frame import encode_frame
+from calibrant.store.postgres import PostgresEvents
+from calibrant.store.postgres_catalogue import PostgresCatalogue
+from calibrant.store.postgres_connection import Postgres
+from calibrant.store.postgres_migrations import migrate
 from calibrant.store.recorder import Recorder
 from calibrant.store.segments import hold
 from calibrant.store.spool import Spool
@@ -30,9 +35,10 @@ from calibrant.store.vectors import VectorStore
 from calibrant.types.batch import Batch, BatchElement
 from calibrant.types.cached import Cached
 from calibrant.types.content import Text
-from calibrant.types.datapoint import Content, NewDatapoint, Origin
+from calibrant.types.datapoint import Content, DatapointQuery, NewDatapoint, Origin
 from calibrant.types.erasure import Backup, Whose
 from calibrant.types.message import Input, Message
+from calibrant.types.query import Query
 
 X = Whose(tag=("user_id", "x-the-user"))
 MINE, YOURS = {"user_id": "x-the-user"}, {"user_id": "y"}
@@ -352,3 +358,40 @@ def test_a_note_of_backups_that_cannot_be_read_is_said(tmp_path):
     path = tmp_path / "backups.json"
     path.write_bytes(b"{")
     assert "cannot be read" in read_backups(path)[0].path
+
+
+def test_in_postgresql_the_same_goes_and_the_same_stays(options, monkeypatch):
+    with fresh_postgres() as postgres:
+        migrate(postgres)
+        monkeypatch.setattr(module, "open_events", lambda *_, **__: PostgresEvents(Postgres(postgres.settings)))
+        monkeypatch.setattr(module, "open_catalogue", lambda *_, **__: PostgresCatalogue(Postgres(postgres.settings)))
+        events, catalogue = PostgresEvents(postgres), PostgresCatalogue(postgres)
+        mine, yours = said(tags=MINE), said(b"blackbird", tags=YOURS)
+        about = [records.feedback(each.inference.id) for each in (mine, yours)]
+        lost = records.feedback(mine.inference.id, document=b'"%b"' % WORD, linked=False)
+        with events._asked() as connection:
+            connection.execute(
+                "INSERT INTO quarantine (incarnation, segment, start, sequence, frames, state, reason, at_ms, frame) "
+                "VALUES ('w', 's', 1, 1, 1, 'waiting', 'why', 1, %s)",
+                (encode_frame(1, lost),),
+            )
+        stored(events, [mine, yours, *about])
+        with catalogue.transaction() as tx:
+            dataset = tx.change_dataset("d", "add", group_by="episode", actor="k", now_ms=1)
+            tx.add_datapoints(
+                [point(each.inference.input.decode(), each.inference.id, dataset) for each in (mine, yours)]
+            )
+        plan, done = done_by(options, plan=True), done_by(options)
+        names = ("inferences", "model_inferences", "feedback", "datapoints", "quarantined")
+        assert [getattr(plan, name) for name in names] == [getattr(done, name) for name in names] == [1] * 5
+        assert any("other hosts" in note for note in done.notes)
+        assert [row.id for row in events.find(Query())] == [yours.inference.id]
+        assert events.feedback_for(yours.inference.id) == (about[1].feedback,)
+        assert [(each.state, each.frame) for each in events.quarantined()] == [("dropped", b"")]
+        with catalogue.reading() as view:
+            assert [each.origin.source for each in view.datapoints(DatapointQuery(dataset_name="d", version=1))] in (
+                ["erased", "inference"],
+                ["inference", "erased"],
+            )
+            assert view.audit()[0].action == "record.erase"
+        assert done_by(options).inferences == 0
