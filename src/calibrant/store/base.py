@@ -382,8 +382,24 @@ class Events(Reader, Protocol):
             before_ms: Only of those begun before this time.
 
         Returns:
-            How many rows lost their payload.
+            How many rows lost their payload, or about how many where whole partitions go.
         """
+        ...
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """Delete the oldest inferences and model calls, with their payloads; feedback on them stays.
+
+        Args:
+            limit: So many of each, at most, where rows go one by one.
+            before_ms: Only those begun before this time.
+
+        Returns:
+            How many rows went, or about how many where whole partitions go.
+        """
+        ...
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """Delete the oldest feedback, as `drop_inferences` does inferences."""
         ...
 
     def shrink(self, *, max_pages: int) -> int:

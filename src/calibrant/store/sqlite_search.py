@@ -2,8 +2,8 @@
 
 `inference_text` is an FTS5 table without content whose row ids are the `seq` of inferences; `text_index` holds the last
 `seq` that was looked at. Streams that have not ended are passed over: their final row takes a new `seq`.
-Whoever deletes the newest inferences has to take `text_index` back to the last that is left, since their numbers are
-given again.
+Whoever deletes inferences takes them out of the index first (`forget_text`) and calls `sqlite_rows.keep_numbers`, so
+that no number is given again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def forget_text(connection: sqlite3.Connection, rows: Iterable[tuple[int, str, A
         for seq, status, given, made in rows
         if seq <= indexed and _counts(status)
     )
-    connection.executemany(_FORGET, [(seq, text) for seq, text in texts if text])
+    # One at a time: together they could be larger than memory.
+    connection.executemany(_FORGET, ((seq, text) for seq, text in texts if text))
 
 
 def _counts(status: str) -> bool:

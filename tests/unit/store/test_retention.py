@@ -1,10 +1,12 @@
 import os
 import time
+import tracemalloc
 
-from tests.support.records import inferred
+from tests.support.homes import stored
+from tests.support.records import feedback, inferred
 from tests.support.stores import drained, spooled
 
-from calibrant.base.ids import id_millis
+from calibrant.base.ids import id_millis, uuid7
 from calibrant.config.schema import Retention
 from calibrant.store.blobs import BlobFolder, blob_key, digest
 from calibrant.store.retention import sweep
@@ -72,4 +74,52 @@ def test_files_go_with_the_payloads_that_could_name_them(tmp_path):
     swept = sweep(events, Retention(), now_ms=now_ms, blobs=blobs)
     assert (swept.dropped, swept.more, list(blobs.all_keys())) == (1, True, [young])
     assert sweep(events, Retention(), now_ms=now_ms, blobs=blobs).dropped == 0
+    events.close()
+
+
+def test_a_step_looks_at_so_many_rows_whatever_the_size_of_the_table(tmp_path):
+    events = filled(tmp_path, 5)
+    later = id_millis(uuid7()) + DAY_MS
+    # As many calls of models go with them.
+    assert [events.drop_inferences(limit=2, before_ms=later) for _ in range(4)] == [4, 4, 2, 0]
+    events.close()
+
+
+def test_a_step_deletes_facts_of_one_kind(tmp_path):
+    events = filled(tmp_path, 2)
+    stored(events, [feedback(row.id) for row in events.find(Query())], segment="x.00000001.seg")
+    later = id_millis(uuid7()) + 2 * DAY_MS
+    policy = Retention(payload_days=1, metadata_days=1, feedback_days=1)
+    steps = [sweep(events, policy, now_ms=later) for _ in range(4)]
+    assert [step.dropped for step in steps] == [4, 4, 2, 0]
+    assert [step.more for step in steps[:3]] == [True] * 3
+    events.close()
+
+
+def test_memory_does_not_grow_with_the_payloads_that_go(tmp_path):
+    events = stored(SqliteEvents(tmp_path / "events.db"), [inferred(input=_long(number)) for number in range(40)])
+    tracemalloc.start()
+    try:
+        assert events.drop_inferences(limit=100, before_ms=id_millis(uuid7()) + DAY_MS) == 80
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    events.close()
+    assert peak < 4_000_000, "forty texts of 250 KB were in memory together"
+
+
+def _long(number):
+    return b'"' + (f"some words of {number} " * 20_000)[:250_000].encode() + b'"'
+
+
+def test_files_go_with_inferences_where_those_go_first(tmp_path):
+    events = filled(tmp_path, 1)
+    now_ms = int(time.time() * 1000)
+    blobs = BlobFolder(tmp_path / "blobs")
+    key = blob_key(digest(b"old"), "image/png")
+    blobs.put(key, b"")
+    os.utime(tmp_path / "blobs" / key, (now_ms / 1000 - 8 * 86_400,) * 2)
+    for policy, left in ((Retention(metadata_days=9), 1), (Retention(payload_days=0, metadata_days=7), 0)):
+        sweep(events, policy, now_ms=now_ms, blobs=blobs)
+        assert len(list(blobs.all_keys())) == left
     events.close()
