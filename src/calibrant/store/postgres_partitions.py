@@ -1,4 +1,4 @@
-"""Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids. Pure but for `ensure` and `drop_week`.
+"""Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids.
 
 Ids are UUIDv7 in their canonical form under the collation "C", so the order of their text is that of their time, and a
 partition's bounds are the first ids of two weeks. What falls into no week that there is goes to a default partition.
