@@ -14,6 +14,7 @@ from calibrant.cli import (
     cost,
     dataset,
     demo,
+    doctor,
     gateway,
     inferences,
     key,
@@ -43,6 +44,7 @@ app.command("stats")(stats.stats)
 app.command("migrate")(migrate.migrate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
 app.add_typer(dataset.app, name="dataset")

@@ -182,7 +182,6 @@ class _Copies:
                 file.execute("BEGIN")
                 file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
                 file.backup(copy, pages=_PAGES)
-                copy.execute("PRAGMA journal_mode = DELETE")
                 found = str(copy.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.Error as error:
             raise StoreUnavailable(f"database {path} cannot be copied: {error}") from error

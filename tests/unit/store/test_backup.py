@@ -54,6 +54,14 @@ def inputs(data):
         reader.close()
 
 
+def pragma(path, name):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(f"PRAGMA {name}").fetchone()
+    finally:
+        connection.close()
+
+
 def answers(data):
     reader = SqliteReader(data / "events.db")
     try:
@@ -69,6 +77,9 @@ def test_a_restored_record_answers_the_same(data, tmp_path):
     restored = tmp_path / "restored"
     assert restore(tmp_path / "backup", restored) == made
     assert answers(restored) == answers(data)
+    for name in ("journal_mode", "page_size", "auto_vacuum"):
+        assert pragma(restored / "events.db", name) == pragma(data / "events.db", name)
+    assert not list((tmp_path / "backup").glob("*-wal"))
     assert BlobFolder(restored / "blobs").get(blob_key(digest(b"a file"), "image/png")) == b"a file"
     # What was in the spool comes when the recorder does.
     drained(restored / "spool", restored / "events.db")
@@ -100,16 +111,23 @@ def test_the_ledger_may_be_further_than_the_copied_segment(tmp_path):
 
     async def go():
         spool = Spool.open(data / "spool", POLICY, "w")
-        await spool.append(inferred(input=b'"before"'))
+
+        async def write(text):
+            await spool.append(inferred(input=text))
+
+        await write(b'"before"')
         recorder = opened(data / "spool", data / "events.db")
         recorder.pass_once()
-        await spool.append(inferred(input=b'"in the copy"'))
+        await write(b'"in the copy"')
+
+        loop = asyncio.get_running_loop()
 
         def meanwhile(what):
             if what == "the record":
+                asyncio.run_coroutine_threadsafe(write(b'"after the copy"'), loop).result(10)
                 recorder.pass_once()
 
-        back_up(source(data), tmp_path / "backup", version="1", progress=meanwhile)
+        await asyncio.to_thread(back_up, source(data), tmp_path / "backup", version="1", progress=meanwhile)
         recorder.close()
         crash(spool)
 
@@ -117,7 +135,7 @@ def test_the_ledger_may_be_further_than_the_copied_segment(tmp_path):
     restored = tmp_path / "restored"
     restore(tmp_path / "backup", restored)
     drained(restored / "spool", restored / "events.db")
-    assert inputs(restored) == [b'"before"', b'"in the copy"']
+    assert inputs(restored) == [b'"after the copy"', b'"before"', b'"in the copy"']
     assert list((restored / "spool").glob("*.seg")) == []
     reader = SqliteReader(restored / "events.db")
     assert accounting(restored / "spool", reader).total.missing == 0
