@@ -1,5 +1,7 @@
 """A backup of a gateway at work, restored, is the record of everything that was answered before it began."""
 
+import subprocess
+import sys
 import threading
 
 import msgspec
@@ -13,7 +15,16 @@ from calibrant.testing.upstream import run_upstream
 pytestmark = pytest.mark.slow
 
 
-def test_backup_under_load_and_restore(tmp_path, cli):
+def cli(*argv, status=0):
+    """Run a command of its own process; `status` null takes any."""
+    done = subprocess.run(
+        [sys.executable, "-m", "calibrant", *map(str, argv)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert status in (None, done.returncode), done.stderr
+    return done
+
+
+def test_backup_under_load_and_restore(tmp_path):
     config = "[spool]\nmin_free_bytes = 0\n"
     with run_upstream() as upstream:
         text = config + model("good", upstream.url) + function("chat", ("only", "good", ""))
@@ -39,20 +50,21 @@ def test_backup_under_load_and_restore(tmp_path, cli):
                 for thread in threads:
                     thread.join()
             assert len(answered) > len(before)
-            lines = cli("doctor", "--data-dir", running.data_dir, "--json", status=None).stdout
-            spool = {each["check"]: each for each in msgspec.json.decode(lines)}
-            assert spool["recorder"]["state"] == "fine", spool
+            argv = ("--data-dir", running.data_dir, "--config", running.config, "--port", running.port, "--json")
+            found = {each["check"]: each for each in msgspec.json.decode(cli("doctor", *argv).stdout)}
+            assert found["recorder"]["state"] == "fine", found
+            assert "a gateway of version" in found["port"]["found"]
             original = {row["id"]: row for row in running.rows("SELECT * FROM inferences")}
         watermark = made["manifest"]["watermark_ms"]
         cli("restore", tmp_path / "backup", "--data-dir", tmp_path / "two" / "data")
         assert cli("restore", tmp_path / "backup", "--data-dir", running.data_dir, status=2).stderr.count("not empty")
         with gateway(tmp_path / "two", text) as again:
-            until(lambda: cli("spool", "status", "--data-dir", again.data_dir, "--json"), "the books to be whole")
             until(
                 lambda: {*before} <= {row["id"] for row in again.rows("SELECT id FROM inferences")},
                 "what had been answered to be stored",
             )
             restored = {row["id"]: row for row in again.rows("SELECT * FROM inferences")}
+            cli("spool", "status", "--data-dir", again.data_dir)
             # The order of arrival of what was in the spool is given anew.
             same = [id_ for id_ in before if id_millis(id_) < watermark and id_ in original]
             assert len(same) > 100

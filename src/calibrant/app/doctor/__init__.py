@@ -1,7 +1,7 @@
 """What `calibrant doctor` looks at: one table of checks, each a function of a file beside this one.
 
-A check gets the `Subject` and yields findings; it changes nothing and may run beside a gateway. What it raises becomes a
-finding of its own. To add one, write it and give it a row in `CHECKS`.
+A check gets the `Subject` and yields findings; it changes nothing and may run beside a gateway. What it raises becomes
+a finding of its own. To add one, write it and give it a row in `CHECKS`.
 """
 
 from __future__ import annotations
