@@ -20,7 +20,7 @@ def cli(*argv, status=0):
     done = subprocess.run(
         [sys.executable, "-m", "calibrant", *map(str, argv)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert status in (None, done.returncode), done.stderr
+    assert status in (None, done.returncode), done.stdout + done.stderr
     return done
 
 

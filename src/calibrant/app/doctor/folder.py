@@ -116,7 +116,8 @@ def _standing(path: Path) -> Path:
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    for where in (folder, folder / "spool", folder / "run"):
+    # Figures in `run` say nothing of anybody.
+    for where in (folder, folder / "spool"):
         with suppress(FileNotFoundError), os.scandir(where) as entries:
             yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
