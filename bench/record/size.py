@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def main() -> None:
             print(lines[-1], flush=True)
     about = machine()
     lines += ["", f"Calibrant {__version__}, {options.inferences:,} inferences each, {datetime.now(UTC):%Y-%m-%d}.", ""]
-    lines += [f"- {name}: {value}" for name, value in about.items()]
+    lines += [f"Machine: {about.cpu}, {about.cores} cores. SQLite {sqlite3.sqlite_version}."]
     if options.write:
         path = _RESULTS / f"size-{datetime.now(UTC):%Y%m%d-%H%M%S}.md"
         path.write_text("\n".join([*lines, ""]))
@@ -72,7 +73,7 @@ def _row(home: str, payload: int, options: argparse.Namespace) -> str:
         while events.index_text(limit=1_000):
             pass
         whole = _used(events, options.postgres)
-        while events.drop_payloads(limit=5_000):
+        while events.drop_payloads(limit=500) or events.shrink(max_pages=2_000):
             pass
         bare = _used(events, options.postgres)
         recorder.close()

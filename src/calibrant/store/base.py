@@ -403,9 +403,9 @@ class Events(Reader, Protocol):
         ...
 
     def shrink(self, *, max_pages: int) -> int:
-        """Give free pages back to the file system.
+        """Do a piece of what gives room back to the file system.
 
         Returns:
-            How many.
+            How many pages, or 1 where there is more to do first; 0 when all is done.
         """
         ...

@@ -24,7 +24,7 @@ from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_retention import drop_feedback, drop_inferences, drop_payloads
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
-from calibrant.store.sqlite_search import index_next
+from calibrant.store.sqlite_search import garbage_is_due, index_next, merge_garbage
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]
@@ -59,6 +59,7 @@ class SqliteEvents(SqliteReader):
         self._pack = Packer()
         self._writer: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._merging = False
 
     def append(self, batch: Batch) -> Appended:
         """See `base.Events.append`."""
@@ -175,8 +176,21 @@ class SqliteEvents(SqliteReader):
         with self._asked() as connection:
             before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
             if before:
-                connection.execute(f"PRAGMA incremental_vacuum({max_pages})").fetchall()
-            return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+                # It frees a page with each step, of which `execute` makes one.
+                connection.executescript(f"PRAGMA incremental_vacuum({max_pages})")
+            freed = before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        return freed or self._merge_texts()
+
+    def _merge_texts(self) -> int:
+        """Do a piece of what frees pages in the index of texts; return 1 where there is more to do."""
+        if not self._merging:
+            with self._asked() as connection:
+                if not garbage_is_due(connection):
+                    return 0
+        with self._transaction() as connection:
+            more = merge_garbage(connection, begun=self._merging)
+        self._merging = more
+        return int(more)
 
     def close(self) -> None:
         """See `base.Reader.close`."""

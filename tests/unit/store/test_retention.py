@@ -1,4 +1,5 @@
 import os
+import sqlite3
 import time
 import tracemalloc
 
@@ -8,6 +9,7 @@ from tests.support.stores import drained, spooled
 
 from calibrant.base.ids import id_millis, uuid7
 from calibrant.config.schema import Retention
+from calibrant.store import sqlite_search
 from calibrant.store.blobs import BlobFolder, blob_key, digest
 from calibrant.store.retention import sweep
 from calibrant.store.sqlite import SqliteEvents
@@ -123,3 +125,45 @@ def test_files_go_with_inferences_where_those_go_first(tmp_path):
         sweep(events, policy, now_ms=now_ms, blobs=blobs)
         assert len(list(blobs.all_keys())) == left
     events.close()
+
+
+def test_the_index_of_texts_does_not_grow_with_what_has_come_and_gone(tmp_path, monkeypatch):
+    """With a steady coming and going FTS5 alone would keep the marks of everything that ever went."""
+    monkeypatch.setattr(sqlite_search, "_GARBAGE_ROWS", 40)
+    events = SqliteEvents(tmp_path / "events.db")
+    sizes = []
+    for number in range(16):
+        stored(events, [inferred(input=_words(100 * number + each)) for each in range(40)], segment=f"{number}.seg")
+        while number >= 2 and _kept(events) > 80:
+            events.drop_payloads(limit=20)
+        while events.shrink(max_pages=100):
+            pass
+        sizes.append(_index_bytes(events))
+        assert len(events.find(Query(text=f"word{100 * number + 39}x", limit=5))) == 1
+    assert max(sizes) < 4 * sizes[1], sizes
+    events.close()
+    check = sqlite3.connect(tmp_path / "events.db")
+    check.execute("INSERT INTO inference_text (inference_text) VALUES ('integrity-check')")
+    check.close()
+
+
+def test_free_pages_are_given_back_many_at_a_time(tmp_path):
+    events = filled(tmp_path, 300, output=os.urandom(10_000))
+    while events.drop_payloads(limit=500):
+        pass
+    assert events.shrink(max_pages=100) == 100
+    events.close()
+
+
+def _words(number):
+    return b'"' + b" ".join(f"word{number}x{each}".encode() for each in range(60)) + b'"'
+
+
+def _kept(events):
+    with events._asked() as connection:
+        return connection.execute("SELECT count(*) FROM inference_data").fetchone()[0]
+
+
+def _index_bytes(events):
+    with events._asked() as connection:
+        return connection.execute("SELECT sum(length(block)) FROM inference_text_data").fetchone()[0]
