@@ -19,7 +19,7 @@ __all__ = ["Swept", "sweep"]
 _DAY_MS = 86_400_000
 _DAY_S = 86_400
 _STEP_ROWS = 500
-_STEP_PAGES = 2_000
+_STEP_PAGES = 500
 _WARN_AT = 0.8
 
 
