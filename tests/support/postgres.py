@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from calibrant.store.postgres_connection import Postgres, PostgresSettings
 
@@ -74,3 +75,18 @@ def empty(postgres):
     with postgres.lent() as connection:
         connection.execute(f"TRUNCATE {tables} config_snapshots, spool_ledger, spool_incarnations, quarantine")
         connection.execute("UPDATE arrivals SET inferences = 0, model_inferences = 0, feedback = 0")
+
+
+@contextmanager
+def fresh_database(password="x"):
+    """Lend the address of an empty database of its own, for processes that are told nothing but an address."""
+    name = f"d{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    parts = conninfo_to_dict(server_url()) | {"dbname": name, "password": password}
+    try:
+        query = "&".join(f"{key}={value}" for key, value in parts.items() if key in ("host", "port"))
+        yield f"postgresql://{parts.get('user', 'postgres')}:{password}@/{name}?{query}"
+    finally:
+        with psycopg.connect(server_url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -11,10 +11,10 @@ import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from blake3 import blake3
 from msgspec import Struct
 
@@ -28,6 +28,7 @@ from calibrant.base.clock import SystemClock
 from calibrant.base.errors import ConfigError, NotImplementedYet, StoreUnavailable
 from calibrant.config.schema import Config
 from calibrant.engine.feedback import link
+from calibrant.store.backup_manifest import read_backups
 from calibrant.store.erasing import NO_ERASURE
 from calibrant.store.recorder import Recorder
 from calibrant.store.segments import hold
@@ -35,7 +36,7 @@ from calibrant.store.status import read_status
 from calibrant.types.erasure import Backup, Erasure, Whose
 from calibrant.types.key import Audit
 
-__all__ = ["erase", "read_backups"]
+__all__ = ["erase"]
 
 _DRAIN_S: Final = 120.0
 _POLL_S: Final = 0.05
@@ -89,7 +90,7 @@ def erase(
             removal.scrub()
             with catalogue.transaction() as tx:
                 tx.note(Audit(clock.wall_ms(), actor, "record.erase", _subject(whose), _figures(done)))
-        _tell(done, found, shared=events.shared, backups=Path(options.data_dir) / "backups.json")
+        _tell(done, found, shared=events.shared, data_dir=Path(options.data_dir))
     return done
 
 
@@ -168,7 +169,7 @@ def _subject(whose: Whose) -> str:
     return f"tag {name} {blake3(value.encode()).hexdigest()[:32]}"
 
 
-def _tell(done: Erasure, found: Belongings, *, shared: bool, backups: Path) -> None:
+def _tell(done: Erasure, found: Belongings, *, shared: bool, data_dir: Path) -> None:
     """Say what a person has to know."""
     if found.running:
         done.notes.append(
@@ -183,30 +184,19 @@ def _tell(done: Erasure, found: Belongings, *, shared: bool, backups: Path) -> N
         done.notes.append(
             "Spools, caches and files of other hosts on this database are not seen from here: erase on each of them."
         )
-    done.backups = read_backups(backups)
+    done.backups = _backups(data_dir)
     if done.backups:
         done.notes.append("The backups that are named still hold it: delete them, or erase again after a restore.")
     else:
         done.notes.append("Backups, if there are any, still hold it, and so does what was exported.")
 
 
-class _Noted(Struct):
-    time: str | int | float = ""
-    path: str = ""
-
-
-class _Notes(Struct):
-    backups: list[_Noted] = []
-
-
-def read_backups(path: Path) -> list[Backup]:
-    """Return the backups that were noted in the data folder, as a list or under `backups`; none without a note."""
+def _backups(data_dir: Path) -> list[Backup]:
+    """Return the backups that were made of the data folder."""
     try:
-        text = path.read_bytes()
-        noted = msgspec.json.decode(text, type=list[_Noted] | _Notes)
-    except FileNotFoundError:
-        return []
-    except (OSError, msgspec.MsgspecError):
-        return [Backup("", f"{path} cannot be read: look for backups yourself")]
-    rows = noted.backups if isinstance(noted, _Notes) else noted
-    return [Backup(str(row.time), row.path) for row in rows]
+        entries = read_backups(data_dir)
+    except ConfigError as error:
+        return [Backup("", f"unknown: {error.message}")]
+    return [
+        Backup(f"{datetime.fromtimestamp(each.made_ms / 1e3, UTC):%Y-%m-%dT%H:%M:%SZ}", each.path) for each in entries
+    ]

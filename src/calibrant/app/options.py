@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -44,6 +45,11 @@ class Options(msgspec.Struct, frozen=True):
         if self.settled is not None:
             return msgspec.msgpack.decode(self.settled, type=Config)
         return load(self.config, environ=environ)
+
+    def make_data_dir(self) -> None:
+        """Make the data folder, for its owner alone, where there is none. Whoever needs it says why that failed."""
+        with suppress(OSError):
+            Path(self.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def spool_dir(self) -> Path:

@@ -51,6 +51,7 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
         stop = _stop_by_signal()
     environ = read_environment()
     config = options.read_config(environ)
+    options.make_data_dir()
     check_home(options, environ)
     events = open_events(options, environ, config.spool.durability, config=config)
     # Files in a place that the configuration names are for others to expire.

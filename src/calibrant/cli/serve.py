@@ -52,6 +52,7 @@ def serve(
     for warning in config.warnings:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW, err=True)
     options = Options(data_dir=str(data_dir.resolve()), database=database, config=pattern, log_format=form)
+    options.make_data_dir()
     check_home(options, read_environment())
     said = notice(options, config)
     if said is not None:

@@ -149,10 +149,20 @@ class ClickHouseEvents(ClickHouseReader):
             limit: Not used: a month costs the same, however much is in it.
             before_ms: Only of those begun before this time.
         """
+        return self._drop_months(_PAYLOAD_TABLES, self._clock.wall_ms() if before_ms is None else before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`; drops months, as `drop_payloads` does."""
+        return self._drop_months((*_PAYLOAD_TABLES, "inferences", "model_inferences"), before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`; drops months, as `drop_payloads` does."""
+        return self._drop_months(("feedback",), before_ms)
+
+    def _drop_months(self, tables: Sequence[str], before_ms: int) -> int:
         self._ready()
         dropped = 0
-        now = self._clock.wall_ms()
-        for name in _PAYLOAD_TABLES:
+        for name in tables:
             local = local_name(name, self._layout)
             months = self._link.all(
                 "SELECT toUInt32(partition), sum(rows) FROM system.parts WHERE active "
@@ -160,7 +170,7 @@ class ClickHouseEvents(ClickHouseReader):
                 "AND toUInt32(partition) < toYYYYMM(fromUnixTimestamp64Milli({limit:Int64}, 'UTC')) "
                 "GROUP BY partition ORDER BY partition LIMIT 1",
                 name=local,
-                limit=now if before_ms is None else before_ms,
+                limit=before_ms,
             )
             for month, rows in months:
                 self._link.run(f"ALTER TABLE {local}{everywhere(self._layout)} DROP PARTITION {month}")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from calibrant.base.clock import Clock, SystemClock
+from calibrant.base.ids import first_id
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.dialect import POSTGRES
 from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
@@ -20,9 +21,8 @@ from calibrant.store.postgres_erasure import erase_feedback, erase_inferences, v
 from calibrant.store.postgres_partitions import (
     DATA_TABLES,
     PARTITIONED,
-    ended_before,
+    drop_week,
     ensure,
-    first_id,
     week_of,
     weeks_of,
 )
@@ -149,13 +149,16 @@ class PostgresEvents(PostgresReader):
         return self.health().bytes
 
     def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
-        """See `base.Events.drop_payloads`. Whole weeks go at once; what is left of one goes row by row."""
-        with self._transaction() as connection:
-            if before_ms is not None:
-                dropped = _drop_weeks(connection, before_ms)
-                if dropped:
-                    return dropped
-            return sum(_drop_rows(connection, table, limit, before_ms) for table in DATA_TABLES)
+        """See `base.Events.drop_payloads`. A whole week goes at once; what is left of one goes row by row."""
+        return self._drop(DATA_TABLES, limit, before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`. A whole week goes at once; what is left of one goes row by row."""
+        return self._drop((*DATA_TABLES, "inferences", "model_inferences"), limit, before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`. A whole week goes at once; what is left of one goes row by row."""
+        return self._drop(("feedback",), limit, before_ms)
 
     def shrink(self, *, max_pages: int) -> int:
         """See `base.Events.shrink`: the server's autovacuum sees to it."""
@@ -192,6 +195,18 @@ class PostgresEvents(PostgresReader):
         with self._asked() as connection:
             vacuum(connection)
         return "done"
+
+    def _drop(self, tables: Sequence[str], limit: int, before_ms: int | None) -> int:
+        """Drop one partition that is wholly older; where there is none, rows."""
+        if before_ms is not None:
+            with self._asked() as connection:
+                dropped = drop_week(connection, tables, before_ms)
+            if dropped:
+                # Rows of that time may still come, from a spool that waited long.
+                self._weeks.clear()
+                return dropped
+        with self._transaction() as connection:
+            return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
 
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""
@@ -244,17 +259,6 @@ def _cursor(connection: Connection, incarnation: str, segment: str) -> Cursor:
         "SELECT max(last_sequence) FROM spool_ledger WHERE incarnation = %s", (incarnation,)
     ).fetchone()
     return Cursor(int(offset[0]) if offset else 0, int(last[0]) if last and last[0] is not None else 0)
-
-
-def _drop_weeks(connection: Connection, before_ms: int) -> int:
-    """Drop the partitions of payloads that ended before an instant; return how many rows they had, at least 1 each."""
-    dropped = 0
-    for table in DATA_TABLES:
-        for name in ended_before(connection, table, before_ms):
-            row = connection.execute(f"SELECT count(*) FROM {name}".encode()).fetchone()  # noqa: S608 - a name of ours
-            connection.execute(f"DROP TABLE {name}".encode())
-            dropped += max(int(row[0]) if row else 0, 1)
-    return dropped
 
 
 def _drop_rows(connection: Connection, table: str, limit: int, before_ms: int | None) -> int:

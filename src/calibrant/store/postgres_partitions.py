@@ -1,4 +1,4 @@
-"""Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids. Pure but for `ensure`.
+"""Partitions of the record in PostgreSQL: one a week for each table, by the time in the ids.
 
 Ids are UUIDv7 in their canonical form under the collation "C", so the order of their text is that of their time, and a
 partition's bounds are the first ids of two weeks. What falls into no week that there is goes to a default partition.
@@ -12,10 +12,10 @@ from typing import Final
 
 import psycopg
 
-from calibrant.base.ids import id_millis
+from calibrant.base.ids import first_id, id_millis
 from calibrant.store.postgres_connection import Connection
 
-__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "ended_before", "ensure", "first_id", "week_of", "weeks_of"]
+__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "drop_week", "ensure", "week_of", "weeks_of"]
 
 DATA_TABLES: Final = ("inference_data", "inference_text", "model_inference_data")
 """What goes when payloads go."""
@@ -23,6 +23,8 @@ PARTITIONED: Final = ("inferences", "model_inferences", "feedback", *DATA_TABLES
 _WEEK_MS = 7 * 86_400_000
 _MONDAY_MS = 4 * 86_400_000
 """The epoch was a Thursday."""
+
+_LOCK_MS = 200
 
 Week = int
 """Unix milliseconds of the Monday, UTC, on which it begins."""
@@ -36,12 +38,6 @@ def week_of(millis: int) -> Week:
 def weeks_of(ids: Iterable[str]) -> set[Week]:
     """Return the weeks that ids fall into."""
     return {week_of(id_millis(each)) for each in ids}
-
-
-def first_id(millis: int) -> str:
-    """Return the smallest id of an instant."""
-    digits = f"{max(millis, 0):012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 def ensure(connection: Connection, weeks: Iterable[Week]) -> None:
@@ -66,15 +62,35 @@ def ensure(connection: Connection, weeks: Iterable[Week]) -> None:
                     continue
 
 
-def ended_before(connection: Connection, table: str, millis: int) -> list[str]:
-    """Return the partitions of a table that end before an instant, the oldest first."""
+def drop_week(connection: Connection, tables: Iterable[str], millis: int) -> int:
+    """Drop the oldest partition of these tables that ends before an instant, in a transaction of its own.
+
+    Readers that are at work are not waited for, since everybody who came later would wait with us: it is tried again.
+
+    Returns:
+        About how many rows it had, at least 1; 0 where there is no such partition, or it is in use.
+    """
+    for table in tables:
+        for name, rows in _ended_before(connection, table, millis):
+            try:
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}".encode())
+                    # Another host may have been faster.
+                    connection.execute(f"DROP TABLE IF EXISTS {name}".encode())
+            except psycopg.errors.LockNotAvailable:
+                continue
+            return max(rows, 1)
+    return 0
+
+
+def _ended_before(connection: Connection, table: str, millis: int) -> list[tuple[str, int]]:
+    """Return the partitions of a table that end before an instant, the oldest first, and their estimated rows."""
     limit = _name(table, week_of(millis))
-    rows = connection.execute(
-        "SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
+    return connection.execute(
+        "SELECT c.relname::text, c.reltuples::bigint FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
         "WHERE h.inhparent = to_regclass(%s) AND c.relname < %s AND c.relname ~ '_[0-9]{8}$' ORDER BY 1",
         (table, limit),
-    )
-    return [str(row[0]) for row in rows]
+    ).fetchall()
 
 
 def _name(table: str, week: Week) -> str:

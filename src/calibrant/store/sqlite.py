@@ -12,9 +12,9 @@ import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.base.ids import id_millis
 from calibrant.config.schema import Durability
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
 from calibrant.store.dialect import SQLITE
@@ -24,11 +24,12 @@ from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
 from calibrant.store.sql_reader import SEARCH_BEHIND
-from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages, merge_texts
+from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.store.sqlite_retention import drop_feedback, drop_inferences, drop_payloads
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
-from calibrant.store.sqlite_search import forget_text, index_next
+from calibrant.store.sqlite_search import garbage_is_due, index_next, merge_garbage
 from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
@@ -45,7 +46,6 @@ _LEDGER = (
 )
 _WAL_PAGES = 2048
 _SCRUB_PAGES = 2_000
-_MERGE_PAGES = 500
 
 
 class SqliteEvents(SqliteReader):
@@ -66,8 +66,8 @@ class SqliteEvents(SqliteReader):
         self._pack = Packer()
         self._writer: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
-        self._merging = self._merged = False
-        """How far `scrub` is with the index of texts."""
+        self._merging = False
+        self._scrubbing: Literal["no", "merging", "merged"] = "no"
 
     def append(self, batch: Batch) -> Appended:
         """See `base.Events.append`."""
@@ -167,13 +167,17 @@ class SqliteEvents(SqliteReader):
     def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
         """See `base.Events.drop_payloads`."""
         with self._transaction() as connection:
-            return sum(
-                _drop_head(connection, data, owner, limit, before_ms)
-                for data, owner in (
-                    ("inference_data", "inferences"),
-                    ("model_inference_data", "model_inferences"),
-                )
-            )
+            return drop_payloads(connection, limit, before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`."""
+        with self._transaction() as connection:
+            return drop_inferences(connection, limit, before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`."""
+        with self._transaction() as connection:
+            return drop_feedback(connection, limit, before_ms)
 
     def shrink(self, *, max_pages: int) -> int:
         """See `base.Events.shrink`."""
@@ -181,7 +185,19 @@ class SqliteEvents(SqliteReader):
             before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
             if before:
                 free_pages(connection, max_pages)
-            return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+            freed = before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        return freed or self._merge_texts()
+
+    def _merge_texts(self) -> int:
+        """Do a piece of what frees pages in the index of texts; return 1 where there is more to do."""
+        if not self._merging:
+            with self._asked() as connection:
+                if not garbage_is_due(connection):
+                    return 0
+        with self._transaction() as connection:
+            more = merge_garbage(connection, begun=self._merging)
+        self._merging = more
+        return int(more)
 
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
         """See `ErasingEvents.erasable`."""
@@ -211,17 +227,17 @@ class SqliteEvents(SqliteReader):
 
     def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
-        if not self._merged:
+        if self._scrubbing != "merged":
             with self._transaction() as connection:
-                self._merged = merge_texts(connection, _MERGE_PAGES, begin=not self._merging)
-                self._merging = True
+                more = merge_garbage(connection, begun=self._scrubbing == "merging")
+            self._scrubbing = "merging" if more else "merged"
             return "more"
         with self._asked() as connection:
             if not free_pages(connection, _SCRUB_PAGES):
                 return "more"
             if not empty_log(connection):
                 return "busy"
-        self._merging = self._merged = False
+        self._scrubbing = "no"
         return "done"
 
     def close(self) -> None:
@@ -324,24 +340,3 @@ def _cursor(connection: sqlite3.Connection, incarnation: str, segment: str) -> C
         "SELECT max(last_sequence) FROM spool_ledger WHERE incarnation = ?", (incarnation,)
     ).fetchone()
     return Cursor(offset[0] if offset else 0, last[0] or 0)
-
-
-def _drop_head(connection: sqlite3.Connection, data: str, owner: str, limit: int, before_ms: int | None) -> int:
-    # Only the head of the line is looked at, so the cost does not grow with the table.
-    rows: list[tuple[int, str | None]] = connection.execute(
-        f"SELECT seq, id FROM {data} LEFT JOIN {owner} USING (seq) ORDER BY seq LIMIT ?",  # noqa: S608
-        (limit,),
-    ).fetchall()
-    old = [(seq,) for seq, row in rows if before_ms is None or row is None or id_millis(row) < before_ms]
-    if owner == "inferences":
-        _forget_texts(connection, old)
-    connection.executemany(f"DELETE FROM {data} WHERE seq = ?", old)  # noqa: S608
-    return len(old)
-
-
-def _forget_texts(connection: sqlite3.Connection, dropped: Sequence[tuple[int]]) -> None:
-    query = (
-        "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
-        "WHERE i.seq = ?"
-    )
-    forget_text(connection, [row for each in dropped for row in connection.execute(query, each)])

@@ -2,8 +2,7 @@
 
 What is deleted is overwritten (`secure_delete`, which the writer's connection has on), the index of texts is merged
 into one piece, since it keeps what was taken out of it until then, free pages are given back to the file system, and
-the write-ahead log is cut off. The numbers of deleted rows are not given again: the highest that each table had is
-noted in `sqlite_sequence`, so that followers miss nothing.
+the write-ahead log is cut off.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from calibrant.store.erasing import Removed
+from calibrant.store.sqlite_rows import keep_numbers
 from calibrant.store.sqlite_search import forget_text
 
-__all__ = ["empty_log", "erase_feedback", "erase_inferences", "free_pages", "merge_texts"]
+__all__ = ["empty_log", "erase_feedback", "erase_inferences", "free_pages"]
 
 _TEXTS: Final = (
     "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
@@ -28,7 +28,8 @@ def erase_inferences(
     connection: sqlite3.Connection, inference_ids: Sequence[str], episode_ids: Sequence[str]
 ) -> Removed:
     """Delete inferences and everything about them, and feedback on these episodes."""
-    _note_highest(connection)
+    for table in _TABLES:
+        keep_numbers(connection, table)
     marks = _marks(inference_ids)
     rows = connection.execute(_TEXTS.format(marks=marks), inference_ids).fetchall()
     forget_text(connection, rows)
@@ -51,41 +52,11 @@ def erase_inferences(
 
 def erase_feedback(connection: sqlite3.Connection, feedback_ids: Sequence[str]) -> int:
     """Delete feedback."""
-    _note_highest(connection)
+    keep_numbers(connection, "feedback")
     return connection.execute(
         f"DELETE FROM feedback WHERE id IN ({_marks(feedback_ids)})",  # noqa: S608
         feedback_ids,
     ).rowcount
-
-
-def _note_highest(connection: sqlite3.Connection) -> None:
-    """Note the highest number of each table, before its row goes."""
-    for table in _TABLES:
-        row = connection.execute(
-            f"SELECT coalesce(max(seq), 0), (SELECT seq FROM sqlite_sequence WHERE name = ?) FROM {table}",  # noqa: S608
-            (table,),
-        ).fetchone()
-        highest, noted = int(row[0]), row[1]
-        if noted is None:
-            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, highest))
-        elif noted < highest:
-            connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (highest, table))
-
-
-def merge_texts(connection: sqlite3.Connection, pages: int, *, begin: bool) -> bool:
-    """Merge so many pages of the index of texts into one piece; return whether it is one now.
-
-    Args:
-        connection: Of the writer.
-        pages: How many, about.
-        begin: Whether pieces that were made meanwhile are to be merged, too.
-    """
-    before = connection.total_changes
-    connection.execute(
-        "INSERT INTO inference_text (inference_text, rank) VALUES ('merge', ?)", (-pages if begin else pages,)
-    )
-    # By its documentation, one change alone is that of the statement itself.
-    return connection.total_changes - before < 2
 
 
 def free_pages(connection: sqlite3.Connection, pages: int) -> bool:

@@ -13,12 +13,13 @@ from tests.support.stores import POLICY
 
 from calibrant.app import erasure as module
 from calibrant.app import removal
-from calibrant.app.erasure import erase, read_backups
+from calibrant.app.erasure import erase
 from calibrant.app.options import Options
 from calibrant.base.errors import NotImplementedYet, StoreUnavailable
 from calibrant.config.load import load
 from calibrant.datasets.making import made
 from calibrant.engine.feedback import link
+from calibrant.store.backup_manifest import BackupEntry, note_backup
 from calibrant.store.blobs import BlobFolder, blob_key
 from calibrant.store.cache import ResponseCache
 from calibrant.store.frame import encode_frame
@@ -337,27 +338,14 @@ def test_the_log_says_who_erased_how_much_and_not_whom(options):
     assert entry.subject.startswith("tag user_id ") and "x-the-user" not in entry.subject
 
 
-@pytest.mark.parametrize(
-    ("text", "known"),
-    [
-        (b'[{"time":"t","path":"p","more":1}]', [Backup("t", "p")]),
-        (b'{"backups":[{"time":5,"path":"p"}]}', [Backup("5", "p")]),
-        (b"[]", []),
-        (None, []),
-    ],
-)
-def test_backups_are_named_where_they_were_noted(options, text, known):
-    path = options.spool_dir.parent / "backups.json"
-    if text is not None:
-        path.write_bytes(text)
+def test_backups_are_named_where_they_were_noted(options):
+    data = options.spool_dir.parent
+    assert done_by(options, plan=True).backups == []
+    note_backup(data, BackupEntry(1_800_000_000_000, "/backups/one", "ab" * 32))
     done = done_by(options, plan=True)
-    assert done.backups == known and ("named" in done.notes[-1]) == bool(known)
-
-
-def test_a_note_of_backups_that_cannot_be_read_is_said(tmp_path):
-    path = tmp_path / "backups.json"
-    path.write_bytes(b"{")
-    assert "cannot be read" in read_backups(path)[0].path
+    assert done.backups == [Backup("2027-01-15T08:00:00Z", "/backups/one")] and "named" in done.notes[-1]
+    (data / "backups.json").write_bytes(b"{")
+    assert "cannot be read" in done_by(options, plan=True).backups[0].path
 
 
 def test_in_postgresql_the_same_goes_and_the_same_stays(options, monkeypatch):
