@@ -62,6 +62,11 @@ class Options(msgspec.Struct, frozen=True):
         return Path(self.data_dir) / "run"
 
     @property
+    def erased_path(self) -> Path:
+        """The file that changes when something was erased, so that workers forget it too."""
+        return self.run_dir / "erased"
+
+    @property
     def cache_path(self) -> Path:
         """The file of the response cache."""
         return Path(self.data_dir) / "cache.db"

@@ -15,6 +15,7 @@ from calibrant.cli import (
     dataset,
     demo,
     doctor,
+    erase,
     gateway,
     inferences,
     key,
@@ -41,6 +42,7 @@ app.command("gateway")(gateway.gateway)
 app.command("recorder")(recorder.recorder)
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

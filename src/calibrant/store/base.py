@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from calibrant.store.erasing import ErasingEvents
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
 from calibrant.types.insight import EpisodeBounds, EpisodeSeen
@@ -322,7 +323,7 @@ class Reader(Protocol):
         ...
 
 
-class Events(Reader, Protocol):
+class Events(Reader, ErasingEvents, Protocol):
     """Facts, appended. One thread at a time."""
 
     pace: Pace

@@ -13,15 +13,17 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.base.errors import StoreUnavailable
+from calibrant.base.errors import NotImplementedYet, StoreUnavailable
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
+from calibrant.store.erasing import NO_ERASURE, ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.tables import INFERENCE
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["ClickHouseEvents"]
@@ -187,6 +189,34 @@ class ClickHouseEvents(ClickHouseReader):
         """See `base.Events.used_bytes`. Of the server that is asked, where there are several."""
         self._ready()
         return self._stored_bytes()
+
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`."""
+        raise NotImplementedYet(NO_ERASURE)
 
     def close(self) -> None:
         """See `base.Reader.close`."""

@@ -13,8 +13,11 @@ from typing import Any, Final
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.ids import first_id
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
+from calibrant.store.dialect import POSTGRES
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
+from calibrant.store.postgres_erasure import erase_feedback, erase_inferences, vacuum
 from calibrant.store.postgres_partitions import (
     DATA_TABLES,
     PARTITIONED,
@@ -26,6 +29,8 @@ from calibrant.store.postgres_partitions import (
 from calibrant.store.postgres_reader import PostgresReader
 from calibrant.store.postgres_rows import ROW_FAULTS, ids_of, interrupt_running, stage, write_records
 from calibrant.store.quarantined import quarantine_parameters
+from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["PostgresEvents"]
@@ -170,6 +175,38 @@ class PostgresEvents(PostgresReader):
                 return dropped
         with self._transaction() as connection:
             return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
+
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        return look_through(self._all, POSTGRES, whose, kind, after=after, limit=limit)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        return files_of_others(self._all, POSTGRES, whose, after=after, limit=limit)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        return calls_of(self._all, inference_ids)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        return feedback_of(self._all, target_ids)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        with self._transaction() as connection:
+            return erase_inferences(connection, inference_ids, episode_ids)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        with self._transaction() as connection:
+            return erase_feedback(connection, feedback_ids)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`: the server's own vacuum, now; its log and its copies are the server's matter."""
+        with self._asked() as connection:
+            vacuum(connection)
+        return "done"
 
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.schema import Durability
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
+from calibrant.store.dialect import SQLITE
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
+from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
 from calibrant.store.sql_reader import SEARCH_BEHIND
+from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages, merge_texts
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_retention import drop_feedback, drop_inferences, drop_payloads
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
 from calibrant.store.sqlite_search import garbage_is_due, index_next, merge_garbage
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]
@@ -39,6 +44,8 @@ _LEDGER = (
     "stored = stored + excluded.stored, shed = shed + excluded.shed"
 )
 _WAL_PAGES = 2048
+_SCRUB_PAGES = 2_000
+_MERGE_PAGES = 500
 
 
 class SqliteEvents(SqliteReader):
@@ -60,6 +67,8 @@ class SqliteEvents(SqliteReader):
         self._writer: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
         self._merging = False
+        self._scrubbing = self._scrubbed = False
+        """How far `scrub` is with the index of texts."""
 
     def append(self, batch: Batch) -> Appended:
         """See `base.Events.append`."""
@@ -192,6 +201,47 @@ class SqliteEvents(SqliteReader):
         self._merging = more
         return int(more)
 
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        return look_through(self._all, SQLITE, whose, kind, after=after, limit=limit)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        return files_of_others(self._all, SQLITE, whose, after=after, limit=limit)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        return calls_of(self._all, inference_ids)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        return feedback_of(self._all, target_ids)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        with self._transaction() as connection:
+            return erase_inferences(connection, inference_ids, episode_ids)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        with self._transaction() as connection:
+            return erase_feedback(connection, feedback_ids)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`."""
+        if not self._scrubbed:
+            with self._transaction() as connection:
+                self._scrubbed = merge_texts(connection, _MERGE_PAGES, begin=not self._scrubbing)
+                self._scrubbing = True
+            return "more"
+        with self._asked() as connection:
+            if not free_pages(connection, _SCRUB_PAGES):
+                return "more"
+            if not empty_log(connection):
+                return "busy"
+        self._scrubbing = self._scrubbed = False
+        return "done"
+
     def close(self) -> None:
         """See `base.Reader.close`."""
         writer, self._writer = self._writer, None
@@ -271,6 +321,8 @@ class SqliteEvents(SqliteReader):
             migrate_sqlite(connection, self.path)
             add_functions(connection)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            # Pages are zeroed where they are written anyway; `scrub` sees to those that are not.
+            connection.execute("PRAGMA secure_delete = FAST")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
         except BaseException:
