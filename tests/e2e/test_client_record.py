@@ -6,6 +6,7 @@ import pytest
 
 from calibrant import AsyncClient, Client
 from calibrant.client import (
+    BadRequest,
     CreateDatapointRequestChat,
     CreateDatapointRequestJson,
     CreateDatapointsFromInferenceRequestParamsInferenceIds,
@@ -117,6 +118,33 @@ def test_a_dataset_from_its_first_datapoint_to_its_end(client):
     assert client.delete_datapoints(dataset_name="a set", ids=[json]).num_deleted_datapoints == 1
     assert client.delete_dataset(dataset_name="a set").num_deleted_datapoints == 1
     assert client.list_datapoints(dataset_name="a set", request={}).datapoints == ()
+
+
+def test_a_dataset_has_versions_and_lends_copies(client):
+    made = client.create_dataset(name="versioned", group_by="datapoint")
+    assert (made.datapoint_count, made.group_by) == (0, "datapoint")
+    with pytest.raises(BadRequest, match="is there already"):
+        client.create_dataset(name="versioned")
+    request = CreateDatapointRequestChat(function_name="chat", input=INPUT, output=[Text("Ho")])
+    (point,) = client.create_datapoints(dataset_name="versioned", requests=[request]).ids
+    before = client.get_dataset(dataset_name="versioned")
+    client.delete_datapoints(dataset_name="versioned", ids=[point])
+    after = client.get_dataset(dataset_name="versioned")
+    assert (before.datapoint_count, after.datapoint_count) == (1, 0)
+    assert after.version == before.version + 1
+    page = client.list_dataset_changes(dataset_name="versioned", limit=1)
+    assert [(each.version, each.removed) for each in page.changes] == [(after.version, 1)]
+    rest = client.list_dataset_changes(dataset_name="versioned", before=page.next)
+    assert rest.changes[0].added == 1
+    assert rest.next is None
+    was = ListDatapointsRequest(version=before.version)
+    assert [each.id for each in client.list_datapoints(dataset_name="versioned", request=was).datapoints] == [point]
+    copy, missing = client.clone_datapoints(
+        dataset_name="copies", datapoint_ids=[point, "01a22375-872b-7002-a2b2-02fb8c11de7f"]
+    ).datapoint_ids
+    assert missing is None
+    assert client.get_datapoints(ids=[copy]).datapoints[0].output == (Text("Ho"),)
+    assert "copies" in {each.dataset_name for each in client.list_datasets(function_name="chat").datasets}
 
 
 def test_datapoints_of_inferences(client, made):
