@@ -164,6 +164,18 @@ class PostgresEvents(PostgresReader):
         """See `base.Events.shrink`: the server's autovacuum sees to it."""
         return 0
 
+    def _drop(self, tables: Sequence[str], limit: int, before_ms: int | None) -> int:
+        """Drop one partition that is wholly older; where there is none, rows."""
+        if before_ms is not None:
+            with self._asked() as connection:
+                dropped = drop_week(connection, tables, before_ms)
+            if dropped:
+                # Rows of that time may still come, from a spool that waited long.
+                self._weeks.clear()
+                return dropped
+        with self._transaction() as connection:
+            return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
+
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
         """See `ErasingEvents.erasable`."""
         return look_through(self._all, POSTGRES, whose, kind, after=after, limit=limit)
@@ -195,18 +207,6 @@ class PostgresEvents(PostgresReader):
         with self._asked() as connection:
             vacuum(connection)
         return "done"
-
-    def _drop(self, tables: Sequence[str], limit: int, before_ms: int | None) -> int:
-        """Drop one partition that is wholly older; where there is none, rows."""
-        if before_ms is not None:
-            with self._asked() as connection:
-                dropped = drop_week(connection, tables, before_ms)
-            if dropped:
-                # Rows of that time may still come, from a spool that waited long.
-                self._weeks.clear()
-                return dropped
-        with self._transaction() as connection:
-            return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
 
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""
