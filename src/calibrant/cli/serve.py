@@ -52,8 +52,8 @@ def serve(
     for warning in config.warnings:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW, err=True)
     options = Options(data_dir=str(data_dir.resolve()), database=database, config=pattern, log_format=form)
-    options.make_data_dir()
     check_home(options, read_environment())
+    options.make_data_dir()
     said = notice(options, config)
     if said is not None:
         typer.secho(f"warning: {said}", fg=typer.colors.YELLOW, err=True)

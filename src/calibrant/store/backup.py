@@ -26,9 +26,9 @@ from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.store.backup_manifest import (
     MANIFEST,
     SUMS,
-    BackupEntry,
     BackupManifest,
     Home,
+    entry_of,
     make_folders,
     note_backup,
     read_backups,
@@ -113,9 +113,7 @@ def back_up(
         )
         text = msgspec.json.format(msgspec.json.encode(manifest))
         write_whole(target / MANIFEST, text)
-        note_backup(
-            source.data_dir, BackupEntry(manifest.made_ms, str(target.resolve()), hashlib.sha256(text).hexdigest())
-        )
+        note_backup(source.data_dir, entry_of(manifest, target, hashlib.sha256(text).hexdigest()))
     except OSError as error:
         raise ConfigError(f"backup to {target}: {error}; it is not finished, remove it and try again") from error
     return manifest

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -28,6 +29,7 @@ __all__ = [
     "BackupEntry",
     "BackupManifest",
     "Home",
+    "entry_of",
     "make_folders",
     "note_backup",
     "read_backups",
@@ -51,7 +53,8 @@ Home = Literal["sqlite", "postgresql", "clickhouse"]
 class BackupEntry(Struct, frozen=True):
     """A backup, by name."""
 
-    made_ms: int
+    time: str
+    """When it was finished, RFC 3339."""
     path: str
     manifest_sha256: str
 
@@ -106,6 +109,12 @@ def read_manifest(folder: Path) -> tuple[BackupManifest, str]:
             f"{folder} was made by Calibrant {manifest.version}, whose backups this one cannot read; use that version"
         )
     return manifest, hashlib.sha256(text).hexdigest()
+
+
+def entry_of(manifest: BackupManifest, folder: Path, digest: str) -> BackupEntry:
+    """Return the name of a backup whose manifest has this hash."""
+    made = datetime.fromtimestamp(manifest.made_ms / 1e3, UTC).isoformat(timespec="milliseconds")
+    return BackupEntry(made.replace("+00:00", "Z"), str(folder.resolve()), digest)
 
 
 def sum_line(digest: str, path: PurePosixPath) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from calibrant.base.errors import ConfigError
 from calibrant.store.backup_manifest import (
-    BackupEntry,
     BackupManifest,
+    entry_of,
     make_folders,
     read_manifest,
     read_sums,
@@ -53,7 +53,7 @@ def restore(backup: Path, data_dir: Path) -> BackupManifest:
                     (stage / place).rename(data_dir / place)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        write_backups(data_dir, (*manifest.earlier, BackupEntry(manifest.made_ms, str(backup.resolve()), digest)))
+        write_backups(data_dir, (*manifest.earlier, entry_of(manifest, backup, digest)))
     except OSError as error:
         raise ConfigError(f"restore to {data_dir}: {error}") from error
     return manifest

@@ -1,11 +1,15 @@
 """Each kind of fact goes by a clock of its own, whichever engine the record stands on."""
 
+import psycopg
 import pytest
 from tests.support.homes import HOMES, appended, stored
+from tests.support.postgres import fresh_postgres
 from tests.support.records import feedback, inferred
 
 from calibrant.base.ids import first_id, id_millis, uuid7
 from calibrant.config.schema import Retention
+from calibrant.store.postgres import PostgresEvents
+from calibrant.store.postgres_migrations import migrate
 from calibrant.store.retention import sweep
 from calibrant.types.query import Aggregate, MetricKey, Query, Scored
 
@@ -130,3 +134,23 @@ def test_rows_of_a_time_that_is_over_may_still_come_and_go(events):
         swept(events, Retention(payload_days=10, metadata_days=20))
         assert events.find(Query(limit=100)) == ()
     assert events.health().detail == ""
+
+
+def test_a_partition_that_is_being_read_is_not_waited_for():
+    """Whoever waits for the whole table keeps everybody waiting who comes later; its rows go one by one instead."""
+    with fresh_postgres() as postgres:
+        migrate(postgres)
+        events = PostgresEvents(postgres)
+        appended(events, [fact(100), fact(100)])
+        with psycopg.connect(postgres.settings.url) as reader:
+            reader.execute(f"SELECT count(*) FROM {postgres.settings.schema}.inferences")
+            swept(events, Retention(payload_days=0, metadata_days=10))
+            assert events.find(Query(limit=10)) == ()
+            partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass(%s)"
+            table = (f"{postgres.settings.schema}.inferences",)
+            before = reader.execute(partitions, table).fetchone()[0]
+        assert events.drop_inferences(limit=10, before_ms=NOW_MS - 10 * DAY_MS) > 0
+        with psycopg.connect(postgres.settings.url) as reader:
+            while events.drop_inferences(limit=10, before_ms=NOW_MS - 10 * DAY_MS):
+                pass
+            assert reader.execute(partitions, table).fetchone()[0] == before - 1

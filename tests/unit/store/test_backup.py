@@ -5,6 +5,7 @@ import hashlib
 import os
 import sqlite3
 import subprocess
+from datetime import datetime
 
 import pytest
 from tests.support.homes import stored
@@ -157,6 +158,7 @@ def test_the_data_folder_names_its_backups(data, tmp_path):
     back_up(source(data), second, version="1")
     entries = read_backups(data)
     assert [entry.path for entry in entries] == [str(first), str(second)]
+    assert all(datetime.fromisoformat(entry.time).tzinfo for entry in entries)
     assert entries[1].manifest_sha256 == hashlib.sha256((second / "manifest.json").read_bytes()).hexdigest()
     assert (data / "backups.json").stat().st_mode & 0o777 == 0o600
     restore(second, tmp_path / "restored")
