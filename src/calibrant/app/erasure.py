@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -197,6 +196,4 @@ def _backups(data_dir: Path) -> list[Backup]:
         entries = read_backups(data_dir)
     except ConfigError as error:
         return [Backup("", f"unknown: {error.message}")]
-    return [
-        Backup(f"{datetime.fromtimestamp(each.made_ms / 1e3, UTC):%Y-%m-%dT%H:%M:%SZ}", each.path) for each in entries
-    ]
+    return [Backup(each.time, each.path) for each in entries]

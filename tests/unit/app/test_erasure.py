@@ -341,7 +341,7 @@ def test_the_log_says_who_erased_how_much_and_not_whom(options):
 def test_backups_are_named_where_they_were_noted(options):
     data = options.spool_dir.parent
     assert done_by(options, plan=True).backups == []
-    note_backup(data, BackupEntry(1_800_000_000_000, "/backups/one", "ab" * 32))
+    note_backup(data, BackupEntry("2027-01-15T08:00:00Z", "/backups/one", "ab" * 32))
     done = done_by(options, plan=True)
     assert done.backups == [Backup("2027-01-15T08:00:00Z", "/backups/one")] and "named" in done.notes[-1]
     (data / "backups.json").write_bytes(b"{")
