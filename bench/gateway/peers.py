@@ -47,7 +47,7 @@ FIRST_DUE_S = 0.1
 
 _LITELLM = "litellm[proxy]<=1.109.1"
 _KEY = {"BENCH_KEY": "sk-bench"}
-ANY_KEY = f"sk-t0-{'b' * 12}-{'0' * 48}"
+ANY_KEY = f"sk-t0-{'b' * 12}-{'k' * 48}"
 """For the fake provider, which looks at no key."""
 _LONG = 64 * 1024
 _PICTURE = 2 * 2**20

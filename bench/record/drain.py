@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace, folder: Path) -> str:
             place.mkdir()
             with _HOMES[name](place) as home:
                 plain = home.plain(_rows(options))
-                asyncio.run(_fill(place / "spool", options.inferences, options.payload))
+                asyncio.run(fill(place / "spool", options.inferences, options.payload))
                 rate, size = _drain(place / "spool", home.events, options)
             lines.append(f"| {number} | {name} | {rate:,.0f} | {plain:,.0f} | {rate / plain:.2f} | {size:,.0f} |")
             shutil.rmtree(place)
@@ -114,7 +114,8 @@ def _drain(spool: Path, events: Events, options: argparse.Namespace) -> tuple[fl
     return options.inferences / seconds, size / stored
 
 
-async def _fill(directory: Path, count: int, payload: int) -> None:
+async def fill(directory: Path, count: int, payload: int) -> None:
+    """Spool so many inferences of a payload, as one worker that then ends well."""
     spool = Spool.open(directory, _POLICY, "bench")
     for start in range(0, count, _TURN):
         futures = [spool.append(record) for record in _records(min(_TURN, count - start), payload)]

@@ -1,37 +1,22 @@
-"""Gateways of two hosts, as processes, with one PostgreSQL that both share."""
+"""Two gateways, each with its own spool and recorder, on one PostgreSQL: they behave as one."""
 
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import httpx2 as httpx
-import msgspec
-import psycopg
 import pytest
 from tests.support.faults import INPUT, function, model, no_traceback
-from tests.support.gateway import Gateway, gateway, until
+from tests.support.gateway import gateway, until
 from tests.support.postgres import fresh_database
 
-from calibrant.base.ids import uuid7
 from calibrant.testing.upstream import run_upstream
 
 pytestmark = pytest.mark.slow
 
-CANARY = "Kanarienvogel"
-KEYS = "[gateway.auth]\nenabled = true\ncache.ttl_ms = 300\n"
-HEAD = """
-[spool]
-min_free_bytes = 0
-[metrics.good]
-type = "boolean"
-optimize = "max"
-level = "inference"
-[metrics.stars]
-type = "float"
-optimize = "max"
-level = "episode"
-"""
+METRIC = '[metrics.good]\ntype = "boolean"\nlevel = "inference"\noptimize = "max"\n'
+AUTH = "[gateway.auth]\nenabled = true\n"
+CANARY = "s3cret-canary"
 
 
 @pytest.fixture(scope="module")
@@ -41,199 +26,72 @@ def upstream():
 
 
 @pytest.fixture
-def url():
-    with fresh_database(CANARY) as made:
-        yield made
+def environment():
+    with fresh_database(CANARY) as address:
+        yield {"CALIBRANT_POSTGRES_URL": address}
 
 
-def configured(upstream, extra=""):
-    return extra + HEAD + model("plain", upstream.url) + function("chat", ("only", "plain", ""))
-
-
-class Host(Gateway):
-    """A gateway that knows a key."""
-
-    key = "sk-none"
-
-    def post(self, path, body, **kwargs):
-        return super().post(path, body, headers={"Authorization": f"Bearer {self.key}"}, **kwargs)
-
-    def get(self, path):
-        return httpx.get(self.url + path, timeout=30, headers={"Authorization": f"Bearer {self.key}"})
-
-
-def command(*args, url, status=0):
-    """What `calibrant` prints, or says of what went wrong; nothing of it is the password."""
-    done = subprocess.run(
-        [sys.executable, "-m", "calibrant", *map(str, args)],
-        env={**os.environ, "CALIBRANT_POSTGRES_URL": url},
+def command(environment, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "calibrant", *arguments],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    said = done.stdout + done.stderr
-    assert done.returncode == status, said
-    assert CANARY not in said
-    assert "Traceback" not in said
-    return said.strip() if status else done.stdout.strip()
 
 
-@contextmanager
-def hosts(folder, url, first, second):
-    """Two gateways with a data folder each."""
-    command("migrate", "--data-dir", folder, url=url)
-    env = {"CALIBRANT_POSTGRES_URL": url}
+def config(upstream, name):
+    models = model("plain", upstream.url, upstream=name)
+    return AUTH + models + function("chat", ("only", "plain", "")) + METRIC
+
+
+def test_without_a_schema_nothing_starts_and_it_is_said_what_to_run(environment, tmp_path):
+    done = command(environment, "gateway", "--default-config", "--port", "0", "--data-dir", str(tmp_path))
+    assert done.returncode == 2 and "run `calibrant migrate`" in done.stderr and CANARY not in done.stderr
+    assert command(environment, "migrate", "--check").returncode == 1
+    assert command(environment, "migrate").returncode == 0
+    assert command(environment, "migrate", "--check").returncode == 0
+
+
+def test_two_gateways_are_one(environment, upstream, tmp_path):
+    assert command(environment, "migrate").returncode == 0
+    made = command(environment, "key", "create", "--role", "admin", "--data-dir", str(tmp_path / "one" / "data"))
+    key = next(word for word in made.stdout.split() if word.startswith("sk-t0-"))
+    head = {"authorization": f"Bearer {key}"}
     with (
-        gateway(folder / "a", first, kind=Host, env=env) as one,
-        gateway(folder / "b", second, kind=Host, env=env) as other,
+        gateway(tmp_path / "one", config(upstream, "plain"), env=environment) as one,
+        gateway(tmp_path / "two", config(upstream, "other"), env=environment) as two,
     ):
-        yield one, other
-        for host in (one, other):
-            no_traceback(host)
-            assert CANARY not in "".join(host.log)
-            for path in host.data_dir.rglob("*"):
-                assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+        answered = one.post("/inference", {"function_name": "chat", "input": INPUT}, headers=head)
+        assert answered.status_code == 200, answered.text
+        inference_id = answered.json()["inference_id"]
+        judged = {"metric_name": "good", "value": True, "inference_id": inference_id}
+        # At once: the other host cannot know yet whether there is such an inference.
+        assert two.post("/feedback", judged, headers=head).status_code == 200
+        wanted = {"filters": {"type": "boolean_metric", "metric_name": "good", "value": True}}
 
+        def found(gateway_):
+            answer = gateway_.post("/v1/inferences/list_inferences", wanted, headers=head)
+            return [each["inference_id"] for each in answer.json()["inferences"]] or None
 
-def rows(url, query):
-    with psycopg.connect(url, options="-c search_path=calibrant") as connection:
-        return connection.execute(query).fetchall()
-
-
-def test_two_hosts_share_everything(tmp_path, upstream, url):
-    second = configured(upstream, "[gateway]\nglobal_outbound_http_timeout_ms = 123456\n" + KEYS)
-    with hosts(tmp_path, url, configured(upstream, KEYS), second) as (one, other):
-        one.key = command("key", "create", "--role", "admin", "--data-dir", one.data_dir, url=url)
-        assert one.infer({"function_name": "chat", "input": INPUT}).status_code == 200
-        # A key that one host made is known at the other.
-        assert other.infer({"function_name": "chat", "input": INPUT}).status_code == 401
-        other.key = one.key
-        made = [one.infer({"function_name": "chat", "input": INPUT, "tags": {"n": str(n)}}).json() for n in range(10)]
-        there = [other.infer({"function_name": "chat", "input": INPUT}).json() for _ in range(5)]
-        # At once, while the inference may still be in the other's spool.
-        said = [
-            other.post("/feedback", {"metric_name": name, level: each[level], "value": value})
-            for each in made
-            for name, level, value in (("good", "inference_id", True), ("stars", "episode_id", 4.5))
-        ]
-        said += [
-            one.post("/feedback", {"metric_name": "comment", "inference_id": each["inference_id"], "value": "so so"})
-            for each in there
-        ]
-        assert [answer.status_code for answer in said] == [200] * len(said), [answer.text for answer in said]
-        feedback = {answer.json()["feedback_id"] for answer in said}
-        ids = {each["inference_id"] for each in made + there}
-
-        def stored():
-            linked = rows(url, "SELECT id FROM feedback WHERE linked = 1")
-            return {row[0] for row in linked} >= feedback
-
-        until(stored, "all feedback to have its target")
-        assert {row[0] for row in rows(url, "SELECT id FROM inferences")} >= ids
-        accounts(one, other, url)
-        datasets(one, other, sorted(each["inference_id"] for each in made))
-        hashes = {row[0] for row in rows(url, "SELECT DISTINCT snapshot_hash FROM inferences")}
+        assert until(lambda: found(two), "the judged inference") == [inference_id]
+        assert found(one) == [inference_id]
+        asked = {"type": "inference_ids", "inference_ids": [inference_id]}
+        assert one.post("/v1/datasets/d/from_inferences", asked, headers=head).status_code == 200
+        points = two.post("/v1/datasets/d/list_datapoints", {}, headers=head).json()["datapoints"]
+        assert [each["source_inference_id"] for each in points] == [inference_id]
+        hashes = {each.get("/status").json()["config_hash"] for each in (one, two)}
         assert len(hashes) == 2
-        assert {row[0] for row in rows(url, "SELECT hash FROM config_snapshots")} == hashes
-        listed = one.post("/v1/inferences/list_inferences", {"function_name": "chat", "limit": 99}).json()
-        assert {each["inference_id"] for each in listed["inferences"]} >= ids
-        # What is disabled at one host is refused by both.
-        key_id = one.key[6:18]
-        command("key", "disable", key_id, "--data-dir", one.data_dir, url=url)
-        for host in (one, other):
-            until(lambda host=host: host.infer({"function_name": "chat", "input": INPUT}).status_code == 401, "refusal")
+        until(lambda: settled(one, head) and settled(two, head), "every record to be stored")
+        wrong = httpx.get(f"{two.url}/v1/keys", headers={"authorization": f"Bearer {key[:-1]}x"})
+        assert wrong.status_code == 401
+        for each in (one, two):
+            no_traceback(each)
+            assert CANARY not in "".join(each.log)
 
 
-def accounts(one, other, url):
-    """The books of both hosts add up, and are about the same database."""
-    books = [host.settled() for host in (one, other)]
-    assert [(each["missing"], each["quarantined"], each["spooled"]) for each in books] == [(0, 0, 0)] * 2
-    assert books[0]["accepted"] == books[0]["stored"] == books[1]["stored"]
-    (in_ledger,) = rows(url, "SELECT sum(stored) FROM spool_ledger")
-    tables = ("inferences", "feedback", "config_snapshots")
-    (counted,) = rows(url, f"SELECT {' + '.join(f'(SELECT count(*) FROM {table})' for table in tables)}")
-    assert in_ledger == counted == (books[0]["stored"],)
-    workers = rows(url, "SELECT worker, count(*) FROM inferences GROUP BY 1")
-    assert sum(number for _, number in workers) >= 15
-    assert len(workers) >= 2
-
-
-def datasets(one, other, ids):
-    """What one host puts into a dataset, the other sees, and changes."""
-    wanted = {"type": "inference_ids", "inference_ids": ids[:4]}
-    made = one.post("/v1/datasets/shared/from_inferences", wanted)
-    assert made.status_code == 200, made.text
-    seen = other.post("/v1/datasets/shared/list_datapoints", {"limit": 20}).json()["datapoints"]
-    assert {each["id"] for each in seen} == set(made.json()["ids"])
-    assert {each["source_inference_id"] for each in seen} == set(ids[:4])
-
-
-def test_a_gateway_waits_for_no_schema_but_says_what_to_run(tmp_path, upstream, url):
-    config = tmp_path / "calibrant.toml"
-    config.write_text(configured(upstream))
-    for what in (("gateway", "--port", "0"), ("recorder",)):
-        said = command(*what, "--config", config, "--data-dir", tmp_path / "data", url=url, status=2)
-        assert "has no schema of this version yet; run `calibrant migrate`" in said
-    assert "run `calibrant migrate`" in command("migrate", "--check", "--data-dir", tmp_path, url=url, status=1)
-    command("migrate", "--data-dir", tmp_path, url=url)
-    command("migrate", "--check", "--data-dir", tmp_path, url=url)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("UPDATE calibrant.alembic_version SET version_num = '9999'")
-    for what in (("gateway", "--port", "0"), ("recorder",)):
-        said = command(*what, "--config", config, "--data-dir", tmp_path / "data", url=url, status=2)
-        assert "is newer than this program" in said
-    assert "knows up to" in command("migrate", "--data-dir", tmp_path, url=url, status=2)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        f"postgresql://postgres:{CANARY}@127.0.0.1:1/there",
-        f"postgresql://postgres:{CANARY}@no-such-host.invalid/there",
-        f"postgresql://postgres:p@{CANARY}@127.0.0.1:1/there",
-        f"postgresql://postgres:p/{CANARY}@127.0.0.1:1/there",
-        f"postgresql://postgres:p%zz{CANARY}@127.0.0.1/there",
-        f"postgresql://postgres:{CANARY}@127.0.0.1:1/there?no_such_option=1",
-        f"postgresql://postgres@127.0.0.1:1/there?password={CANARY}",
-    ],
-    ids=["away", "no host", "an @ in it", "a / in it", "a bad escape", "an odd option", "as an option"],
-)
-def test_no_password_is_told_when_something_is_wrong_with_the_address(tmp_path, upstream, address):
-    config = tmp_path / "calibrant.toml"
-    config.write_text(configured(upstream))
-    for what in (
-        ("gateway", "--port", "0", "--config", config),
-        ("migrate",),
-        ("key", "list"),
-    ):
-        said = command(*what, "--data-dir", tmp_path / "data", url=address, status=2)
-        assert "PostgreSQL" in said or "postgresql" in said
-
-
-def test_a_server_that_is_away_is_told_without_its_password(tmp_path, upstream, url):
-    command("migrate", "--data-dir", tmp_path, url=url)
-    with gateway(tmp_path, configured(upstream), kind=Host, env={"CALIBRANT_POSTGRES_URL": url}) as running:
-        given = running.infer({"function_name": "chat", "input": INPUT})
-        assert given.status_code == 200
-        running.settled()
-        name = url.rpartition("/")[2].partition("?")[0]
-        elsewhere = url.replace(f"/{name}?", "/postgres?")
-        with psycopg.connect(elsewhere, autocommit=True) as other:
-            # As if it were not there: nobody gets in, and who is in is thrown out.
-            other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-            answers = [running.infer({"function_name": "chat", "input": INPUT}) for _ in range(10)]
-            assert [answer.status_code for answer in answers] == [200] * 10
-            told = running.get("/health").json()["database"]
-            assert told.startswith("error: ") and CANARY not in told
-            asked = running.post("/v1/inferences/list_inferences", {"function_name": "chat"})
-            assert asked.status_code == 503 and CANARY not in asked.text
-            unknown = running.post("/feedback", {"metric_name": "good", "inference_id": uuid7(), "value": True})
-            assert unknown.status_code == 200
-            assert CANARY not in msgspec.json.encode(running.get("/metrics").text).decode()
-            other.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        until(lambda: running.get("/health").json()["database"] == "ok", "the database to be well")
-        ids = {answer.json()["inference_id"] for answer in [given, *answers]}
-        until(lambda: {row[0] for row in rows(url, "SELECT id FROM inferences")} >= ids, "all to be stored")
-        assert CANARY not in "".join(running.log)
+def settled(gateway_, head):
+    books = httpx.get(f"{gateway_.url}/internal/accounting", headers=head).json()
+    return books["spooled"] == 0 and books["missing"] == 0 and books["stored"] == books["accepted"]

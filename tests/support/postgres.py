@@ -127,6 +127,8 @@ def fresh_database(password="secret"):
     given = os.environ.get("CALIBRANT_TEST_POSTGRES_URL")
     secret = parts.get("password", "") if given else password
     where = {key: value for key, value in parts.items() if key in ("host", "port")}
-    yield f"postgresql://{parts.get('user', 'postgres')}:{quote(secret)}@/{name}?{urlencode(where)}"
-    with psycopg.connect(server_url(), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield f"postgresql://{parts.get('user', 'postgres')}:{quote(secret)}@/{name}?{urlencode(where)}"
+    finally:
+        with psycopg.connect(server_url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
@@ -104,8 +105,19 @@ class _Index:
 class DemonstrationIndex:
     """Implements `engine.Examples`. `start` it once the engine is there; `close` it at the end."""
 
-    def __init__(self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]]) -> None:
-        """Read nothing yet."""
+    def __init__(
+        self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]], erased: Path | None = None
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            reader: The record.
+            vectors: Those that were made before.
+            variants: Which want examples, by function.
+            erased: A file that changes when something was erased from the record.
+        """
+        self._erased = erased
+        self._erased_at = _changed_at(erased)
         self._reader = reader
         self._vectors = vectors
         self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
@@ -165,6 +177,11 @@ class DemonstrationIndex:
 
     async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
+        erased_at = await loop.run_in_executor(self._threads, _changed_at, self._erased)
+        if erased_at != self._erased_at:
+            self._erased_at = erased_at
+            for pool in self._pools.values():
+                pool.due = 0.0
         for name in self._pools:
             if monotonic() >= self._pools[name].due:
                 self._pools[name] = _Pool(changed=True, whole=True, due=monotonic() + _REREAD_S)
@@ -239,9 +256,9 @@ class DemonstrationIndex:
         return await loop.run_in_executor(self._threads, _by_length, demonstrations, known)
 
 
-def open_index(reader: Reader, vectors: VectorStore, config: Config) -> DemonstrationIndex:
+def open_index(reader: Reader, vectors: VectorStore, config: Config, erased: Path | None = None) -> DemonstrationIndex:
     """Return the index of the examples that a configuration wants."""
-    return DemonstrationIndex(reader, vectors, wanted(config))
+    return DemonstrationIndex(reader, vectors, wanted(config), erased)
 
 
 async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, bytes]:
@@ -256,6 +273,13 @@ def _kept(engine: Engine, model: str) -> str:
     providers = [each.provider for each in engine.compiler.embedding_model(model).providers]
     shape = [(p.type, p.model_name, p.api_base, p.extra_body, p.extra_headers, p.options) for p in providers]
     return f"{model} {hashlib.blake2b(msgspec.json.encode(shape, order='sorted'), digest_size=16).hexdigest()}"
+
+
+def _changed_at(path: Path | None) -> int:
+    try:
+        return 0 if path is None else path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _by_length(demonstrations: tuple[Demonstration, ...], vectors: dict[str, bytes]) -> dict[int, _Index]:

@@ -32,4 +32,6 @@ def open_examples(config: Config, options: Options, reader: Reader) -> OpenExamp
     if not config.observability or not any(isinstance(each, Dicl) for each in variants):
         return None
     module = importlib.import_module("calibrant.app.examples")
-    return cast("OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config))
+    return cast(
+        "OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config, options.erased_path)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,11 @@ class Options(msgspec.Struct, frozen=True):
             return msgspec.msgpack.decode(self.settled, type=Config)
         return load(self.config, environ=environ)
 
+    def make_data_dir(self) -> None:
+        """Make the data folder, for its owner alone, where there is none. Whoever needs it says why that failed."""
+        with suppress(OSError):
+            Path(self.data_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+
     @property
     def spool_dir(self) -> Path:
         """Where frames wait for the store."""
@@ -54,6 +60,11 @@ class Options(msgspec.Struct, frozen=True):
     def run_dir(self) -> Path:
         """Where processes publish their figures."""
         return Path(self.data_dir) / "run"
+
+    @property
+    def erased_path(self) -> Path:
+        """The file that changes when something was erased, so that workers forget it too."""
+        return self.run_dir / "erased"
 
     @property
     def cache_path(self) -> Path:

@@ -52,6 +52,7 @@ def record(options: Options, *, stop: threading.Event | None = None) -> None:
     environ = read_environment()
     config = options.read_config(environ)
     check_home(options, environ)
+    options.make_data_dir()
     events = open_events(options, environ, config.spool.durability, config=config)
     # Files in a place that the configuration names are for others to expire.
     blobs = BlobFolder(options.blobs_dir) if config.object_storage is None else None

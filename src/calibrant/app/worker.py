@@ -10,6 +10,7 @@ import logging
 import socket
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.caching import open_cache
+from calibrant.app.erasure_job import ask_erasure
 from calibrant.app.files import open_files
 from calibrant.app.homes import open_catalogue, open_reader
 from calibrant.app.learning import open_examples
@@ -41,6 +43,7 @@ from calibrant.net.client import Client
 from calibrant.server.api import routes
 from calibrant.server.batches import BatchDesk
 from calibrant.server.datasets import DatasetDesk
+from calibrant.server.erasure import Erase
 from calibrant.server.gate import Gate
 from calibrant.server.host import Host
 from calibrant.server.http import HttpRequest
@@ -147,7 +150,8 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         catalogue=desk.catalogue,
         waiting_files=files.waiting,
     )
-    server = _server(engine, gate, routes(engine, host, desk, *_desks(engine, catalogue, runner, questions, reader)))
+    desks = _desks(options, engine, catalogue, runner, questions, reader)
+    server = _server(engine, gate, routes(engine, host, desk, *desks))
     stop = stop_signal()
     noted = await _note(spool, config)
     await server.start(socket.socket(fileno=options.listen_fd))
@@ -219,8 +223,13 @@ def _access(catalogue: Catalogue, engine: Engine, closing: AsyncExitStack) -> tu
 
 
 def _desks(
-    engine: Engine, catalogue: Catalogue, runner: BatchRunner, questions: RecordQuestions, reader: Reader
-) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk]:
+    options: Options,
+    engine: Engine,
+    catalogue: Catalogue,
+    runner: BatchRunner,
+    questions: RecordQuestions,
+    reader: Reader,
+) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk, Erase | None]:
     """Return what handlers work on, in the order of `routes`; without a record there is nothing to ask."""
     ask, rows = (questions, reader) if engine.spool is not None else (None, None)
     return (
@@ -228,6 +237,7 @@ def _desks(
         InferenceDesk(engine, ask),
         DatasetDesk(engine, catalogue, ask, rows),
         WorkflowDesk(engine, catalogue, ask),
+        None if rows is None else partial(ask_erasure, options),
     )
 
 

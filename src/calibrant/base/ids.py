@@ -16,6 +16,7 @@ __all__ = [
     "ahead",
     "evaluated_episode",
     "evaluated_millis",
+    "first_id",
     "id_bytes",
     "id_millis",
     "in_time",
@@ -135,6 +136,11 @@ def parse_uuid7(text: str, *, now_ms: int, evaluated: bool = False) -> str:
     if millis > now_ms + 1_000 and not (evaluated and _EARLIEST_MS <= millis - _EVALUATED_MS <= now_ms + 1_000):
         raise ValueError("its timestamp is in the future")
     return str(uuid)
+
+
+def first_id(millis: int) -> str:
+    """Return the smallest id of an instant, in Unix milliseconds."""
+    return _placed(max(millis, 0), "00000000-0000-0000-0000-000000000000")
 
 
 def id_bytes(uuid: str) -> bytes:

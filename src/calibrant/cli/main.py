@@ -8,11 +8,14 @@ import typer
 
 from calibrant.base.errors import CalibrantError
 from calibrant.cli import (
+    backup,
     cache,
     check,
     cost,
     dataset,
     demo,
+    doctor,
+    erase,
     gateway,
     inferences,
     key,
@@ -39,7 +42,11 @@ app.command("gateway")(gateway.gateway)
 app.command("recorder")(recorder.recorder)
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
+app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
 app.add_typer(dataset.app, name="dataset")

@@ -53,6 +53,7 @@ def serve(
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW, err=True)
     options = Options(data_dir=str(data_dir.resolve()), database=database, config=pattern, log_format=form)
     check_home(options, read_environment())
+    options.make_data_dir()
     said = notice(options, config)
     if said is not None:
         typer.secho(f"warning: {said}", fg=typer.colors.YELLOW, err=True)

@@ -184,6 +184,11 @@ class AsyncClient:
     list_datapoints = method_async(datasets.list_datapoints)
     delete_datapoints = method_async(datasets.delete_datapoints)
     delete_dataset = method_async(datasets.delete_dataset)
+    create_dataset = method_async(datasets.create_dataset)
+    get_dataset = method_async(datasets.get_dataset)
+    list_datasets = method_async(datasets.list_datasets)
+    list_dataset_changes = method_async(datasets.list_dataset_changes)
+    clone_datapoints = method_async(datasets.clone_datapoints)
 
     workflow_evaluation_run = method_async(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method_async(routes.workflow_evaluation_run_episode)

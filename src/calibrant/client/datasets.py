@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from calibrant.client.blocks import JsonInferenceOutput, OutputBlock, StoredInput, reader
-from calibrant.client.call import Call, post, segment, send
+from calibrant.client.call import Call, get, post, segment, send
 from calibrant.client.inference import Id, InferenceInput, ToolChoice
 from calibrant.client.inferences import (
     Comparison,
@@ -22,6 +22,7 @@ from calibrant.client.inferences import (
 
 __all__ = [
     "AndDatapointFilter",
+    "CloneDatapointsResponse",
     "CreateDatapointRequest",
     "CreateDatapointRequestChat",
     "CreateDatapointRequestJson",
@@ -33,10 +34,15 @@ __all__ = [
     "DatapointChat",
     "DatapointFilter",
     "DatapointJson",
+    "DatasetChange",
+    "DatasetInfo",
+    "DatasetSummary",
     "DeleteDatapointsResponse",
     "GetDatapointsResponse",
     "JsonDatapointOutputUpdate",
     "ListDatapointsRequest",
+    "ListDatasetChangesResponse",
+    "ListDatasetsResponse",
     "NotDatapointFilter",
     "OrDatapointFilter",
     "TagDatapointFilter",
@@ -46,12 +52,17 @@ __all__ = [
     "UpdateDatapointRequest",
     "UpdateDatapointsResponse",
     "UpdateJsonDatapointRequest",
+    "clone_datapoints",
     "create_datapoints",
     "create_datapoints_from_inferences",
+    "create_dataset",
     "delete_datapoints",
     "delete_dataset",
     "get_datapoints",
+    "get_dataset",
     "list_datapoints",
+    "list_dataset_changes",
+    "list_datasets",
     "update_datapoints",
     "update_datapoints_metadata",
 ]
@@ -283,6 +294,60 @@ class DeleteDatapointsResponse(Struct, frozen=True):
     num_deleted_datapoints: int
 
 
+class CloneDatapointsResponse(Struct, frozen=True):
+    """The ids of the copies, in the order asked; null for what there was none of."""
+
+    datapoint_ids: tuple[str | None, ...]
+
+
+class DatasetInfo(Struct, frozen=True, kw_only=True):
+    """What is known of one dataset."""
+
+    name: str
+    version: int
+    datapoint_count: int
+    group_by: str
+    """What belongs together: `episode`, `datapoint`, or `tag::NAME`."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class DatasetSummary(Struct, frozen=True, kw_only=True):
+    """A dataset in a list."""
+
+    dataset_name: str
+    datapoint_count: int
+    last_updated: datetime
+    version: int | None = None
+    """This and what follows is ours: TensorZero's gateway does not tell it."""
+    group_by: str | None = None
+
+
+class ListDatasetsResponse(Struct, frozen=True):
+    """Datasets, the one changed last first."""
+
+    datasets: tuple[DatasetSummary, ...]
+
+
+class DatasetChange(Struct, frozen=True, kw_only=True):
+    """What made a version of a dataset."""
+
+    version: int
+    at: datetime
+    actor: str
+    action: str
+    added: int
+    removed: int
+
+
+class ListDatasetChangesResponse(Struct, frozen=True, kw_only=True):
+    """A page of what was done to a dataset, the newest first."""
+
+    changes: tuple[DatasetChange, ...]
+    next: int | None = None
+    """The `before` of the page behind it; null where there is none."""
+
+
 def _at(dataset_name: str, rest: str = "") -> str:
     return f"/v1/datasets/{segment(dataset_name, 'dataset_name')}{rest}"
 
@@ -351,6 +416,36 @@ def delete_datapoints(*, dataset_name: str, ids: Sequence[Id]) -> Call[DeleteDat
 def delete_dataset(*, dataset_name: str) -> Call[DeleteDatapointsResponse]:
     """Delete a dataset with all its datapoints. Made again after a lost answer, it counts none."""
     return Call(method="DELETE", path=_at(dataset_name), read=_deleted)
+
+
+def create_dataset(*, name: str, group_by: str | None = None) -> Call[DatasetInfo]:
+    """Make an empty dataset. One that is added to is made by itself, grouped by episode."""
+    return post("/v1/datasets", {"name": name, "group_by": group_by}, DatasetInfo, repeat="unless_sent")
+
+
+def get_dataset(*, dataset_name: str) -> Call[DatasetInfo]:
+    """Read what is known of a dataset."""
+    return get(_at(dataset_name), DatasetInfo)
+
+
+def list_datasets(
+    *, function_name: str | None = None, limit: int | None = None, offset: int | None = None
+) -> Call[ListDatasetsResponse]:
+    """Read which datasets there are, the one changed last first."""
+    return get("/internal/datasets", ListDatasetsResponse, function_name=function_name, limit=limit, offset=offset)
+
+
+def list_dataset_changes(
+    *, dataset_name: str, before: int | None = None, limit: int | None = None
+) -> Call[ListDatasetChangesResponse]:
+    """Read what was done to a dataset, the newest first; each change made a version."""
+    return get(_at(dataset_name, "/versions"), ListDatasetChangesResponse, before=before, limit=limit)
+
+
+def clone_datapoints(*, dataset_name: str, datapoint_ids: Sequence[Id]) -> Call[CloneDatapointsResponse]:
+    """Copy datapoints, of any dataset, into this one; it is made where there is none."""
+    path = f"/internal/datasets/{segment(dataset_name, 'dataset_name')}/datapoints/clone"
+    return post(path, {"datapoint_ids": list(datapoint_ids)}, CloneDatapointsResponse, repeat="unless_sent")
 
 
 _deleted = reader(DeleteDatapointsResponse)

@@ -151,6 +151,11 @@ class Client:
     list_datapoints = method(datasets.list_datapoints)
     delete_datapoints = method(datasets.delete_datapoints)
     delete_dataset = method(datasets.delete_dataset)
+    create_dataset = method(datasets.create_dataset)
+    get_dataset = method(datasets.get_dataset)
+    list_datasets = method(datasets.list_datasets)
+    list_dataset_changes = method(datasets.list_dataset_changes)
+    clone_datapoints = method(datasets.clone_datapoints)
 
     workflow_evaluation_run = method(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method(routes.workflow_evaluation_run_episode)

@@ -127,7 +127,8 @@ def build(
         retention=Retention(
             payload_days=_payload_days(document),
             max_database_bytes=parse_bytes(document.retention.max_database_bytes),
-            metadata_days=document.retention.metadata_days,
+            # TensorZero's name counts where ours says nothing.
+            metadata_days=document.retention.metadata_days or document.postgres.inference_metadata_retention_days or 0,
             feedback_days=document.retention.feedback_days,
         ),
         record=RecordPolicy(payloads=payloads, redact=document.record.redact, search=document.record.search),

@@ -59,7 +59,6 @@ UNBUILT: tuple[Unbuilt, ...] = (
     _inert("gateway.observability.backend", "this key", "the address of a database decides", "clickhouse", "postgres"),
     _inert("gateway.observability.batch_writes", "batched writes", "the spool takes its place, see [spool]"),
     _inert("gateway.observability.async_writes", "asynchronous writes", "the spool takes its place, see [spool]"),
-    _inert("postgres.inference_metadata_retention_days", "an age of metadata", "only payloads go, see [retention]"),
     _refused("rate_limiting.rules", "rate limiting"),
     _inert("rate_limiting.backend", "rate limiting", "no limit is kept"),
     _inert("rate_limiting.default_cost", "rate limiting", "no limit is kept"),

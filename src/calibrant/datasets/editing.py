@@ -184,7 +184,8 @@ def clone(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) -> 
     """Copy datapoints of any datasets into one; return the new ids, null for what there is none of."""
     checked_dataset(name)
     with catalogue.transaction() as tx:
-        found = {each.id: each for each in tx.find_datapoints(ids) if actor.may(each.content)}
+        known = tx.find_datapoints(ids)
+        found = {each.id: each for each in known if each.origin.source != "erased" and actor.may(each.content)}
         if not found:
             return (None,) * len(ids)
         dataset = _begun(tx, name, "clone", actor)

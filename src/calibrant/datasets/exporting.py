@@ -54,7 +54,7 @@ class Exporter:
         self.written = 0
         """Lines so far."""
         self.left_out = 0
-        """Datapoints that the format has no place for, so far."""
+        """Datapoints that the format has no place for, and those that were erased, so far."""
 
     def lines(self, which: DatapointQuery) -> Iterator[bytes]:
         """Yield a line, with its end, for each datapoint of a version, by id.
@@ -65,6 +65,9 @@ class Exporter:
         """
         form = self._form
         for row in self._reader.stream(which):
+            if row.origin.source == "erased":
+                self.left_out += 1
+                continue
             line = encode_datapoint(row) if form is None else to_line(self._rendered(row), form)
             if line is None:
                 self.left_out += 1

@@ -147,16 +147,14 @@ async def _target(engine: Engine, row: FeedbackRow) -> TargetView | None:
         found = await targets.find(row.target_id, row.level)
         if found is not None:
             return found
-        if id_millis(row.target_id) > arrived - targets.others_lag_ms:
-            # It may wait in the spool of another host, of which this one knows nothing.
-            return None
         patience = engine.clock.monotonic() + _PATIENCE_S
         while id_millis(row.target_id) < targets.watermark_ms():
             # Old enough to be there, but a long inference is recorded long after its id was made: once all
             # that was accepted before this request is stored, not finding it is final.
             if targets.watermark_ms() >= arrived:
                 found = await targets.find(row.target_id, row.level)
-                if found is None:
+                # A young one may wait in the spool of another host, of which this one knows nothing.
+                if found is None and id_millis(row.target_id) <= arrived - targets.others_lag_ms:
                     raise InvalidRequest(f"there is no {row.level} {row.target_id} that this feedback could refer to")
                 return found
             if engine.clock.monotonic() >= patience:

@@ -10,6 +10,7 @@ from calibrant.server.cache import purge_handler
 from calibrant.server.dataset_files import FileDesk
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.embeddings import embeddings_handler
+from calibrant.server.erasure import Erase, erasure_handler
 from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
@@ -45,6 +46,7 @@ def routes(
     recorded: InferenceDesk | None = None,
     datasets: DatasetDesk | None = None,
     workflows: WorkflowDesk | None = None,
+    erase: Erase | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
@@ -86,6 +88,7 @@ def routes(
         Route("POST", "/v1/keys/{public_id}/disable", desk.disable, "Disable an API key.", roles=ADMIN),
         Route("POST", "/v1/keys/{public_id}/enable", desk.enable, "Enable an API key again.", roles=ADMIN),
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
+        Route("POST", "/v1/erasures", erasure_handler(erase), "Forget a user or an episode.", roles=ADMIN),
         *_datasets(datasets or DatasetDesk(engine, None)),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
         Route("GET", "/openapi.json", reference.document, "This API, as OpenAPI.", roles=OPEN),

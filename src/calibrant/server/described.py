@@ -12,7 +12,17 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from calibrant.apischema import anthropic_request, batch, inferences, keys, native, openai_request, responses_body, told
+from calibrant.apischema import (
+    anthropic_request,
+    batch,
+    erasure,
+    inferences,
+    keys,
+    native,
+    openai_request,
+    responses_body,
+    told,
+)
 from calibrant.apischema.openai_answer import Completion, CompletionUsage, ModelList
 from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
 from calibrant.apischema.own import OwnFields
@@ -20,6 +30,7 @@ from calibrant.server.described_datasets import DATASETS, DATASETS_READ_AS
 from calibrant.server.described_statistics import STATISTICS, STATISTICS_READ_AS
 from calibrant.server.description import LIMIT, Described, Parameter
 from calibrant.types.content import OutputBlock
+from calibrant.types.erasure import Erasure
 from calibrant.types.key import Role
 from calibrant.types.storage import StoragePath
 
@@ -168,6 +179,13 @@ DESCRIBED: Final[dict[str, Described]] = {
         tag="cache",
         answer=told.PurgedBody,
         parameters=(Parameter("model_name", Annotated[str, Meta(min_length=1)], "Forgets the answers of one model."),),
+    ),
+    "POST /v1/erasures": Described(
+        tag="record",
+        body=erasure.ErasureBody,
+        answer=Erasure,
+        fails=(501,),
+        example={"tag": {"key": "user_id", "value": "42"}, "plan": True},
     ),
     "GET /status": Described(tag="host", answer=told.StatusBody),
     "GET /health": Described(tag="host", answer=told.HealthBody, also={503: (told.HealthBody, told.ErrorBody)}),

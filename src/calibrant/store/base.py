@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from calibrant.store.erasing import ErasingEvents
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
 from calibrant.types.insight import EpisodeBounds, EpisodeSeen
@@ -322,7 +323,7 @@ class Reader(Protocol):
         ...
 
 
-class Events(Reader, Protocol):
+class Events(Reader, ErasingEvents, Protocol):
     """Facts, appended. One thread at a time."""
 
     pace: Pace
@@ -382,14 +383,30 @@ class Events(Reader, Protocol):
             before_ms: Only of those begun before this time.
 
         Returns:
-            How many rows lost their payload.
+            How many rows lost their payload, or about how many where whole partitions go.
         """
         ...
 
-    def shrink(self, *, max_pages: int) -> int:
-        """Give free pages back to the file system.
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """Delete the oldest inferences and model calls, with their payloads; feedback on them stays.
+
+        Args:
+            limit: So many of each, at most, where rows go one by one.
+            before_ms: Only those begun before this time.
 
         Returns:
-            How many.
+            How many rows went, or about how many where whole partitions go.
+        """
+        ...
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """Delete the oldest feedback, as `drop_inferences` does inferences."""
+        ...
+
+    def shrink(self, *, max_pages: int) -> int:
+        """Do a piece of what gives room back to the file system.
+
+        Returns:
+            How many pages, or 1 where there is more to do first; 0 when all is done.
         """
         ...

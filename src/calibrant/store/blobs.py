@@ -110,6 +110,25 @@ class BlobFolder:
             return False
         return True
 
+    def drop(self, key: str, before_s: float) -> bool:
+        """Remove a file that nobody has used since an instant; return whether it is gone.
+
+        Args:
+            key: Of the file.
+            before_s: Unix time in seconds.
+        """
+        path = self._path(key)
+        doomed = path.with_name(path.name + _DOOMED)
+        try:
+            if path.stat().st_mtime >= before_s:
+                return False
+            path.rename(doomed)
+        except FileNotFoundError:
+            # Whoever began this before may have been killed in between.
+            if not doomed.exists():
+                return True
+        return self._finish_drop(doomed, before_s)
+
     def all_keys(self) -> Iterator[str]:
         """Yield the key of every file that is whole, in no order."""
         for entry in self._entries():

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from calibrant.store.payload import Packer, ZstdError, unpack
+from calibrant.store.sqlite_erasure import empty_log
 from calibrant.types.cached import Cached
 
 __all__ = ["ResponseCache", "cache_key"]
@@ -165,6 +166,18 @@ class ResponseCache:
         except sqlite3.Error as error:
             raise OSError(f"{self._path} cannot be written: {error}") from None
 
+    async def scrub(self) -> bool:
+        """Cut off the log, in which purged answers still stand; False while a reader needs it.
+
+        Raises:
+            OSError: the database cannot be written.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._writes, lambda: empty_log(self._database()))
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path} cannot be written: {error}") from None
+
     async def refresh(self) -> None:
         """Forget what another worker has purged."""
         purges = await self._ask(_count_purges)
@@ -268,6 +281,8 @@ class ResponseCache:
             self._path.touch(mode=0o600)
             self._writer = self._connect()
             self._writer.execute("PRAGMA synchronous = OFF")
+            # What was purged must not be found in the file.
+            self._writer.execute("PRAGMA secure_delete = ON")
             if not _is_set_up(self._writer):
                 self._writer.execute("PRAGMA journal_mode = WAL")
                 self._writer.executescript(_SCHEMA)

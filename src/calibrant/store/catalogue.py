@@ -11,13 +11,14 @@ from typing import Protocol
 
 from calibrant.store.batches import BatchReading, BatchWriting
 from calibrant.store.datasets import DatasetReading, DatasetWriting
+from calibrant.store.erasing import ErasureReading, ErasureWriting
 from calibrant.store.workflows import WorkflowReading, WorkflowWriting
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(DatasetReading, WorkflowReading, BatchReading, Protocol):
+class Reading(DatasetReading, WorkflowReading, BatchReading, ErasureReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -33,7 +34,7 @@ class Reading(DatasetReading, WorkflowReading, BatchReading, Protocol):
         ...
 
 
-class Tx(Reading, DatasetWriting, WorkflowWriting, BatchWriting, Protocol):
+class Tx(Reading, DatasetWriting, WorkflowWriting, BatchWriting, ErasureWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:
@@ -62,6 +63,10 @@ class Catalogue(Protocol):
 
     def exists(self) -> bool:
         """Return whether there is one already; asking makes none."""
+        ...
+
+    def scrub(self) -> bool:
+        """Leave no byte of what was deleted in its files, as far as that is ours to say; False where it is busy."""
         ...
 
     def close(self) -> None:

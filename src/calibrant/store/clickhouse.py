@@ -13,15 +13,17 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.base.errors import StoreUnavailable
+from calibrant.base.errors import NotImplementedYet, StoreUnavailable
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
+from calibrant.store.erasing import NO_ERASURE, ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.tables import INFERENCE
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["ClickHouseEvents"]
@@ -147,10 +149,20 @@ class ClickHouseEvents(ClickHouseReader):
             limit: Not used: a month costs the same, however much is in it.
             before_ms: Only of those begun before this time.
         """
+        return self._drop_months(_PAYLOAD_TABLES, self._clock.wall_ms() if before_ms is None else before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`; drops months, as `drop_payloads` does."""
+        return self._drop_months((*_PAYLOAD_TABLES, "inferences", "model_inferences"), before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`; drops months, as `drop_payloads` does."""
+        return self._drop_months(("feedback",), before_ms)
+
+    def _drop_months(self, tables: Sequence[str], before_ms: int) -> int:
         self._ready()
         dropped = 0
-        now = self._clock.wall_ms()
-        for name in _PAYLOAD_TABLES:
+        for name in tables:
             local = local_name(name, self._layout)
             months = self._link.all(
                 "SELECT toUInt32(partition), sum(rows) FROM system.parts WHERE active "
@@ -158,7 +170,7 @@ class ClickHouseEvents(ClickHouseReader):
                 "AND toUInt32(partition) < toYYYYMM(fromUnixTimestamp64Milli({limit:Int64}, 'UTC')) "
                 "GROUP BY partition ORDER BY partition LIMIT 1",
                 name=local,
-                limit=now if before_ms is None else before_ms,
+                limit=before_ms,
             )
             for month, rows in months:
                 self._link.run(f"ALTER TABLE {local}{everywhere(self._layout)} DROP PARTITION {month}")
@@ -177,6 +189,34 @@ class ClickHouseEvents(ClickHouseReader):
         """See `base.Events.used_bytes`. Of the server that is asked, where there are several."""
         self._ready()
         return self._stored_bytes()
+
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        raise NotImplementedYet(NO_ERASURE)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`."""
+        raise NotImplementedYet(NO_ERASURE)
 
     def close(self) -> None:
         """See `base.Reader.close`."""

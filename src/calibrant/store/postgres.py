@@ -12,21 +12,26 @@ from typing import Final
 
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import first_id
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
+from calibrant.store.dialect import POSTGRES
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
+from calibrant.store.postgres_erasure import erase_feedback, erase_inferences, vacuum
 from calibrant.store.postgres_partitions import (
     DATA_TABLES,
     Week,
-    drop_ended,
+    drop_week,
     ensure,
-    first_id,
     week_of,
     weeks_of,
 )
 from calibrant.store.postgres_reader import PostgresReader
 from calibrant.store.postgres_rows import ROW_FAULTS, forget_staged, ids_of, interrupt_running, stage, write_records
 from calibrant.store.quarantined import quarantine_parameters
+from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["PostgresEvents"]
@@ -146,22 +151,65 @@ class PostgresEvents(PostgresReader):
         return self.health().bytes
 
     def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
-        """See `base.Events.drop_payloads`. Whole weeks go at once; what is left of one goes row by row.
+        """See `base.Events.drop_payloads`. A whole week goes at once; what is left of one goes row by row.
 
         Without a time only the oldest week goes, and never this one: rows that are deleted make no room on the disk, so
         who drops them until the database is small enough drops them all.
         """
-        with self._asked() as connection:
-            if before_ms is None:
-                return drop_ended(connection, self._clock.wall_ms(), oldest=True)
-            dropped = drop_ended(connection, before_ms)
-            if dropped:
-                return dropped
-            return sum(_drop_rows(connection, table, limit, before_ms) for table in DATA_TABLES)
+        return self._drop(DATA_TABLES, limit, before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`. A whole week goes at once; what is left of one goes row by row."""
+        return self._drop((*DATA_TABLES, "inferences", "model_inferences"), limit, before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`; row by row."""
+        return self._drop(("feedback",), limit, before_ms)
 
     def shrink(self, *, max_pages: int) -> int:
         """See `base.Events.shrink`: the server's autovacuum sees to it."""
         return 0
+
+    def _drop(self, tables: Sequence[str], limit: int, before_ms: int | None) -> int:
+        """Drop one partition that is wholly older; where there is none, rows."""
+        with self._asked() as connection:
+            dropped = drop_week(connection, tables, self._clock.wall_ms() if before_ms is None else before_ms)
+        if dropped or before_ms is None:
+            return dropped
+        with self._transaction() as connection:
+            return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
+
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        return look_through(self._all, POSTGRES, whose, kind, after=after, limit=limit)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        return files_of_others(self._all, POSTGRES, whose, after=after, limit=limit)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        return calls_of(self._all, inference_ids)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        return feedback_of(self._all, target_ids)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        with self._transaction() as connection:
+            return erase_inferences(connection, inference_ids, episode_ids)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        with self._transaction() as connection:
+            return erase_feedback(connection, feedback_ids)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`: the server's own vacuum, now; its log and its copies are the server's matter."""
+        with self._asked() as connection:
+            vacuum(connection)
+        return "done"
 
     def _make_room(self, records: Sequence[Record]) -> None:
         """Make the partitions that the rows fall into, and next week's."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import psycopg
 from msgspec import Struct
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from calibrant.base.errors import ConfigError, StoreUnavailable
 
@@ -25,6 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _TROUBLE: Final = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError)
 """The database is away, busy or cut off: what was asked may be asked again."""
 _SHUTTING_DOWN = "57P"
+_SHOWN: Final = ("host", "hostaddr", "port", "user", "dbname", "sslmode", "sslrootcert")
 
 
 class PostgresSettings(Struct, frozen=True):
@@ -51,6 +52,15 @@ class PostgresSettings(Struct, frozen=True):
             return "postgresql (its address cannot be read)"
         host, port = parts.get("host") or "localhost", str(parts.get("port") or "").strip(",")
         return f"postgresql://{host}{f':{port}' if port else ''}/{parts.get('dbname') or ''}"
+
+    @property
+    def address(self) -> str:
+        """The address without its password, as the server's own tools read it."""
+        try:
+            parts = conninfo_to_dict(self.url)
+        except psycopg.Error:
+            return ""
+        return make_conninfo("", **{key: str(parts[key]) for key in _SHOWN if parts.get(key)})
 
 
 class Postgres:

@@ -10,7 +10,7 @@ from calibrant.store.postgres_reader import PostgresReader, schema_version
 from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
-__all__ = ["check", "open_catalogue", "open_database", "open_events", "open_reader"]
+__all__ = ["check", "open_catalogue", "open_database", "open_events", "open_reader", "server_clock_ms"]
 
 
 def open_database(url: str, connections: int = 2) -> Postgres:
@@ -57,3 +57,18 @@ def check(url: str) -> None:
         )
     if record != SCHEMA_VERSION or catalogue != CATALOGUE_VERSION:
         raise ConfigError(f"database {database.place} has no schema of this version yet; run `calibrant migrate`")
+
+
+def server_clock_ms(url: str) -> int:
+    """Return what time it is on the server, in Unix milliseconds.
+
+    Raises:
+        StoreUnavailable: it cannot be asked now.
+    """
+    database = open_database(url)
+    try:
+        with database.lent() as connection:
+            row = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone()
+    finally:
+        database.close()
+    return int(row[0]) if row else 0

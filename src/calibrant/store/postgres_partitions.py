@@ -12,10 +12,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
-from calibrant.base.ids import id_millis
+import psycopg
+
+from calibrant.base.ids import first_id, id_millis
 from calibrant.store.postgres_connection import Connection
 
-__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "drop_ended", "ensure", "first_id", "week_of", "weeks_of"]
+__all__ = ["DATA_TABLES", "PARTITIONED", "Week", "drop_week", "ensure", "week_of", "weeks_of"]
 
 DATA_TABLES: Final = ("inference_data", "inference_text", "model_inference_data")
 """What goes when payloads go."""
@@ -28,6 +30,8 @@ _PAST_MS, _AHEAD_MS = 520 * _WEEK_MS, 4 * _WEEK_MS
 """An id outside of this was made by a clock that is wrong: a partition for each would be many."""
 _WAIT: Final = "SET LOCAL lock_timeout = '2s'"
 """Whoever waits for a lock on a whole table keeps those waiting who came later and only read."""
+
+_LOCK_MS = 200
 
 Week = int
 """Unix milliseconds of the Monday, UTC, on which it begins."""
@@ -45,12 +49,6 @@ def weeks_of(ids: Iterable[str], *, now_ms: int) -> set[Week]:
         with suppress(ValueError):
             found.add(week_of(id_millis(each)))
     return {week for week in found if -_PAST_MS <= week - now_ms <= _AHEAD_MS}
-
-
-def first_id(millis: int) -> str:
-    """Return the smallest id of an instant."""
-    digits = f"{max(millis, 0):012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 def ensure(connection: Connection, weeks: Collection[Week]) -> None:
@@ -83,39 +81,35 @@ def _known(connection: Connection, names: Iterable[str]) -> set[str]:
     return {str(row[0]) for row in rows}
 
 
-def drop_ended(connection: Connection, before_ms: int, *, oldest: bool = False) -> int:
-    """Drop the partitions of payloads that ended before an instant; each in a transaction of its own.
+def drop_week(connection: Connection, tables: Iterable[str], millis: int) -> int:
+    """Drop the oldest partition of these tables that ends before an instant, in a transaction of its own.
 
-    Args:
-        connection: In autocommit mode.
-        before_ms: The instant.
-        oldest: Only those of the oldest week.
+    Readers that are at work are not waited for, since everybody who came later would wait with us: it is tried again.
 
     Returns:
-        About how many rows they had, at least 1 each: counting those of a week may take minutes.
+        About how many rows it had, at least 1; 0 where there is no such partition, or it is in use.
     """
-    ended = [(name[-8:], name) for table in DATA_TABLES for name in _ended_before(connection, table, before_ms)]
-    first = min(ended, default=("", ""))[0]
-    dropped = 0
-    for week, name in ended:
-        if oldest and week != first:
+    ended = [each for table in tables for each in _ended_before(connection, table, millis)]
+    for name, rows in sorted(ended, key=lambda each: each[0][-8:]):
+        try:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = {_LOCK_MS}".encode())
+                # Another host may have been faster.
+                connection.execute(f"DROP TABLE IF EXISTS {name}".encode())
+        except psycopg.errors.LockNotAvailable:
             continue
-        with connection.transaction():
-            connection.execute(_WAIT)
-            row = connection.execute("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", (name,)).fetchone()
-            connection.execute(f"DROP TABLE IF EXISTS {name}".encode())
-            dropped += max(int(row[0]) if row else 0, 1)
-    return dropped
+        return max(rows, 1)
+    return 0
 
 
-def _ended_before(connection: Connection, table: str, millis: int) -> list[str]:
+def _ended_before(connection: Connection, table: str, millis: int) -> list[tuple[str, int]]:
+    """Return the partitions of a table that end before an instant, the oldest first, and their estimated rows."""
     limit = _name(table, week_of(millis))
-    rows = connection.execute(
-        "SELECT c.relname FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
+    return connection.execute(
+        "SELECT c.relname::text, c.reltuples::bigint FROM pg_inherits h JOIN pg_class c ON c.oid = h.inhrelid "
         "WHERE h.inhparent = to_regclass(%s) AND c.relname < %s AND c.relname ~ '_[0-9]{8}$' ORDER BY 1",
         (table, limit),
-    )
-    return [str(row[0]) for row in rows]
+    ).fetchall()
 
 
 def _name(table: str, week: Week) -> str:

@@ -39,7 +39,7 @@ def datapoints_sql(which: DatapointQuery, columns: str) -> Sql:
     where = joined(" AND ", _conditions(which))
     direction = "DESC" if which.descending else "ASC"
     text = (
-        f"SELECT {columns} FROM datapoints d JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
+        f"SELECT {columns} FROM datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
         f"WHERE {where.text} ORDER BY d.id {direction} LIMIT ? OFFSET ?"
     )
     return Sql(text, (*where.parameters, which.limit, which.offset))
@@ -59,7 +59,8 @@ def _conditions(which: DatapointQuery) -> list[Sql]:
     if which.after is not None:
         found.append(Sql("d.id > ?", (which.after,)))
     if which.text is not None:
-        found.append(Sql("c.words LIKE ? ESCAPE '!'", (_pattern(which.text),)))
+        # What was erased may have its content in common with what was not.
+        found.append(Sql("d.source <> 'erased' AND c.words LIKE ? ESCAPE '!'", (_pattern(which.text),)))
     if which.filters is not None:
         found.append(_filter(which.filters))
     return found

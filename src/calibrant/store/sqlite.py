@@ -12,19 +12,25 @@ import sqlite3
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.base.ids import id_millis
 from calibrant.config.schema import Durability
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
+from calibrant.store.dialect import SQLITE
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
+from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
 from calibrant.store.sql_reader import SEARCH_BEHIND
+from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages
 from calibrant.store.sqlite_functions import add_functions
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.store.sqlite_retention import drop_feedback, drop_inferences, drop_payloads
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
-from calibrant.store.sqlite_search import forget_text, index_next
+from calibrant.store.sqlite_search import garbage_is_due, index_next, merge_garbage
+from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]
@@ -39,6 +45,7 @@ _LEDGER = (
     "stored = stored + excluded.stored, shed = shed + excluded.shed"
 )
 _WAL_PAGES = 2048
+_SCRUB_PAGES = 2_000
 
 
 class SqliteEvents(SqliteReader):
@@ -59,6 +66,8 @@ class SqliteEvents(SqliteReader):
         self._pack = Packer()
         self._writer: sqlite3.Connection | None = None
         self._inode: tuple[int, int] | None = None
+        self._merging = False
+        self._scrubbing: Literal["no", "merging", "merged"] = "no"
 
     def append(self, batch: Batch) -> Appended:
         """See `base.Events.append`."""
@@ -158,21 +167,78 @@ class SqliteEvents(SqliteReader):
     def drop_payloads(self, *, limit: int, before_ms: int | None = None) -> int:
         """See `base.Events.drop_payloads`."""
         with self._transaction() as connection:
-            return sum(
-                _drop_head(connection, data, owner, limit, before_ms)
-                for data, owner in (
-                    ("inference_data", "inferences"),
-                    ("model_inference_data", "model_inferences"),
-                )
-            )
+            return drop_payloads(connection, limit, before_ms)
+
+    def drop_inferences(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_inferences`."""
+        with self._transaction() as connection:
+            return drop_inferences(connection, limit, before_ms)
+
+    def drop_feedback(self, *, limit: int, before_ms: int) -> int:
+        """See `base.Events.drop_feedback`."""
+        with self._transaction() as connection:
+            return drop_feedback(connection, limit, before_ms)
 
     def shrink(self, *, max_pages: int) -> int:
         """See `base.Events.shrink`."""
         with self._asked() as connection:
             before = int(connection.execute("PRAGMA freelist_count").fetchone()[0])
             if before:
-                connection.execute(f"PRAGMA incremental_vacuum({max_pages})").fetchall()
-            return before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+                free_pages(connection, max_pages)
+            freed = before - int(connection.execute("PRAGMA freelist_count").fetchone()[0])
+        return freed or self._merge_texts()
+
+    def _merge_texts(self) -> int:
+        """Do a piece of what frees pages in the index of texts; return 1 where there is more to do."""
+        if not self._merging:
+            with self._asked() as connection:
+                if not garbage_is_due(connection):
+                    return 0
+        with self._transaction() as connection:
+            more = merge_garbage(connection, begun=self._merging)
+        self._merging = more
+        return int(more)
+
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        return look_through(self._all, SQLITE, whose, kind, after=after, limit=limit)
+
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        return files_of_others(self._all, SQLITE, whose, after=after, limit=limit)
+
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        return calls_of(self._all, inference_ids)
+
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        return feedback_of(self._all, target_ids)
+
+    def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
+        """See `ErasingEvents.erase`."""
+        with self._transaction() as connection:
+            return erase_inferences(connection, inference_ids, episode_ids)
+
+    def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
+        """See `ErasingEvents.erase_feedback`."""
+        with self._transaction() as connection:
+            return erase_feedback(connection, feedback_ids)
+
+    def scrub(self) -> Scrubbed:
+        """See `ErasingEvents.scrub`."""
+        if self._scrubbing != "merged":
+            with self._transaction() as connection:
+                more = merge_garbage(connection, begun=self._scrubbing == "merging")
+            self._scrubbing = "merging" if more else "merged"
+            return "more"
+        with self._asked() as connection:
+            if not free_pages(connection, _SCRUB_PAGES):
+                return "more"
+            if not empty_log(connection):
+                return "busy"
+        self._scrubbing = "no"
+        return "done"
 
     def close(self) -> None:
         """See `base.Reader.close`."""
@@ -253,6 +319,8 @@ class SqliteEvents(SqliteReader):
             migrate_sqlite(connection, self.path)
             add_functions(connection)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            # Pages are zeroed where they are written anyway; `scrub` sees to those that are not.
+            connection.execute("PRAGMA secure_delete = FAST")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             connection.execute("PRAGMA journal_size_limit = 67108864")
         except BaseException:
@@ -272,24 +340,3 @@ def _cursor(connection: sqlite3.Connection, incarnation: str, segment: str) -> C
         "SELECT max(last_sequence) FROM spool_ledger WHERE incarnation = ?", (incarnation,)
     ).fetchone()
     return Cursor(offset[0] if offset else 0, last[0] or 0)
-
-
-def _drop_head(connection: sqlite3.Connection, data: str, owner: str, limit: int, before_ms: int | None) -> int:
-    # Only the head of the line is looked at, so the cost does not grow with the table.
-    rows: list[tuple[int, str | None]] = connection.execute(
-        f"SELECT seq, id FROM {data} LEFT JOIN {owner} USING (seq) ORDER BY seq LIMIT ?",  # noqa: S608
-        (limit,),
-    ).fetchall()
-    old = [(seq,) for seq, row in rows if before_ms is None or row is None or id_millis(row) < before_ms]
-    if owner == "inferences":
-        _forget_texts(connection, old)
-    connection.executemany(f"DELETE FROM {data} WHERE seq = ?", old)  # noqa: S608
-    return len(old)
-
-
-def _forget_texts(connection: sqlite3.Connection, dropped: Sequence[tuple[int]]) -> None:
-    query = (
-        "SELECT i.seq, i.status, d.input, d.output FROM inferences i JOIN inference_data d ON d.seq = i.seq "
-        "WHERE i.seq = ?"
-    )
-    forget_text(connection, [row for each in dropped for row in connection.execute(query, each)])

@@ -19,8 +19,10 @@ import msgspec
 from msgspec.structs import asdict
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.store.sqlite_batches import BATCH_STEP, SqliteBatches
-from calibrant.store.sqlite_datasets import DATASET_STEP, SqliteDatasets
+from calibrant.store.sqlite_batches import BATCH_STEP
+from calibrant.store.sqlite_datasets import DATASET_STEP
+from calibrant.store.sqlite_erasing import SqliteErasing
+from calibrant.store.sqlite_erasure import empty_log
 from calibrant.store.sqlite_workflows import WORKFLOW_STEP, SqliteWorkflows
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
 
@@ -101,6 +103,17 @@ class SqliteCatalogue:
         """See `Catalogue.exists`."""
         return self.path.exists()
 
+    def scrub(self) -> bool:
+        """See `Catalogue.scrub`."""
+        try:
+            connection = self._take()
+            try:
+                return empty_log(connection)
+            finally:
+                self._give_back(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailable(f"catalogue {self.path}: {error}") from error
+
     def close(self) -> None:
         """See `Catalogue.close`."""
         with self._guard:
@@ -167,6 +180,8 @@ class SqliteCatalogue:
             self._migrate(connection)
             # A key that was disabled must stay so after a power cut.
             connection.execute("PRAGMA synchronous = FULL")
+            # What was deleted or replaced must not be found in the file.
+            connection.execute("PRAGMA secure_delete = ON")
         except BaseException:
             connection.close()
             raise
@@ -189,7 +204,7 @@ class SqliteCatalogue:
                 return
 
 
-class CatalogueTx(SqliteWorkflows, SqliteDatasets, SqliteBatches):
+class CatalogueTx(SqliteErasing, SqliteWorkflows):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()

@@ -17,6 +17,7 @@ from calibrant.store.portable import Statements
 from calibrant.store.search_text import text_of_payloads
 from calibrant.store.sql_datapoints import datapoints_sql
 from calibrant.types.datapoint import Action, Change, Content, Datapoint, DatapointQuery, Dataset, Origin
+from calibrant.types.message import Input
 
 __all__ = ["DATASET_STEP", "SqliteDatasets"]
 
@@ -166,7 +167,7 @@ class SqliteDatasets:
         for some in _pages(dict.fromkeys(ids)):
             # A row that has ended and is not stale was followed by another.
             rows = self._connection.execute(
-                f"SELECT {_SELECTED} FROM datapoints d JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
+                f"SELECT {_SELECTED} FROM datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
                 f"WHERE d.id IN ({_marks(some)}) {inside}AND (d.until IS NULL OR d.staled_at IS NOT NULL)",
                 (*some, *(() if dataset_name is None else (dataset_name,))),
             )
@@ -293,6 +294,12 @@ def _values(row: Datapoint) -> tuple[Any, ...]:
     )
 
 
+def _content_of(source: str, function_name: str, stored: Any) -> Content:
+    if source == "erased":
+        return Content("chat", function_name, Input(()))
+    return _content(unpack(bytes(stored)) or b"")
+
+
 def _datapoint(row: Sequence[Any]) -> Datapoint:
     fields = dict(zip((*_COLUMNS, "content"), row, strict=True))
     return Datapoint(
@@ -305,7 +312,7 @@ def _datapoint(row: Sequence[Any]) -> Datapoint:
         tags=_tags(fields["tags"]),
         group_key=fields["group_key"],
         content_hash=fields["content_hash"],
-        content=_content(unpack(bytes(fields["content"])) or b""),
+        content=_content_of(fields["source"], fields["function_name"], fields["content"]),
         origin=Origin(
             fields["source"],
             fields["source_inference_id"],

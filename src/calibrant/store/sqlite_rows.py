@@ -34,7 +34,7 @@ from calibrant.types.rows import (
     SnapshotRecord,
 )
 
-__all__ = ["ROW_FAULTS", "interrupt_running", "write_records"]
+__all__ = ["ROW_FAULTS", "interrupt_running", "keep_numbers", "write_records"]
 
 ROW_FAULTS: tuple[type[Exception], ...] = (
     sqlite3.IntegrityError,
@@ -150,7 +150,21 @@ def interrupt_running(connection: sqlite3.Connection, incarnation: str) -> int:
     return len(rows)
 
 
+def keep_numbers(connection: sqlite3.Connection, table: str) -> None:
+    """Note the last number of a table before rows of it are deleted, so that it is not given again.
+
+    Followers and the index of texts go by the numbers. SQLite's own table of sequences has it.
+    """
+    last = _next(connection, table) - 1
+    if connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (last, table)).rowcount == 0:
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
+
+
 def _next(connection: sqlite3.Connection, table: str) -> int:
     # The write lock is held: nobody else gives numbers now.
-    row = connection.execute(f"SELECT coalesce(max(seq), 0) + 1 FROM {table}").fetchone()  # noqa: S608
+    row = connection.execute(
+        f"SELECT max(coalesce((SELECT max(seq) FROM {table}), 0), "  # noqa: S608
+        "coalesce((SELECT seq FROM sqlite_sequence WHERE name = ?), 0)) + 1",
+        (table,),
+    ).fetchone()
     return int(row[0])

@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from calibrant.store.sqlite_erasure import empty_log
+
 __all__ = ["VectorStore"]
 
 _SCHEMA = """
@@ -62,10 +64,33 @@ class VectorStore:
         finally:
             connection.close()
 
+    def forget(self, texts: Iterable[str]) -> int:
+        """Forget the vectors that any model has of these texts, and return how many there were."""
+        digests = list(map(_digest, texts))
+        connection = self._open()
+        try:
+            models = connection.execute("SELECT DISTINCT model FROM vectors").fetchall()
+            rows = [(model, each) for (model,) in models for each in digests]
+            with connection:
+                gone = connection.executemany("DELETE FROM vectors WHERE model = ? AND digest = ?", rows).rowcount
+            return max(gone, 0)
+        finally:
+            connection.close()
+
+    def scrub(self) -> bool:
+        """Cut off the log, in which forgotten vectors still stand; False while a reader needs it."""
+        connection = self._open()
+        try:
+            return empty_log(connection)
+        finally:
+            connection.close()
+
     def _open(self) -> sqlite3.Connection:
         self._path.touch(mode=0o600)
         connection = sqlite3.connect(self._path, timeout=5.0)
         connection.execute("PRAGMA journal_mode = WAL")
+        # What was forgotten must not be found in the file.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.executescript(_SCHEMA)
         return connection
 

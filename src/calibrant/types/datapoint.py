@@ -36,9 +36,12 @@ __all__ = [
     "ToolParams",
 ]
 
-Source = Literal["inference", "feedback", "person", "import"]
-"""Whose words a datapoint has: a recorded inference's, a demonstration's, those that somebody wrote, or a file's."""
-Action = Literal["create", "add", "from_inferences", "import", "clone", "edit", "rename", "delete", "clear"]
+Source = Literal["inference", "feedback", "person", "import", "erased"]
+"""Whose words a datapoint has: a recorded inference's, a demonstration's, those that somebody wrote, or a file's.
+
+Of one that was erased, a tombstone in past versions, nothing is left but its function and its hash.
+"""
+Action = Literal["create", "add", "from_inferences", "import", "clone", "edit", "rename", "delete", "clear", "erase"]
 
 BY_EPISODE: Final = "episode"
 """Datapoints of one episode belong together; one without an episode stands alone. The default."""

@@ -36,7 +36,7 @@ DEFAULT_ROLES: Final[tuple[Role, ...]] = ("inference", "feedback", "read")
 """Of a key that is made without any: what an application needs, and no power over other keys."""
 DEFAULT_FUNCTION: Final = "tensorzero::default"
 """The built-in function through which a model is asked directly."""
-AuditAction = Literal["key.create", "key.change", "key.disable", "key.enable"]
+AuditAction = Literal["key.create", "key.change", "key.disable", "key.enable", "record.erase"]
 
 _PREFIX = "sk-t0-"
 _PUBLIC = 12
@@ -138,7 +138,8 @@ class Audit(Struct, frozen=True):
     """The public id of the key that did it, or `cli`."""
     action: AuditAction
     subject: str
-    """The public id of the key that it was done to."""
+    """The public id of the key that it was done to; of an erasure, its episode, or the tag's name
+    and a hash."""
     detail: dict[str, object] = {}
     """What changed: for each field its values before and after, or the values that it began with."""
     id: int = 0

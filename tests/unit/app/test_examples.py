@@ -317,3 +317,21 @@ def test_an_empty_answer_is_no_example(record, find, output):
 def test_an_answer_without_text_is_an_example(record, find, output):
     record.add(TEXTS[0], output=output)
     assert said(find("station, kettle")) == [TEXTS[0]]
+
+
+def test_what_was_erased_is_forgotten_at_once(record, tmp_path):
+    async def work():
+        mark = tmp_path / "erased"
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]}, mark)
+        for text in TEXTS[:2]:
+            record.add(text)
+        await index.refresh(None)
+        record.rows.pop(0)
+        await index.refresh(None)
+        assert set(said(await index.nearest("f", dicl(), TEXTS[2], None, "e"))) == set(TEXTS[:2])
+        mark.write_text("now")
+        await index.refresh(None)
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[1]]
+        await index.close()
+
+    asyncio.run(work())

@@ -30,3 +30,12 @@ def test_a_database_of_another_kind_is_refused_without_its_password(address):
     with pytest.raises(ConfigError, match="cannot be used here") as caught:
         _ = Options("/d", address).database_path
     assert "s3cret" not in caught.value.message
+
+
+def test_the_data_folder_is_for_its_owner_alone_and_one_that_is_there_is_left_as_it_is(tmp_path):
+    for name, mode in (("new", 0o700), ("old", 0o750)):
+        folder = tmp_path / "deep" / name
+        if name == "old":
+            folder.mkdir(mode=0o750)
+        Options(data_dir=str(folder)).make_data_dir()
+        assert folder.stat().st_mode & 0o777 == mode

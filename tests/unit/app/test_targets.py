@@ -47,6 +47,8 @@ def test_without_a_database_the_store_is_away(targets):
 
 def test_the_store_is_asked_off_the_event_loop(tmp_path):
     class Reader:
+        shared = False
+
         def target(self, target_id, level):
             return threading.current_thread().name, target_id, level
 

@@ -61,6 +61,14 @@ SUMMARY = {
 }
 IDS = {"ids": [ID]}
 
+DATASET = {
+    "name": "d",
+    "version": 1,
+    "datapoint_count": 0,
+    "group_by": "episode",
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:00Z",
+}
 CASES = {
     "inference": (
         "inference",
@@ -397,6 +405,31 @@ CASES = {
         {"dataset_name": "d"},
         ("DELETE", "/v1/datasets/d", None),
         {"num_deleted_datapoints": 2},
+    ),
+    "create_dataset": (
+        "create_dataset",
+        {"name": "d", "group_by": "tag::user"},
+        ("POST", "/v1/datasets", {"name": "d", "group_by": "tag::user"}),
+        DATASET,
+    ),
+    "get_dataset": ("get_dataset", {"dataset_name": "a/b"}, ("GET", "/v1/datasets/a%2Fb", None), DATASET),
+    "list_datasets": (
+        "list_datasets",
+        {"function_name": "f", "limit": 2},
+        ("GET", "/internal/datasets?function_name=f&limit=2", None),
+        {"datasets": [{"dataset_name": "d", "datapoint_count": 1, "last_updated": "2026-01-01T00:00:00Z"}]},
+    ),
+    "list_dataset_changes": (
+        "list_dataset_changes",
+        {"dataset_name": "d", "before": 3},
+        ("GET", "/v1/datasets/d/versions?before=3", None),
+        {"changes": [], "next": None},
+    ),
+    "clone_datapoints": (
+        "clone_datapoints",
+        {"dataset_name": "d", "datapoint_ids": [UUID(ID)]},
+        ("POST", "/internal/datasets/d/datapoints/clone", {"datapoint_ids": [ID]}),
+        {"datapoint_ids": [None]},
     ),
     "workflow_evaluation_run": (
         "workflow_evaluation_run",

@@ -76,6 +76,8 @@ def test_a_call_is_made_again_where_that_is_safe(connect, monkeypatch, kind, out
     + [(name, "unless_sent") for name in ("create_datapoints_from_inferences", "update_datapoints")]
     + [(name, "unless_sent") for name in ("workflow_evaluation_run", "workflow_evaluation_run_episode")]
     + [(name, "always") for name in ("status", "list_inferences", "list_datapoints", "get_datapoints")]
+    + [(name, "unless_sent") for name in ("create_dataset", "clone_datapoints")]
+    + [(name, "always") for name in ("get_dataset", "list_datasets", "list_dataset_changes")]
     + [(name, "always") for name in ("delete_datapoints", "delete_dataset", "update_datapoints_metadata")]
     + [(name, "always") for name in ("get_batch_inference", "list_batch_inferences", "cancel_batch_inference")],
 )

@@ -194,3 +194,11 @@ def test_experiments(loads, written, expected):
     )
     config = loads(f'[functions.f]\ntype="chat"\n{variants}[functions.f.experimentation]\n{written}')
     assert config.functions["f"].experiment == expected
+
+
+@pytest.mark.parametrize(("ours", "days"), [("", 90), ("[retention]\nmetadata_days = 400\n", 400)])
+def test_an_age_of_metadata_by_the_name_that_tensorzero_has_for_it(tmp_path, ours, days):
+    path = tmp_path / "tensorzero.toml"
+    path.write_text(f"{ours}[postgres]\ninference_metadata_retention_days = 90\n")
+    config = load(str(path), environ={})
+    assert (config.retention.metadata_days, config.warnings) == (days, ())

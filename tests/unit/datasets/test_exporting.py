@@ -12,6 +12,7 @@ from calibrant.datasets.editing import Actor
 from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.formats import FORMATS
 from calibrant.datasets.reader import DatasetReader
+from calibrant.store.erasing import Doomed
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.content import File, RawText, Template, Text, ToolCall, ToolResult
 from calibrant.types.datapoint import (
@@ -189,6 +190,19 @@ def test_what_is_done_meanwhile_does_not_change_an_export(export, catalogue):
     editing.add(catalogue, "d", [NewDatapoint(chat())], ME)
     rest = [msgspec.json.decode(line) for line in lines]
     assert [each["output"][0]["text"] for each in (first, *rest)] == [str(n) for n in range(450)]
+
+
+@pytest.mark.parametrize("form", [None, "chat"])
+def test_what_was_erased_is_in_no_export_and_is_not_cloned(export, catalogue, form):
+    (kept, erased), _ = export(None, chat(), chat(output=(Text("erased"),)))
+    with catalogue.transaction() as tx:
+        tx.erase_datapoints([Doomed(erased["id"], "d")], actor="", now_ms=1)
+    exporter = Exporter(DatasetReader(catalogue), form)
+    lines = list(exporter.lines(DatapointQuery(dataset_name="d", version=1)))
+    assert len(lines) == exporter.written == exporter.left_out == 1 and b"erased" not in lines[0]
+    assert editing.clone(catalogue, "e", [erased["id"]], ME) == (None,)
+    copied = editing.clone(catalogue, "e", [erased["id"], kept["id"]], ME)
+    assert copied[0] is None and copied[1] is not None
 
 
 def test_memory_does_not_grow_with_the_dataset(catalogue):

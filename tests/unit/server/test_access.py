@@ -99,6 +99,7 @@ TABLE = {
     "POST /v1/keys/{public_id}/disable": set(),
     "POST /v1/keys/{public_id}/enable": set(),
     "GET /v1/audit": set(),
+    "POST /v1/erasures": set(),
     "DELETE /v1/cache": set(),
     "POST /v1/datasets": {"optimizer"},
     "GET /v1/datasets/{dataset_name}": READ,

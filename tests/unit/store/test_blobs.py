@@ -198,3 +198,21 @@ def test_what_a_kill_left_behind_is_cleared_up(folder):
     folder.drop_before(time.time() - 500, limit=9)
     folder.clear_drafts()
     assert names(folder) == sorted([f"b{_DRAFT}", digest(b"x"), KEY.rpartition("/")[2]])
+
+
+def test_a_file_that_nobody_uses_is_dropped_by_name(folder):
+    folder.put(KEY, DATA)
+    assert not folder.drop(KEY, time.time() - 60) and folder.get(KEY) == DATA
+    age(folder, KEY, 120)
+    assert folder.drop(KEY, time.time() - 60) and names(folder) == []
+    assert folder.drop(KEY, time.time())
+
+
+def test_a_drop_that_was_cut_off_is_finished_or_undone(folder):
+    for seconds, gone in ((120, True), (0, False)):
+        folder.put(KEY, DATA)
+        age(folder, KEY, seconds)
+        path = folder.directory / KEY
+        path.rename(path.with_name(path.name + _DOOMED))
+        assert folder.drop(KEY, time.time() - 60) is gone
+        assert names(folder) == ([] if gone else [path.name])

@@ -376,3 +376,17 @@ def test_keys_tell_parts_apart():
         cache_key(b"ab", "d"),
     ]
     assert len(set(keys)) == 5 and cache_key("a") == cache_key(b"a")
+
+
+def test_what_was_purged_is_in_no_byte_of_the_files(open_cache, clock, tmp_path):
+    async def work():
+        cache = open_cache()
+        for model in ("m", "n"):
+            cache.put(cache_key(model), model, entry(clock, f"words of {model} ".encode() * 9))
+        await written(cache)
+        assert await cache.purge("m") == 1 and await cache.scrub()
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"words of m" not in content and b"words of n" in content
+        await cache.close()
+
+    run(work)

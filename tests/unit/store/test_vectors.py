@@ -22,3 +22,14 @@ def test_pruning_leaves_the_texts_that_are_held_and_other_models(tmp_path):
     store.prune("m", ["b", "c"])
     assert store.get("m", ["a", "b", "c"]) == {"b": b"4567"}
     assert set(store.get("n", ["a", "b"])) == {"a", "b"}
+
+
+def test_what_is_forgotten_is_gone_of_every_model_and_from_the_file(tmp_path):
+    store = VectorStore(tmp_path / "vectors.db")
+    assert store.forget(["a"]) == 0
+    for model in ("m", "n"):
+        store.put(model, {"a": b"a-vector" * 9, "b": b"b-vector" * 9})
+    assert store.forget(["a", "c"]) == 2 and store.scrub()
+    assert set(store.get("m", ["a", "b"])) == set(store.get("n", ["a", "b"])) == {"b"}
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"a-vector" not in content and b"b-vector" in content

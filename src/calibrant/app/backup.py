@@ -1,0 +1,102 @@
+"""What there is to back up by flags and environment, and what a database server does for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from shlex import quote
+from typing import Final
+
+from msgspec import Struct
+
+from calibrant import __version__
+from calibrant.app.clickhouse import in_clickhouse
+from calibrant.app.files import blob_folder
+from calibrant.app.homes import load_driver, postgres_url
+from calibrant.app.options import Options
+from calibrant.base.errors import ConfigError
+from calibrant.config.schema import Config
+from calibrant.store.backup import BackupSource, back_up
+from calibrant.store.backup_manifest import BackupManifest, Home
+
+__all__ = ["BackupMade", "make_backup", "server_restore"]
+
+_TAKES_REST: Final = "this backup has the spool as it was before, so run it now, and not earlier"
+
+
+class BackupMade(Struct, frozen=True):
+    """A backup that was made."""
+
+    path: str
+    manifest: BackupManifest
+    left: tuple[str, ...] = ()
+    """What is not in it, and what sees to that."""
+
+
+def make_backup(
+    options: Options,
+    environ: Mapping[str, str],
+    config: Config,
+    target: Path,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> BackupMade:
+    """Copy what stands on this host; a gateway may run meanwhile.
+
+    Raises:
+        ConfigError: there is no data folder, or the target cannot be used.
+        StoreUnavailable: a database cannot be read now.
+    """
+    data_dir = Path(options.data_dir)
+    if not data_dir.is_dir():
+        raise ConfigError(f"there is no data folder {data_dir}; name it with --data-dir")
+    if target.resolve().is_relative_to(data_dir.resolve()):
+        raise ConfigError(f"{target} is in the data folder, and would be lost together with it; name another place")
+    postgres, clickhouse = postgres_url(options, environ), in_clickhouse(options, environ)
+    home: Home = "clickhouse" if clickhouse else "sqlite" if postgres is None else "postgresql"
+    source = BackupSource(
+        data_dir=data_dir,
+        spool=options.spool_dir,
+        home=home,
+        record=options.database_path if home == "sqlite" else None,
+        catalogue=options.catalogue_path if postgres is None else None,
+        files=(options.blobs_dir, options.uploads_dir),
+    )
+    made = back_up(source, target, version=__version__, progress=progress)
+    left: list[str] = []
+    if postgres is not None:
+        left.append(f"{_postgres_dump(postgres, target)}\n  ({_TAKES_REST})")
+    if clickhouse:
+        left.append(
+            "the rows of the record are in ClickHouse: BACKUP DATABASE <name> TO Disk('backups', 'calibrant.zip')"
+            f"\n  ({_TAKES_REST})"
+        )
+    folder, storage = blob_folder(config, options)
+    if config.object_storage is not None and folder is not None:
+        left.append(f"files of users are kept elsewhere, by object_storage ({type(storage).__name__}): copy them there")
+    return BackupMade(str(target.resolve()), made, tuple(left))
+
+
+def server_restore(manifest: BackupManifest) -> str:
+    """Return what else there is to do where rows are on a server; empty where they are not."""
+    match manifest.home:
+        case "postgresql":
+            return (
+                "restore the rows into PostgreSQL before a gateway starts: "
+                "pg_restore --no-owner --dbname=postgresql://USER@HOST:PORT/DATABASE calibrant.dump"
+            )
+        case "clickhouse":
+            return "restore the rows into ClickHouse before a gateway starts: RESTORE DATABASE <name> FROM Disk(...)"
+        case "sqlite":
+            return ""
+
+
+def _postgres_dump(url: str, target: Path) -> str:
+    database = load_driver("postgres_open").open_database(url)
+    address = database.settings.address
+    database.close()
+    where = target.with_name(f"{target.name}.dump")
+    return (
+        "rows and catalogue are in PostgreSQL; it asks for the password, or reads PGPASSWORD: "
+        f"pg_dump --schema=calibrant --format=custom --file={quote(str(where))} --dbname={quote(address)}"
+    )

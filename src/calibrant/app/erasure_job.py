@@ -1,0 +1,64 @@
+"""How a worker has something erased: by a process of its own (`erasing`), which outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import msgspec
+from msgspec import Struct
+
+from calibrant.app.options import Options
+from calibrant.base.errors import InternalError, NotImplementedYet, StoreUnavailable
+from calibrant.types.erasure import Erasure, Whose
+
+__all__ = ["Job", "Outcome", "ask_erasure"]
+
+
+class Job(Struct, frozen=True):
+    """What to do."""
+
+    options: Options
+    whose: Whose
+    plan: bool
+    actor: str
+
+
+class Outcome(Struct, frozen=True):
+    """What came of it: one of the two."""
+
+    done: Erasure | None
+    code: str = ""
+    message: str = ""
+
+
+async def ask_erasure(options: Options, whose: Whose, plan: bool, actor: str) -> Erasure:
+    """Have something erased, and wait for it. Who stops waiting does not stop it.
+
+    Raises:
+        StoreUnavailable: it could not be done now.
+        NotImplementedYet: the home of the record cannot do it.
+        InternalError: the process ended without a word.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "calibrant.app.erasing",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StoreUnavailable(f"no process can be started now: {error.strerror}") from None
+    said, _ = await process.communicate(msgspec.json.encode(Job(options, whose, plan, actor)) + b"\n")
+    try:
+        outcome = msgspec.json.decode(said, type=Outcome)
+    except msgspec.MsgspecError:
+        raise InternalError(
+            f"the erasure ended with status {process.returncode}; see the log, and erase again"
+        ) from None
+    if outcome.done is not None:
+        return outcome.done
+    kinds = {each.code: each for each in (NotImplementedYet, StoreUnavailable)}
+    raise kinds.get(outcome.code, InternalError)(outcome.message)
