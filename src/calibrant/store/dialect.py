@@ -54,6 +54,18 @@ class Dialect(Struct, frozen=True):
         key = self.data_key
         return f"inferences LEFT JOIN inference_data ON inference_data.{key} = inferences.{key}"
 
+    def with_data_of(self, ids: Iterable[str]) -> Sql:
+        """Return the same tables, with the condition that inferences have one of these ids left to be added.
+
+        PostgreSQL is told the ids of the payloads as well: of the join alone it cannot tell in which weeks they are,
+        and would sooner go through all payloads that there are.
+        """
+        held = tuple(ids)
+        if self.data_key != "id":
+            return Sql(self.with_data)
+        marks = ", ".join("?" * len(held))
+        return Sql(f"{self.with_data} AND inference_data.id IN ({marks})", held)
+
     def finished(self, sql: Sql) -> Sql:
         """Return a statement with this engine's marks."""
         return sql if self.mark == "?" else Sql(sql.text.replace("?", self.mark), sql.parameters)

@@ -86,11 +86,11 @@ def find_sql(
 
 def rows_sql(query: Query, dialect: Dialect, columns: str, ids: Sequence[str]) -> Sql:
     """Return the statement for the rows with these ids, in the order of a query that is ordered by time."""
-    tables = tables_of(query, dialect, payloads=query.payloads)
+    tables = dialect.with_data_of(ids) if query.payloads else Sql("inferences")
     order = _term(_orders(query)[0], query, dialect).text
     marks = ", ".join("?" * len(ids))
-    text = f"SELECT {columns} FROM {tables} WHERE inferences.id IN ({marks}) ORDER BY {order}"  # noqa: S608
-    return dialect.finished(Sql(text, tuple(ids)))
+    text = f"SELECT {columns} FROM {tables.text} WHERE inferences.id IN ({marks}) ORDER BY {order}"  # noqa: S608
+    return dialect.finished(Sql(text, (*tables.parameters, *ids)))
 
 
 def _of_target(piece: Sql) -> Sql:

@@ -82,8 +82,10 @@ class SqlReader(ABC):
         for start in range(0, len(ids), _PAGE):
             some = ids[start : start + _PAGE]
             marks = ", ".join("?" * len(some))
-            query = f"SELECT {WHOLE_COLUMNS} FROM {self.dialect.with_data} WHERE inferences.id IN ({marks})"  # noqa: S608
-            found |= {row.id: row for row in map(to_inference, self._all(query, some))}
+            tables = self.dialect.with_data_of(some)
+            query = f"SELECT {WHOLE_COLUMNS} FROM {tables.text} WHERE inferences.id IN ({marks})"  # noqa: S608
+            rows = self._all(query, (*tables.parameters, *some))
+            found |= {row.id: row for row in map(to_inference, rows)}
         return tuple(found[wanted] for wanted in ids if wanted in found)
 
     def moments(self, asked: Scored) -> tuple[Moments, ...]:
