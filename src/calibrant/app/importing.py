@@ -1,0 +1,79 @@
+"""Imports another gateway's record into the home that flags and environment name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Final
+
+from calibrant.app.homes import check_home, open_catalogue
+from calibrant.app.options import Options
+from calibrant.app.recording import open_events
+from calibrant.base.errors import ConfigError
+from calibrant.config.schema import Config
+from calibrant.imports.report import Report
+from calibrant.imports.runner import Importer, Progress
+from calibrant.imports.source import Source
+
+__all__ = ["import_tensorzero", "open_source"]
+
+_WRITER: Final = "import"
+
+
+def open_source(*, postgres: str | None, clickhouse: str | None) -> Source:
+    """Return the database to import from; it is connected to when first asked.
+
+    Raises:
+        ConfigError: none or two are named, the address cannot be read, or the driver is not installed.
+    """
+    if (postgres is None) == (clickhouse is None):
+        raise ConfigError("name one source: --postgres URL, or --clickhouse URL where observability is in ClickHouse")
+    source: Source = (
+        _reader("clickhouse", "clickhouse_connect").open_clickhouse(clickhouse)
+        if postgres is None
+        else _reader("postgres", "psycopg").open_postgres(postgres)
+    )
+    return source
+
+
+def import_tensorzero(
+    source: Source,
+    options: Options,
+    environ: Mapping[str, str],
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Report:
+    """Import what is not in the record yet; a gateway may run meanwhile.
+
+    Args:
+        source: Where from; it is closed at the end.
+        options: Where to.
+        environ: The environment, which may name another place.
+        config: How the record lies there; null leaves that as it is.
+        progress: Told after each page.
+
+    Raises:
+        ConfigError: one of the two cannot be used as it is.
+        StoreUnavailable: one of the two is away; run it again.
+    """
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        options.make_data_dir()
+        check_home(options, environ)
+        # Under a name of its own, since the recorder of this folder may write too.
+        events = open_events(options, environ, config=config, writer=_WRITER)
+        stack.callback(events.close)
+        catalogue = open_catalogue(options, environ, config)
+        stack.callback(catalogue.close)
+        return Importer(source, events, catalogue, progress=progress).run()
+
+
+def _reader(name: str, driver: str) -> Any:
+    try:
+        return importlib.import_module(f"calibrant.imports.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != driver:
+            raise
+        raise ConfigError(f"the driver of the source is not installed; run: pip install 'calibrant[{name}]'") from None
