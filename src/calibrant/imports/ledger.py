@@ -19,7 +19,7 @@ from calibrant.store.base import Batch, Entry, Events, Suspect
 from calibrant.store.frame import Frame
 from calibrant.types.rows import Record
 
-__all__ = ["Kept", "Ledger", "Refused", "position_of", "time_of"]
+__all__ = ["Kept", "Ledger", "Numbers", "Refused", "position_of", "time_of"]
 
 _pack = msgspec.msgpack.Encoder().encode
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -54,16 +54,33 @@ def time_of(position: int) -> int:
     return position >> _WITHIN_MS
 
 
+class Numbers:
+    """Numbers the records of an import, over all of its tables."""
+
+    def __init__(self, events: Events, incarnation: str) -> None:
+        """Find out which number was the last.
+
+        Args:
+            events: The record.
+            incarnation: The import.
+
+        Raises:
+            StoreUnavailable: it cannot be asked now.
+        """
+        self.last = events.cursor(incarnation, "").last_sequence
+
+
 class Ledger:
     """The segment of one table. For one thread."""
 
-    def __init__(self, events: Events, incarnation: str, table: str, clock: Clock) -> None:
+    def __init__(self, events: Events, incarnation: str, table: str, *, numbers: Numbers, clock: Clock) -> None:
         """Find out how far it is.
 
         Args:
             events: The record.
             incarnation: The import.
             table: Of the source.
+            numbers: Those of the import.
             clock: What time it is, for the quarantine.
 
         Raises:
@@ -74,9 +91,8 @@ class Ledger:
         self.segment = f"{incarnation}.{table}"
         self._table = table
         self._clock = clock
-        cursor = events.cursor(incarnation, self.segment)
-        self.position = cursor.offset
-        self._sequence = cursor.last_sequence
+        self._numbers = numbers
+        self.position = events.cursor(incarnation, self.segment).offset
 
     def append(self, records: Sequence[tuple[str, Record]], refused: Sequence[Refused] = ()) -> Kept:
         """Store records, and put rows that became none into the quarantine, with the note of how far that is.
@@ -92,7 +108,7 @@ class Ledger:
         """
         if not records and not refused:
             return Kept(0, ())
-        position, sequence = self.position, self._sequence
+        position, sequence = self.position, self._numbers.last
         entries: list[Entry] = []
         for row_id, record in records:
             sequence += 1
@@ -119,10 +135,5 @@ class Ledger:
         if appended.cursor.offset != position:
             # What they stored is not ours to count.
             raise ConfigError("another process imports the same source just now; let it finish, or end it")
-        self.position, self._sequence = position, sequence
+        self.position, self._numbers.last = position, sequence
         return Kept(appended.stored, (*(each.reason for each in suspects), *appended.refused))
-
-    @property
-    def written(self) -> int:
-        """The last number that the import gave to a record."""
-        return self._sequence

@@ -17,7 +17,7 @@ from calibrant.imports.blocks import Unmappable
 from calibrant.imports.carrying import carry_datapoints
 from calibrant.imports.feedback import metric_levels, needs_level, to_feedback
 from calibrant.imports.inferences import to_inferred, unkept
-from calibrant.imports.ledger import Ledger, Refused, position_of, time_of
+from calibrant.imports.ledger import Ledger, Numbers, Refused, position_of, time_of
 from calibrant.imports.report import LeftOut, Report, TableReport
 from calibrant.imports.snapshots import document_of, to_snapshots
 from calibrant.imports.source import FEEDBACK, INFERENCES, LEFT_OUT, NIL, TABLES, Row, Source, before_millis
@@ -80,7 +80,7 @@ class Importer:
         self._refused: set[tuple[str, str]] = set()
         """Table and id of the rows that are in quarantine already."""
         self._totals: dict[str, int] = {}
-        self._calls: Ledger | None = None
+        self._numbers: Numbers | None = None
 
     def run(self) -> Report:
         """Import what is not here yet.
@@ -96,7 +96,7 @@ class Importer:
         digest = blake2b(self._source.identity().encode(), digest_size=8).hexdigest()
         self._incarnation = f"import-{digest}"
         self._refused = self._quarantined()
-        self._calls = Ledger(self._events, self._incarnation, _MODELS, self._clock)
+        numbers = self._numbers = Numbers(self._events, self._incarnation)
         for table, count in counts.items():
             if count is None or table == _MODELS:
                 continue
@@ -108,8 +108,7 @@ class Importer:
                 self._rows(table, self._feedback)
             else:
                 self._datapoints(table)
-        last = self._events.cursor(self._incarnation, "").last_sequence
-        self._events.retire(self._incarnation, written=last, pending=0, rejected=0)
+        self._events.retire(self._incarnation, written=numbers.last, pending=0, rejected=0)
         self._events.settle()
         return self._report()
 
@@ -171,9 +170,9 @@ class Importer:
         kept = ledger.append(records, refused)
         self._added[table] += kept.stored
         self._added[_MODELS] += sum(len(made.model_inferences) for _, made in records if isinstance(made, Inferred))
-        if late and self._calls is not None:
+        if late:
             # They came after their inference was read.
-            self._calls.append(late)
+            self._ledger(_MODELS).append(late)
 
     def _lacks_calls(self, made: Inferred) -> bool:
         there = {call.id for call in self._events.model_inferences(made.inference.id)}
@@ -238,7 +237,8 @@ class Importer:
             refused.append(Refused(row["id"], row, str(error)))
 
     def _ledger(self, table: str) -> Ledger:
-        return Ledger(self._events, self._incarnation, table, self._clock)
+        numbers = self._numbers or Numbers(self._events, self._incarnation)
+        return Ledger(self._events, self._incarnation, table, numbers=numbers, clock=self._clock)
 
     def _told(self, table: str, rows: int) -> None:
         self._read[table] += rows
