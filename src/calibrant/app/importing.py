@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 from calibrant.app.homes import check_home, open_catalogue
@@ -15,6 +17,7 @@ from calibrant.config.schema import Config
 from calibrant.imports.report import Report
 from calibrant.imports.runner import Importer, Progress
 from calibrant.imports.source import Source
+from calibrant.store.segments import hold
 
 __all__ = ["import_tensorzero", "open_source"]
 
@@ -61,6 +64,7 @@ def import_tensorzero(
     with ExitStack() as stack:
         stack.callback(source.close)
         options.make_data_dir()
+        _hold(options, stack)
         check_home(options, environ)
         # Under a name of its own, since the recorder of this folder may write too.
         events = open_events(options, environ, config=config, writer=_WRITER)
@@ -68,6 +72,17 @@ def import_tensorzero(
         catalogue = open_catalogue(options, environ, config)
         stack.callback(catalogue.close)
         return Importer(source, events, catalogue, progress=progress).run()
+
+
+def _hold(options: Options, stack: ExitStack) -> None:
+    path = Path(options.data_dir) / "import.lock"
+    try:
+        lock = hold(path)
+    except OSError as error:
+        raise ConfigError(f"data folder {options.data_dir} cannot be used: {error.strerror}") from error
+    if lock is None:
+        raise ConfigError(f"another import runs with the data folder {options.data_dir}; let it finish, or end it")
+    stack.callback(os.close, lock)
 
 
 def _reader(name: str, driver: str) -> Any:

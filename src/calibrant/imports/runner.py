@@ -95,8 +95,9 @@ class Importer:
         self._totals = {table: count or 0 for table, count in counts.items()}
         digest = blake2b(self._source.identity().encode(), digest_size=8).hexdigest()
         self._incarnation = f"import-{digest}"
-        self._refused = self._quarantined()
+        # The first question to the writing side, which makes a new home ready.
         numbers = self._numbers = Numbers(self._events, self._incarnation)
+        self._refused = self._quarantined()
         for table, count in counts.items():
             if count is None or table == _MODELS:
                 continue
