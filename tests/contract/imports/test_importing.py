@@ -235,7 +235,16 @@ def test_tools_and_streams(source, home):
         allowed_tools={"tools": ["look_up"], "choice": "explicit"},
         tool_choice={"specific": "look_up"},
         parallel_tool_calls=False,
-        output=[{"type": "tool_call", "id": "c", "name": "look_up", "arguments": {"q": 1}, "raw_name": "look_up", "raw_arguments": '{"q":1}'}],  # noqa: E501
+        output=[
+            {
+                "type": "tool_call",
+                "id": "c",
+                "name": "look_up",
+                "arguments": {"q": 1},
+                "raw_name": "look_up",
+                "raw_arguments": '{"q":1}',
+            }
+        ],  # noqa: E501
     )
     source.add("chat_inferences", row)
     imported(source, home)
@@ -259,5 +268,3 @@ def test_two_runs_at_once_do_not_count_twice(source, home):
     with pytest.raises(Exception, match="another process imports the same source"):
         imported(source, home, progress=other, page=2)
     assert by_table(imported(source, home))["chat_inferences"] == (6, 6, 0, 0)
-
-
