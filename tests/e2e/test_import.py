@@ -15,8 +15,16 @@ from tests.support.tensorzero import ClickHouseTensorZero, a_call, a_chat, fill,
 ROWS = 3_000
 
 
-def command(folder, *arguments):
-    return [sys.executable, "-m", "calibrant", "import", "tensorzero", "--data-dir", str(folder), *arguments]
+@pytest.fixture
+def folder(tmp_path):
+    """A data folder, beside a configuration that keeps payloads for ever."""
+    (tmp_path / "keep.toml").write_text("[retention]\npayload_days = 0\n")
+    return tmp_path / "data"
+
+
+def command(folder, *arguments, config="keep.toml"):
+    place = ["--data-dir", str(folder), "--config", str(folder.parent / config)]
+    return [sys.executable, "-m", "calibrant", "import", "tensorzero", *place, *arguments]
 
 
 def stored(folder):
@@ -28,13 +36,12 @@ def stored(folder):
 
 
 @pytest.mark.slow
-def test_what_was_killed_goes_on(tmp_path):
+def test_what_was_killed_goes_on(folder):
     with postgres_tensorzero() as source:
         fill(source, chats=0)
         rows = [a_chat(number) for number in range(ROWS)]
         source.add("chat_inferences", *rows)
         source.add("model_inferences", *(a_call(row) for row in rows[:1000]))
-        folder = tmp_path / "data"
         process = subprocess.Popen(
             command(folder, "--postgres", source.url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -58,12 +65,12 @@ def test_what_was_killed_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_clickhouse_over_http_and_a_table_for_people(tmp_path):
+def test_clickhouse_over_http_and_a_table_for_people(folder):
     with clickhouse_server() as address:
         source = ClickHouseTensorZero(lambda: clickhouse_connect.get_client(dsn=f"{address}/default"))
         fill(source)
         done = subprocess.run(
-            command(tmp_path, "--clickhouse", f"{address}/default"),
+            command(folder, "--clickhouse", f"{address}/default"),
             capture_output=True,
             text=True,
             timeout=120,
@@ -71,10 +78,23 @@ def test_clickhouse_over_http_and_a_table_for_people(tmp_path):
         )
     assert "chat_inferences" in done.stdout
     assert "dicl_examples" in done.stdout
-    assert stored(tmp_path) == 8
+    assert stored(folder) == 8
 
 
-def test_one_source_has_to_be_named(tmp_path):
-    done = subprocess.run(command(tmp_path), capture_output=True, text=True, timeout=60)
+def test_what_retention_would_drop_is_not_imported_unasked(folder):
+    (folder.parent / "short.toml").write_text("[retention]\npayload_days = 30\n")
+    with postgres_tensorzero() as source:
+        fill(source)
+        asked = command(folder, "--postgres", source.url, config="short.toml")
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2
+        assert "retention.payload_days = 30" in done.stderr
+        assert stored(folder) == 0
+        subprocess.run([*asked, "--past-retention"], capture_output=True, timeout=60, check=True)
+        assert stored(folder) == 8
+
+
+def test_one_source_has_to_be_named(folder):
+    done = subprocess.run(command(folder), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--postgres URL" in done.stderr

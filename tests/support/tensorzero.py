@@ -66,25 +66,31 @@ _C_POINT = (
     "updated_at DateTime64(6, 'UTC'), staled_at Nullable(DateTime64(6, 'UTC')), source_inference_id Nullable(UUID), "
     "is_custom Bool, name Nullable(String), snapshot_hash Nullable(UInt256), "
 )
+_C_SNAPSHOT = (
+    "config String, extra_templates Map(String, String), hash UInt256, tensorzero_version String, "
+    "tags Map(String, String), last_used DateTime64(6) DEFAULT now()"
+)
+_C_CALL = (
+    "id UUID, inference_id UUID, raw_request String, raw_response String, model_name LowCardinality(String), "
+    "model_provider_name LowCardinality(String), input_tokens Nullable(UInt32), output_tokens Nullable(UInt32), "
+    "provider_cache_read_input_tokens Nullable(UInt32), provider_cache_write_input_tokens Nullable(UInt32), "
+    "cost Nullable(Decimal(18, 9)), response_time_ms Nullable(UInt32), ttft_ms Nullable(UInt32), cached Bool, "
+    "finish_reason Nullable(Enum8('stop' = 1, 'length' = 2, 'tool_call' = 3, 'content_filter' = 4, "
+    "'unknown' = 5, 'stop_sequence' = 6))"
+)
 _MERGED = "MergeTree ORDER BY (function_name, variant_name, episode_id)"
 _POINTS = "ReplacingMergeTree(updated_at, is_deleted) ORDER BY (dataset_name, function_name, id)"
 CLICKHOUSE = {
     "config_snapshots": (
         "ConfigSnapshot",
-        "config String, extra_templates Map(String, String), hash UInt256, tensorzero_version String, "
-        "tags Map(String, String), last_used DateTime64(6) DEFAULT now()",
+        _C_SNAPSHOT,
         "ReplacingMergeTree(last_used) ORDER BY hash",
     ),
     "chat_inferences": ("ChatInference", _C_HEAD + _C_TOOLS, _MERGED),
     "json_inferences": ("JsonInference", _C_HEAD + "output_schema String, auxiliary_content String", _MERGED),
     "model_inferences": (
         "ModelInference",
-        "id UUID, inference_id UUID, raw_request String, raw_response String, model_name LowCardinality(String), "
-        "model_provider_name LowCardinality(String), input_tokens Nullable(UInt32), output_tokens Nullable(UInt32), "
-        "provider_cache_read_input_tokens Nullable(UInt32), provider_cache_write_input_tokens Nullable(UInt32), "
-        "cost Nullable(Decimal(18, 9)), response_time_ms Nullable(UInt32), ttft_ms Nullable(UInt32), cached Bool, "
-        "finish_reason Nullable(Enum8('stop' = 1, 'length' = 2, 'tool_call' = 3, 'content_filter' = 4, "
-        "'unknown' = 5, 'stop_sequence' = 6))",
+        _C_CALL,
         "MergeTree ORDER BY inference_id",
     ),
     "boolean_metric_feedback": (

@@ -34,6 +34,9 @@ def tensorzero(
     clickhouse: Annotated[
         str | None, typer.Option("--clickhouse", metavar="URL", help="TensorZero's ClickHouse.", show_default=False)
     ] = None,
+    past_retention: Annotated[
+        bool, typer.Option("--past-retention", help="Import also what is older than the record keeps it.")
+    ] = False,
     config: flags.ConfigFile = None,
     database: flags.Database = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
@@ -53,7 +56,7 @@ def tensorzero(
     environ = read_environment()
     loaded = None if options.config is None else load(options.config, environ=environ)
     with _progress() as progress:
-        report = import_tensorzero(source, options, environ, loaded, progress=progress)
+        report = import_tensorzero(source, options, environ, loaded, progress=progress, past_retention=past_retention)
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
     else:
