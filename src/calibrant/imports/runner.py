@@ -7,9 +7,11 @@ when its inference ends and has the id of its beginning; of that hour it adds wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Final
+
+import msgspec
 
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError
@@ -34,6 +36,13 @@ _MODELS: Final = "model_inferences"
 _EVALUATORS: Final = "tensorzero::evaluation_name::"
 _TARGETS: Final = 10_000
 """Levels of targets that are remembered."""
+
+
+class _Row(msgspec.Struct):
+    id: str
+
+
+_id_of = msgspec.json.Decoder(_Row).decode
 
 Progress = Callable[[str, int, int], None]
 """Told the table, the rows that were read in this run, and how many there are."""
@@ -249,24 +258,31 @@ class Importer:
     def _quarantined(self) -> set[tuple[str, str]]:
         """Return table and id of every row that was refused before."""
         found: set[tuple[str, str]] = set()
-        for table, reason in self._reasons():
-            named = reason.removeprefix(f"{table} ").partition(":")[0]
-            found.add((table, named))
+        for table, reason, frame in self._entries():
+            try:
+                row_id = _id_of(frame).id
+            except msgspec.MsgspecError:
+                # A person has dropped it, and the reason alone is left.
+                row_id = reason.removeprefix(f"{table} ").partition(":")[0]
+            found.add((table, row_id))
         return found
 
-    def _reasons(self) -> Sequence[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
+    def _entries(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield table, reason and bytes of what the import has in quarantine."""
         after = 0
         while page := self._events.quarantined(after=after, limit=200):
             after = page[-1].id
-            ours = [entry for entry in page if entry.incarnation == self._incarnation]
-            found += [(entry.segment.rpartition(".")[2], entry.reason) for entry in ours]
-        return found
+            for entry in page:
+                if entry.incarnation == self._incarnation:
+                    yield entry.segment.rpartition(".")[2], entry.reason, entry.frame
 
     def _report(self) -> Report:
         books = {each.segment: each.stored for owner in self._events.books() for each in owner.segments}
-        reasons = self._reasons()
-        quarantined = Counter(table for table, _ in reasons)
+        quarantined: Counter[str] = Counter()
+        reasons: Counter[str] = Counter()
+        for table, reason, _ in self._entries():
+            quarantined[table] += 1
+            reasons[_bare(table, reason)] += 1
         calls = self._events.aggregate(Aggregate(where=Query(include_failed=True), by=("model",)))
         self._here[_MODELS] = sum(each.count for each in calls)
         tables: list[TableReport] = []
@@ -286,7 +302,7 @@ class Importer:
             incarnation=self._incarnation,
             tables=tuple(tables),
             left_out=self._left_out(),
-            reasons=dict(Counter(_bare(table, reason) for table, reason in reasons).most_common()),
+            reasons=dict(reasons.most_common()),
         )
 
     def _left_out(self) -> tuple[LeftOut, ...]:

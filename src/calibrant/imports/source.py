@@ -25,7 +25,7 @@ TABLES: Final = ("config_snapshots", *INFERENCES, "model_inferences", *FEEDBACK,
 """What is imported, by the names of PostgreSQL, in the order in which it is: feedback wants its target to be there."""
 
 LEFT_OUT: Final = {
-    "dicl_examples": "a `dicl` variant of ours takes its examples from demonstrations, which are imported, by itself",
+    "dicl_examples": "examples of ours are the demonstrations of the record; what came otherwise has to be sent as one",
     "model_inference_cache": "a cache fills again by itself, and its keys are not ours",
     "batch_requests": "a batch is finished where it was begun; the inferences of finished ones are imported",
     "batch_model_inferences": "a batch is finished where it was begun; the inferences of finished ones are imported",

@@ -212,6 +212,21 @@ def test_rows_that_cannot_be_ours_go_to_quarantine_once_with_their_reason(source
     assert entries[0].reason.startswith(f"chat_inferences {an_id(20)}: ")
 
 
+@pytest.mark.parametrize("state", ["waiting", "dropped"])
+def test_what_a_person_did_to_a_quarantined_row_brings_no_second_one(source, home, state):
+    source.add("chat_inferences", a_chat(20, output={"neither": "list"}))
+    source.add("chat_datapoints", a_datapoint(22, dataset_name="builder"))
+    imported(source, home)
+    events, _ = home
+    for entry in events.quarantined():
+        if state == "waiting":
+            # As the recorder does when it has tried again.
+            events.mark(entry.id, "refused", "these bytes are no frame")
+        else:
+            events.mark(entry.id, state)
+    assert imported(source, home).quarantined == 2
+
+
 def test_the_books_stay_balanced(source, home, tmp_path):
     fill(source)
     source.add("chat_inferences", a_chat(20, output={"neither": "list"}))
