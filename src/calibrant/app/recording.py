@@ -24,6 +24,7 @@ def open_events(
     durability: Durability = "kernel",
     *,
     config: Config | None = None,
+    writer: str = "",
 ) -> Events:
     """Return the writing side of the record; nothing is connected to or opened before it is used.
 
@@ -32,12 +33,13 @@ def open_events(
         environ: The environment, which may name another place.
         durability: What a commit must survive, where that is ours to say.
         config: How the record lies in ClickHouse, and for how long; null leaves that as it is.
+        writer: Who writes beside the recorder of this data folder; nothing for the recorder itself.
 
     Raises:
         ConfigError: there is no such home, or its driver is not installed.
     """
     if in_clickhouse(options, environ):
-        return open_clickhouse(config, environ, spool=options.spool_dir)
+        return open_clickhouse(config, environ, spool=options.spool_dir / writer)
     url = postgres_url(options, environ)
     if url is None:
         return SqliteEvents(options.database_path, durability=durability)

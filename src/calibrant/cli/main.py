@@ -17,6 +17,7 @@ from calibrant.cli import (
     doctor,
     erase,
     gateway,
+    import_,
     inferences,
     key,
     migrate,
@@ -50,6 +51,7 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(import_.app, name="import")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")
 app.add_typer(inferences.app, name="inferences")

@@ -1,0 +1,1 @@
+"""Moves the record of another gateway into ours: readers of its databases, a pure mapping, and what runs both."""
