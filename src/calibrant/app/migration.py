@@ -15,7 +15,7 @@ from calibrant.app.options import Options
 from calibrant.app.recording import open_events
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.migrations import schema_version
-from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION
+from calibrant.store.sql_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
 __all__ = ["SchemaState", "migrate_home", "state_of"]

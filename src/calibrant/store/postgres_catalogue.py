@@ -1,4 +1,4 @@
-"""The catalogue in PostgreSQL: the statements of `sqlite_catalogue`, in a schema of its own. Implements `Catalogue`.
+"""The catalogue in PostgreSQL: the statements of `sql_catalogue`, in a schema of its own. Implements `Catalogue`.
 
 Whoever writes holds one advisory lock until the transaction ends, as a writer of SQLite holds the file's: what is read
 in a transaction does not change before it is written. Who only reads waits for nobody and sees one instant.
@@ -21,7 +21,7 @@ from calibrant.store.portable import (
     postgres_statement,
 )
 from calibrant.store.postgres_connection import Connection, Postgres
-from calibrant.store.sqlite_catalogue import CATALOGUE_STEPS, CatalogueTx
+from calibrant.store.sql_catalogue import CATALOGUE_STEPS, CatalogueTx
 
 __all__ = ["PortableConnection", "PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
 

@@ -12,7 +12,8 @@ import pytest
 from tests.support.homes import CATALOGUES
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION, SqliteCatalogue
+from calibrant.store.sql_catalogue import CATALOGUE_VERSION
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 FIXTURES = sorted((Path(__file__).parents[2] / "fixtures" / "catalogues").glob("*.db"))

@@ -3,7 +3,7 @@
 import pytest
 
 from calibrant.store.portable import postgres_definition, postgres_parameters, postgres_statement
-from calibrant.store.sqlite_catalogue import CATALOGUE_STEPS
+from calibrant.store.sql_catalogue import CATALOGUE_STEPS
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ WORKER = (
     "accounting",
     "linking",
     "catalogue",
+    "sql_catalogue",
     "sqlite_catalogue",
 )
 

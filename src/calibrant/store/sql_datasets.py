@@ -1,4 +1,4 @@
-"""Datasets in the catalogue: the part of `sqlite_catalogue.CatalogueTx` that implements `datasets.DatasetWriting`.
+"""Datasets in the catalogue: the part of `sql_catalogue.CatalogueTx` that implements `datasets.DatasetWriting`.
 
 Contents stand once, under their hash, whatever datasets and versions have them. Portable but for the step.
 """
@@ -19,7 +19,7 @@ from calibrant.store.sql_datapoints import datapoints_sql
 from calibrant.types.datapoint import Action, Change, Content, Datapoint, DatapointQuery, Dataset, Origin
 from calibrant.types.message import Input
 
-__all__ = ["DATASET_STEP", "SqliteDatasets"]
+__all__ = ["DATASET_STEP", "SqlDatasets"]
 
 DATASET_STEP: Final[tuple[str, ...]] = (
     """CREATE TABLE datasets (
@@ -108,7 +108,7 @@ _content = msgspec.json.Decoder(Content).decode
 _tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
-class SqliteDatasets:
+class SqlDatasets:
     """Works on a connection whose transaction is open."""
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""Workflow evaluations in SQLite: the part of `sqlite_catalogue.CatalogueTx` that is `workflows.WorkflowWriting`.
+"""Workflow evaluations in the catalogue: the part of `sql_catalogue.CatalogueTx` that is `workflows.WorkflowWriting`.
 
 The statements are portable: nothing but `?`, and what every SQL has.
 """
@@ -13,7 +13,7 @@ import msgspec
 from calibrant.store.portable import Statements
 from calibrant.types.workflow import Pinned, Project, WorkflowEpisode, WorkflowRun
 
-__all__ = ["WORKFLOW_STEP", "SqliteWorkflows"]
+__all__ = ["WORKFLOW_STEP", "SqlWorkflows"]
 
 WORKFLOW_STEP: Final[tuple[str, ...]] = (
     """CREATE TABLE workflow_evaluation_runs (
@@ -47,7 +47,7 @@ _EPISODE_COLUMNS = ", ".join(_EPISODE)
 _strings = msgspec.json.Decoder(dict[str, str])
 
 
-class SqliteWorkflows:
+class SqlWorkflows:
     """Works on a connection whose transaction is open."""
 
     __slots__ = ()

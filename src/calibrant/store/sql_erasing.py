@@ -1,4 +1,4 @@
-"""Erasure in the catalogue: the part of `sqlite_catalogue.CatalogueTx` that is `erasing.ErasureWriting`. Portable.
+"""Erasure in the catalogue: the part of `sql_catalogue.CatalogueTx` that is `erasing.ErasureWriting`. Portable.
 
 A datapoint that is erased leaves its rows, with `erased` for a source and nothing of what it was but its function and
 the hash of its content.
@@ -14,14 +14,14 @@ import msgspec
 
 from calibrant.store.erasing import Doomed, NamedFiles
 from calibrant.store.payload import unpack
+from calibrant.store.sql_batches import SqlBatches
+from calibrant.store.sql_datasets import SqlDatasets
 from calibrant.store.sql_erasure import files_in
-from calibrant.store.sqlite_batches import SqliteBatches
-from calibrant.store.sqlite_datasets import SqliteDatasets
 from calibrant.types.batch import Finished
 from calibrant.types.datapoint import BY_EPISODE
 from calibrant.types.erasure import Whose
 
-__all__ = ["SqliteErasing"]
+__all__ = ["SqlErasing"]
 
 _PAGE: Final = 400
 _ERASED: Final = "this request was erased"
@@ -41,7 +41,7 @@ _asked = msgspec.json.Decoder(_Asked)
 _tags = msgspec.json.Decoder(dict[str, str])
 
 
-class SqliteErasing(SqliteDatasets, SqliteBatches):
+class SqlErasing(SqlDatasets, SqlBatches):
     """Works on a connection whose transaction is open."""
 
     __slots__ = ()

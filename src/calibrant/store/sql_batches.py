@@ -1,4 +1,4 @@
-"""Batches in SQLite: the part of `sqlite_catalogue.CatalogueTx` that implements `batches.BatchWriting`."""
+"""Batches in the catalogue: the part of `sql_catalogue.CatalogueTx` that implements `batches.BatchWriting`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from calibrant.store.portable import Statements
 from calibrant.types.batch import Batch, BatchElement, BatchKind, BatchOwner, BatchStatus, Finished
 
-__all__ = ["BATCH_STEP", "SqliteBatches"]
+__all__ = ["BATCH_STEP", "SqlBatches"]
 
 BATCH_STEP: Final[tuple[str, ...]] = (
     """CREATE TABLE batches (
@@ -63,7 +63,7 @@ _OPEN = "status IN ('pending', 'running')"
 _UNFINISHED = "status IN ('pending', 'running', 'orphaned')"
 
 
-class SqliteBatches:
+class SqlBatches:
     """Works on a connection whose transaction is open."""
 
     __slots__ = ("_connection",)
