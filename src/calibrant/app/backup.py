@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from calibrant import __version__
 from calibrant.app.clickhouse import in_clickhouse
+from calibrant.app.erasure_lock import erasure_lock
 from calibrant.app.files import blob_folder
 from calibrant.app.homes import load_driver, postgres_url
 from calibrant.app.options import Options
@@ -45,7 +46,7 @@ def make_backup(
 
     Raises:
         ConfigError: there is no data folder, or the target cannot be used.
-        StoreUnavailable: a database cannot be read now.
+        StoreUnavailable: a database cannot be read now, or an erasure runs.
     """
     data_dir = Path(options.data_dir)
     if not data_dir.is_dir():
@@ -62,7 +63,8 @@ def make_backup(
         catalogue=options.catalogue_path if postgres is None else None,
         files=(options.blobs_dir, options.uploads_dir),
     )
-    made = back_up(source, target, version=__version__, progress=progress)
+    with erasure_lock(options.run_dir):
+        made = back_up(source, target, version=__version__, progress=progress)
     left: list[str] = []
     if postgres is not None:
         left.append(f"{_postgres_dump(postgres, target)}\n  ({_TAKES_REST})")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from calibrant.app.belongings import Belongings
 from calibrant.app.clickhouse import in_clickhouse
+from calibrant.app.erasure_lock import erasure_lock
 from calibrant.app.homes import open_catalogue
 from calibrant.app.options import Options
 from calibrant.app.recording import open_events
@@ -64,14 +65,15 @@ def erase(
 
     Raises:
         NotImplementedYet: the record's home cannot erase.
-        StoreUnavailable: another erasure runs, a database cannot be used now, or the recorder does not come to an end.
+        StoreUnavailable: another erasure or a backup runs, a database cannot be used now, or the recorder does not come
+            to an end.
     """
     if in_clickhouse(options, environ):
         raise NotImplementedYet(NO_ERASURE)
     clock = SystemClock()
     done = Erasure(plan=plan)
     place = _Place(options, environ, config)
-    with _alone(options.run_dir), ExitStack() as stack:
+    with erasure_lock(options.run_dir), ExitStack() as stack:
         _drain(place, clock.wall_ms(), done)
         events = stack.enter_context(closing(open_events(options, environ, config.spool.durability, config=config)))
         catalogue = stack.enter_context(closing(open_catalogue(options, environ, config)))
@@ -91,18 +93,6 @@ def erase(
                 tx.note(Audit(clock.wall_ms(), actor, "record.erase", _subject(whose), _figures(done)))
         _tell(done, found, shared=events.shared, data_dir=Path(options.data_dir))
     return done
-
-
-@contextmanager
-def _alone(run_dir: Path) -> Generator[None]:
-    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = hold(run_dir / "erasure.lock")
-    if lock is None:
-        raise StoreUnavailable("another erasure runs on this data folder; wait until it has ended")
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _drain(place: _Place, began_ms: int, done: Erasure) -> None:

@@ -13,6 +13,7 @@ from tests.support.stores import POLICY
 
 from calibrant.app import erasure as module
 from calibrant.app import removal
+from calibrant.app.backup import make_backup
 from calibrant.app.erasure import erase
 from calibrant.app.options import Options
 from calibrant.base.errors import NotImplementedYet, StoreUnavailable
@@ -279,8 +280,16 @@ def test_a_recorder_that_does_not_come_to_an_end_is_not_waited_for_for_ever(opti
 def test_one_at_a_time(options):
     options.run_dir.mkdir()
     lock = hold(options.run_dir / "erasure.lock")
-    with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="another erasure"):
+    with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="an erasure or a backup"):
         done_by(options)
+
+
+def test_no_backup_meanwhile(options, tmp_path):
+    options.run_dir.mkdir()
+    lock = hold(options.run_dir / "erasure.lock")
+    with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="an erasure or a backup"):
+        make_backup(options, {}, CONFIG, tmp_path / "backup")
+    assert make_backup(options, {}, CONFIG, tmp_path / "backup").manifest.home == "sqlite"
 
 
 def test_clickhouse_is_refused():

@@ -36,7 +36,7 @@ def test_it_answers_what_was_done(options):
 def test_its_faults_are_told_as_they_are(options, monkeypatch):
     options.run_dir.mkdir()
     lock = hold(options.run_dir / "erasure.lock")
-    with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="another erasure"):
+    with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="an erasure or a backup"):
         ask(options)
     monkeypatch.setenv("CALIBRANT_CLICKHOUSE_URL", "http://h/d")
     with pytest.raises(NotImplementedYet, match="ClickHouse"):
