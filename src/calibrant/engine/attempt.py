@@ -48,11 +48,21 @@ from calibrant.types.cached import Cached
 from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
-__all__ = ["Exhausted", "OpenStream", "Pause", "attempts", "call_model", "each_provider", "exhausted", "open_model"]
+__all__ = [
+    "GIVEN_UP",
+    "Exhausted",
+    "OpenStream",
+    "Pause",
+    "attempts",
+    "call_model",
+    "each_provider",
+    "failed_by_all",
+    "open_model",
+]
 
 _UNASKED = (MissingCredential, Inexpressible, FileUnavailable, Forbidden)
 """What keeps a provider from being asked at all."""
-_GIVEN_UP = (ProviderError, InferenceTimeout, *_UNASKED)
+GIVEN_UP = (ProviderError, InferenceTimeout, *_UNASKED)
 """What makes a call fail and leaves the next provider its turn."""
 
 T = TypeVar("T")
@@ -91,8 +101,7 @@ class Exhausted(ProvidersExhausted):
         self.retry_after: float | None = min(waits) if waits else None
 
 
-def exhausted(model_name: str, failures: Sequence[tuple[str, CalibrantError]]) -> Exhausted:
-    """Return the error of a model whose providers failed as listed."""
+def _exhausted(model_name: str, failures: Sequence[tuple[str, CalibrantError]]) -> Exhausted:
     reasons = "; ".join(f"{provider}: {error.message}" for provider, error in failures)
     message = f"all providers of the model {model_name!r} failed: {reasons}"
     return Exhausted(message, [error for _, error in failures])
@@ -113,7 +122,7 @@ async def call_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             continue
         try:
             reply = await _while_there(plan, _asked(engine, plan, variant, call, step, journal))
-        except _GIVEN_UP as error:
+        except GIVEN_UP as error:
             step.error = step.discreet(error)
         except ClientDisconnected as error:
             journal.failed(step, error, monotonic())
@@ -140,7 +149,7 @@ async def open_model(engine: Engine, plan: Plan, variant: Variant, call: ModelCa
             continue
         try:
             opened = await _while_there(plan, _opened(engine, plan, variant, call, step, journal))
-        except _GIVEN_UP as error:
+        except GIVEN_UP as error:
             step.error = step.discreet(error)
         except ClientDisconnected as error:
             journal.failed(step, error, monotonic())
@@ -258,10 +267,16 @@ def each_provider(
         engine.metrics.count("provider_errors", (name, config.name, error.code))
         limit.check(ended + TIMER_S)
         failures.append((config.name, error))
+    raise failed_by_all(model, failures)
+
+
+def failed_by_all(model: CompiledModel[P], failures: Sequence[tuple[str, CalibrantError]]) -> CalibrantError:
+    """Return the error of a model whose providers, at least one, failed as listed by their names."""
     if all(isinstance(error, _UNASKED) for _, error in failures):
         # Nobody was asked: the fault is the request's, not the providers'.
-        raise failures[-1][1]
-    raise _relay_failed(name, failures) if model.providers[0].provider.type == RELAY else exhausted(name, failures)
+        return failures[-1][1]
+    name = model.model.name
+    return _relay_failed(name, failures) if model.providers[0].provider.type == RELAY else _exhausted(name, failures)
 
 
 def _while_there(plan: Plan, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
@@ -286,7 +301,7 @@ async def _with_files(
 
 def _relay_failed(model_name: str, failures: Sequence[tuple[str, CalibrantError]]) -> Exhausted:
     """Return the error for a model that another gateway did not serve: 429 where a limit of that gateway is reached."""
-    failed = exhausted(model_name, failures)
+    failed = _exhausted(model_name, failures)
     last = failures[-1][1]
     failed.status = 429 if isinstance(last, ProviderError) and last.upstream_status == 429 else 502
     return failed

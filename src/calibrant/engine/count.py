@@ -7,15 +7,8 @@ from time import monotonic
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.base.errors import (
-    CalibrantError,
-    Inexpressible,
-    InferenceTimeout,
-    InvalidRequest,
-    MissingCredential,
-    ProviderError,
-)
-from calibrant.engine.attempt import exhausted
+from calibrant.base.errors import CalibrantError, InvalidRequest
+from calibrant.engine.attempt import GIVEN_UP, failed_by_all
 from calibrant.engine.compiled import CompiledProvider
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.journal import Journal, ProviderCall
@@ -56,6 +49,7 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
         RequestError: the request cannot be served as it stands.
         RenderError: its template cannot be rendered.
         ProvidersExhausted: no provider could say it.
+        MissingCredential: none could be asked, for want of what the request should have brought.
         ClientDisconnected: nobody waits for it any more.
     """
     plan = resolve(engine, request, caller, started)
@@ -79,9 +73,9 @@ async def count_tokens(engine: Engine, request: InferenceRequest, caller: Caller
         try:
             counted = _counted(engine, plan, call, step)
             return await (counted if caller.presence is None else caller.presence.wait_for(counted))
-        except (ProviderError, InferenceTimeout, MissingCredential, Inexpressible) as error:
+        except GIVEN_UP as error:
             failures.append((provider.provider.name, step.discreet(error)))
-    raise exhausted(name, failures)
+    raise failed_by_all(model, failures)
 
 
 async def _counted(engine: Engine, plan: Plan, call: ModelCall, step: ProviderCall[CompiledProvider]) -> Counted:

@@ -7,7 +7,14 @@ import msgspec
 import pytest
 from tests.support.engine import Answer, Left, Line, said
 
-from calibrant.base.errors import AllVariantsFailed, ClientDisconnected, InvalidRequest
+from calibrant.base.errors import (
+    AllVariantsFailed,
+    ClientDisconnected,
+    InvalidRequest,
+    MissingCredential,
+    ProvidersExhausted,
+    Unreachable,
+)
 from calibrant.engine.count import count_tokens
 from calibrant.engine.engine import Caller
 from calibrant.engine.infer import infer
@@ -407,6 +414,18 @@ def test_tokens_are_counted_by_anthropic_and_estimated_elsewhere(tmp_path):
     estimate = count(line, {}, model="o", messages=[{"role": "user", "content": "word " * 100}])
     assert estimate.estimated and estimate.tokens > 100 and len(line.sender.calls) == 1
     assert not line.records
+
+
+def test_who_brings_no_key_is_told_so_and_not_that_providers_failed(tmp_path):
+    lacking = model().replace('"none"', '"dynamic::mine"')
+    with pytest.raises(MissingCredential, match="mine") as caught:
+        count(Line(tmp_path, lacking, {"input_tokens": 7}), {})
+    assert caught.value.status == 400
+
+
+def test_a_provider_that_does_not_answer_is_named_with_its_reason(tmp_path):
+    with pytest.raises(ProvidersExhausted, match="gone"):
+        count(Line(tmp_path, model(), Unreachable("gone")), {})
 
 
 def test_nobody_is_asked_to_count_for_who_has_left(tmp_path):
