@@ -49,6 +49,7 @@ from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
 __all__ = [
+    
     "GIVEN_UP",
     "Exhausted",
     "OpenStream",
@@ -58,6 +59,7 @@ __all__ = [
     "each_provider",
     "failed_by_all",
     "open_model",
+,
 ]
 
 _UNASKED = (MissingCredential, Inexpressible, FileUnavailable, Forbidden)
