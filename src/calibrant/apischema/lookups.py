@@ -146,6 +146,7 @@ class ResolvedObject(Struct, frozen=True, kw_only=True, omit_defaults=True):
     inference_id: str | None = None
     target_id: str | None = None
     run_id: str | None = None
+    dataset_name: str | None = None
 
 
 class Resolved(Struct, frozen=True):

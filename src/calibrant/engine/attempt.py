@@ -49,7 +49,6 @@ from calibrant.types.call import HttpCall, ModelCall, Response
 from calibrant.types.reply import Chunk, Reply, as_chunk
 
 __all__ = [
-    
     "GIVEN_UP",
     "Exhausted",
     "OpenStream",
@@ -59,7 +58,6 @@ __all__ = [
     "each_provider",
     "failed_by_all",
     "open_model",
-,
 ]
 
 _UNASKED = (MissingCredential, Inexpressible, FileUnavailable, Forbidden)

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Final
 
 from calibrant.config.schema import Metric
-from calibrant.insights.periods import Window, end_of, groups_of
+from calibrant.insights.periods import Series, Window, end_of, groups_of
 from calibrant.insights.usage import inference_count
 from calibrant.measure.moments import interval_of_moments
 from calibrant.store.base import Reader
@@ -36,7 +36,7 @@ def feedback_timeseries(
     reader: Reader,
     function_name: str,
     metric: Metric,
-    window: Window,
+    window: Series,
     periods: int,
     variant_names: Sequence[str] | None = None,
 ) -> list[Point]:

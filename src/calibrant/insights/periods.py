@@ -7,10 +7,13 @@ from typing import Final, Literal
 
 from calibrant.types.query import Group
 
-__all__ = ["WINDOWS", "Window", "end_of", "first_id", "groups_of", "length_ms", "since"]
+__all__ = ["SERIES", "WINDOWS", "Series", "Window", "end_of", "first_id", "groups_of", "length_ms", "since"]
 
-Window = Literal["minute", "hour", "day", "week", "month", "cumulative"]
-WINDOWS: Final[tuple[Window, ...]] = ("minute", "hour", "day", "week", "month", "cumulative")
+Series = Literal["minute", "hour", "day", "week", "month"]
+"""Periods that follow each other."""
+Window = Literal[Series, "cumulative"]
+SERIES: Final[tuple[Series, ...]] = ("minute", "hour", "day", "week", "month")
+WINDOWS: Final[tuple[Window, ...]] = (*SERIES, "cumulative")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIXED_MS: Final[dict[str, int]] = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 7 * 86_400_000}

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from calibrant.apischema import inferences, lookups, workflow
 from calibrant.apischema import statistics as shown
-from calibrant.insights.periods import Window
+from calibrant.insights.periods import Series, Window
 from calibrant.server.description import LIMIT, Described, Parameter
 
 __all__ = ["STATISTICS", "STATISTICS_READ_AS"]
@@ -23,6 +24,7 @@ _PERIODS: Final = Parameter(
     "max_periods", Annotated[int, Meta(ge=1, le=10_000)], "How many of the last; 10 where it is left out."
 )
 _SERIES: Final = (_WINDOW, _PERIODS)
+_POINTS: Final = (replace(_WINDOW, kind=Series), _PERIODS)
 _METRIC: Final = Parameter("metric_name", str, "A configured metric.", required=True)
 _OF_FUNCTION: Final = Parameter("function_name", str, "Of one function alone.")
 _OF_VARIANT: Final = Parameter("variant_name", str, "Of one variant alone.")
@@ -71,7 +73,7 @@ STATISTICS: Final[dict[str, Described]] = {
         Parameter("function_name", str, "A function.", required=True),
         _METRIC,
         Parameter("variant_names", str, "Of these variants alone, with commas between them."),
-        *_SERIES,
+        *_POINTS,
     ),
     "GET /internal/models/count": _seen(shown.ModelCount),
     "GET /internal/models/usage": _seen(shown.ModelUsage, *_SERIES),
@@ -125,6 +127,7 @@ STATISTICS: Final[dict[str, Described]] = {
     "POST /workflow_evaluation_run/{run_id}/episode": Described(
         tag="workflows",
         body=workflow.EpisodeBody,
+        body_wanted=False,
         answer=workflow.StartedEpisode,
         fails=_NONE,
         example={"task_name": "first"},

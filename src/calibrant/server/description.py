@@ -44,6 +44,8 @@ class Described(Struct, frozen=True, kw_only=True):
     """Of status 200; null where the answer is no JSON."""
     body: Any = None
     """Null where there is none."""
+    body_wanted: bool = True
+    """Whether a request without a body is refused."""
     body_type: str = "application/json"
     parameters: tuple[Parameter, ...] = ()
     events: Any = None

@@ -17,6 +17,7 @@ from calibrant.server.query import ids_in, number_in, path_id, read_query
 from calibrant.server.visible import shown, visible_functions
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
+from calibrant.types.key import Grants
 from calibrant.types.query import Query
 from calibrant.types.rows import FeedbackRow
 from calibrant.wire import lookups as wire
@@ -108,8 +109,7 @@ class LookupDesk:
 
         def look(reader: Reader) -> list[dict[str, Any]]:
             found = _recorded(reader, id_, functions)
-            # Who is limited to some functions is not told of what belongs to none.
-            return found if catalogue is None or functions is not None else [*found, *_catalogued(catalogue, id_)]
+            return found if catalogue is None else [*found, *_catalogued(catalogue, id_, functions)]
 
         return Answer(200, wire.encode_resolved(id_, await self._ask(look)))
 
@@ -237,10 +237,22 @@ def _recorded(reader: Reader, id_: str, functions: tuple[str, ...] | None) -> li
     return found
 
 
-def _catalogued(catalogue: Catalogue, id_: str) -> list[dict[str, Any]]:
+def _catalogued(catalogue: Catalogue, id_: str, functions: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    grants = Grants(functions=functions)
     with catalogue.reading() as view:
+        found: list[dict[str, Any]] = [
+            {
+                "type": f"{row.content.type}_datapoint",
+                "dataset_name": row.dataset_name,
+                "function_name": row.content.function_name,
+            }
+            for row in view.find_datapoints((id_,))
+            if grants.function(row.content.function_name)
+        ]
+        if functions is not None:
+            # Who is limited to some functions is not told of what belongs to none.
+            return found
         pinned = view.pinned(id_)
-        found: list[dict[str, Any]] = []
         if pinned is not None:
             found.append({"type": "workflow_evaluation_episode", "run_id": pinned.run_id})
         if view.workflow_run(id_) is not None:

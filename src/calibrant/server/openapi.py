@@ -87,7 +87,7 @@ def _operation(route: Route, said: Described, schemas: Schemas, *, keys_asked: b
         operation["parameters"] = parameters
     if said.body is not None:
         media = {"schema": schemas.of(said.body), "example": said.example}
-        operation["requestBody"] = {"required": True, "content": {said.body_type: media}}
+        operation["requestBody"] = {"required": said.body_wanted, "content": {said.body_type: media}}
     operation["responses"] = _responses(route, said, schemas)
     if route.roles:
         # Where no key is asked for, one may be sent nevertheless.

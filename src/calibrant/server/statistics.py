@@ -11,7 +11,7 @@ from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.config.schema import Metric
 from calibrant.engine.engine import Engine
 from calibrant.insights import performance, usage
-from calibrant.insights.periods import WINDOWS, Window
+from calibrant.insights.periods import SERIES, WINDOWS, Window
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inferences import Questions
 from calibrant.server.query import choice_in, number_in, read_query
@@ -100,17 +100,15 @@ class StatisticsDesk:
         if "function_name" not in query:
             raise InvalidRequest("query: function_name is wanted")
         name = await self._known(http, query["function_name"])
-        metric, (window, periods) = self._metric(query.get("metric_name")), _lately(query)
-        if window == "cumulative":
-            raise InvalidRequest("query: time_window is 'cumulative', which is no series; write one of its periods")
+        metric = self._metric(query.get("metric_name"))
         listed = query.get("variant_names")
         variants = None if listed is None else [part.strip() for part in listed.split(",") if part.strip()]
         ask = partial(
             performance.feedback_timeseries,
             function_name=name,
             metric=metric,
-            window=window,
-            periods=periods,
+            window=choice_in(query, "time_window", SERIES),
+            periods=_periods(query),
             variant_names=variants,
         )
         return Answer(200, wire.encode_timeseries(await self._ask(ask)))
@@ -190,7 +188,11 @@ def _window(query: dict[str, str]) -> Window:
 
 
 def _lately(query: dict[str, str]) -> tuple[Window, int]:
-    return _window(query), number_in(query, "max_periods", _PERIODS, _MAX_PERIODS)
+    return _window(query), _periods(query)
+
+
+def _periods(query: dict[str, str]) -> int:
+    return number_in(query, "max_periods", _PERIODS, _MAX_PERIODS)
 
 
 def _threshold(query: dict[str, str]) -> float:

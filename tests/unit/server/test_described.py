@@ -50,6 +50,19 @@ def test_every_route_has_a_row_and_every_row_a_route():
     assert {f"{route.method} {route.path}" for route in bare_routes()} == set(DESCRIBED)
 
 
+def test_what_may_be_left_out_is_said(document):
+    optional = {
+        name for name, each in operations(document) if not each.get("requestBody", {"required": True})["required"]
+    }
+    assert optional == {"POST /workflow_evaluation_run/{run_id}/episode"}
+    (window,) = (
+        each["schema"]["enum"]
+        for each in document["paths"]["/internal/feedback/timeseries"]["get"]["parameters"]
+        if each["name"] == "time_window"
+    )
+    assert set(window) == {"minute", "hour", "day", "week", "month"}
+
+
 def test_a_route_without_a_row_fails():
     table = bare_routes()
     with pytest.raises(KeyError, match="GET /status"):

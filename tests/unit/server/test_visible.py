@@ -8,12 +8,16 @@ from tests.support.records import feedback, inferred
 from tests.support.stores import drained, spooled
 
 from calibrant.base.errors import Forbidden, InvalidRequest
+from calibrant.base.ids import uuid7
+from calibrant.datasets.making import made
 from calibrant.server.http import HttpRequest
 from calibrant.server.lookups import LookupDesk
 from calibrant.server.statistics import StatisticsDesk
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.types.datapoint import Content, NewDatapoint
 from calibrant.types.key import Grants, Principal
+from calibrant.types.message import Input
 
 METRIC = 'metrics.correct = { type = "boolean", optimize = "max", level = "inference" }\n'
 TOML = METRIC + model() + function(name="seen") + function(name="hidden")
@@ -74,6 +78,28 @@ def test_what_is_of_one_inference(world, name):
         assert nothing == (name == "hidden"), text
     assert asked(world.lookups.count_feedback, target_id=row.id) == f'{{"count":{int(name == "seen")}}}'
     assert asked(world.lookups.count_feedback, functions=None, target_id=row.id) == '{"count":1}'
+
+
+def test_a_datapoint_is_found_by_its_id(world):
+    ids = {name: uuid7() for name in ("seen", "hidden")}
+    with world.lookups.catalogue.transaction() as tx:
+        begun = tx.change_dataset("d", "add", group_by="episode", actor="k", now_ms=1)
+        tx.add_datapoints(
+            made(
+                NewDatapoint(Content(type="chat", function_name=name, input=Input(()))),
+                id_,
+                dataset_name="d",
+                version=begun.version,
+                group_by="episode",
+                actor="k",
+                now_ms=1,
+            )
+            for name, id_ in ids.items()
+        )
+    found = '"object_types":[{"type":"chat_datapoint","function_name":"%s","dataset_name":"d"}]'
+    assert found % "seen" in asked(world.lookups.resolve, id=ids["seen"])
+    assert '"object_types":[]' in asked(world.lookups.resolve, id=ids["hidden"])
+    assert found % "hidden" in asked(world.lookups.resolve, functions=None, id=ids["hidden"])
 
 
 def test_lists_and_counts(world):
