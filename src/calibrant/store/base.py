@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
+from calibrant.store.arrivals import ArrivalReading
 from calibrant.store.erasing import ErasingEvents
 from calibrant.store.frame import Frame
 from calibrant.types.example import Demonstration
@@ -218,7 +219,7 @@ OTHERS_LAG_MS: Final = 600_000
 """How long a record may be in the spool of another host before what refers to it is refused."""
 
 
-class Reader(Protocol):
+class Reader(ArrivalReading, Protocol):
     """Questions."""
 
     shared: bool

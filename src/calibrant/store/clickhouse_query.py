@@ -7,8 +7,10 @@ not there is null, and null is what the filters call unknown. Parameters are nam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
 
+from calibrant.store.clickhouse_rows import second_of
 from calibrant.store.search_text import folded
 from calibrant.types.query import (
     Aggregate,
@@ -27,7 +29,17 @@ from calibrant.types.query import (
     Time,
 )
 
-__all__ = ["DEMONSTRATION", "Parts", "Statement", "aggregate_statement", "begin_of", "ids_statement", "is_plain"]
+__all__ = [
+    "DEMONSTRATION",
+    "Parts",
+    "Statement",
+    "aggregate_statement",
+    "arrived_statement",
+    "begin_of",
+    "by_ids",
+    "ids_statement",
+    "is_plain",
+]
 
 DEMONSTRATION = "metric_name = 'demonstration' AND kind = 'demonstration' AND linked = 1 AND document IS NOT NULL"
 _LATEST_MS = 2**48 - 1
@@ -57,6 +69,22 @@ def ids_statement(query: Query) -> Statement:
     orders = ", ".join(parts.term(term) for term in _orders(query))
     limit = f"LIMIT {query.limit} OFFSET {query.offset}"
     return Statement(f"SELECT i.id {parts.source()} WHERE {where} ORDER BY {orders} {limit}", parts.values)
+
+
+def arrived_statement(query: Query, *, after: int, until: int, limit: int) -> Statement:
+    """Return the statement for a page in order of arrival: number and id."""
+    parts = Parts()
+    parts.within(after, until)
+    where = parts.conditions(query)
+    order = f"ORDER BY i.seq LIMIT {limit} WITH TIES"
+    return Statement(f"SELECT i.seq, i.id {parts.source()} WHERE {where} {order}", parts.values)
+
+
+def by_ids(column: str, ids: Sequence[str], values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the condition on ids, with that on their seconds, and the parameters."""
+    seconds = [second_of(each) for each in ids]
+    where = f"{column} IN {{ids:Array(String)}} AND at >= {min(seconds)} AND at <= {max(seconds)}"
+    return where, {**values, "ids": list(ids)}
 
 
 def aggregate_statement(asked: Aggregate) -> Statement:
@@ -113,6 +141,10 @@ class Parts:
         """Return the tables. What is asked of the inference alone is asked first."""
         inner = " AND ".join(self._inner) or "1"
         return f"FROM (SELECT * FROM inferences FINAL WHERE {inner}) AS i {' '.join(self.joins)}"  # noqa: S608
+
+    def within(self, after: int, until: int) -> None:
+        """Ask for numbers of arrival greater than one and up to another."""
+        self._inner.append(f"seq > {self._mark('Int64', after)} AND seq <= {self._mark('Int64', until)}")
 
     def conditions(self, query: Query) -> str:
         """Return what is asked of joined rows, and keep what is asked of the inference alone."""

@@ -25,6 +25,7 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
+from calibrant.store.clickhouse_arrivals import ClickHouseArrivals
 from calibrant.store.clickhouse_insight import bounds_statement, episodes_statements, moments_statement
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import schema_version, system_log_advice
@@ -32,6 +33,7 @@ from calibrant.store.clickhouse_query import (
     DEMONSTRATION,
     Statement,
     aggregate_statement,
+    by_ids,
     ids_statement,
     is_plain,
 )
@@ -66,7 +68,7 @@ so on."""
 _FOLLOW_LAG_S = 30.0
 
 
-class ClickHouseReader:
+class ClickHouseReader(ClickHouseArrivals):
     """The asking side."""
 
     shared = True
@@ -217,7 +219,7 @@ class ClickHouseReader:
     ) -> list[InferenceRow]:
         if not ids:
             return []
-        where, values = _by_ids("id", ids, values)
+        where, values = by_ids("id", ids, values)
         also = f" AND {conditions}" if conditions else ""
         query = f"SELECT {', '.join(INFERENCE)} FROM inferences FINAL WHERE {where}{also}"  # noqa: S608
         rows = [to_inference(columns) for columns in self._link.all(query, **values)]
@@ -231,7 +233,7 @@ class ClickHouseReader:
 
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:
         """See `base.Reader.model_inferences`."""
-        where, values = _by_ids("inference_id", [inference_id], {})
+        where, values = by_ids("inference_id", [inference_id], {})
         query = f"SELECT {', '.join(MODEL)} FROM model_inferences FINAL WHERE {where} ORDER BY attempt, id"  # noqa: S608
         rows = self._link.all(query, **values)
         query = f"SELECT id, {', '.join(MODEL_DATA)} FROM model_inference_data FINAL WHERE {where}"  # noqa: S608
@@ -244,7 +246,7 @@ class ClickHouseReader:
         """See `base.Reader.target`."""
         columns = "id, episode_id, function_name, function_type, variant_name, status"
         if level == "inference":
-            where, values = _by_ids("id", [target_id], {})
+            where, values = by_ids("id", [target_id], {})
         else:
             # No inference is older than its episode, but for what clocks differ.
             where = f"episode_id = {{target:String}} AND at >= {max(second_of(in_time(target_id)) - _DAY_S, 0)}"
@@ -253,7 +255,7 @@ class ClickHouseReader:
         rows = self._link.all(query, **values)
         if not rows:
             return None
-        where, values = _by_ids("id", [rows[0][0]], {})
+        where, values = by_ids("id", [rows[0][0]], {})
         query = f"SELECT output_schema, tool_params FROM inference_data FINAL WHERE {where}"  # noqa: S608
         payloads = self._link.all(query, **values)
         return TargetView(*rows[0], *(payloads[0] if payloads else (None, None)))
@@ -295,7 +297,7 @@ class ClickHouseReader:
     def _inputs(self, ids: Sequence[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for start in range(0, len(ids), _IDS):
-            where, values = _by_ids("id", ids[start : start + _IDS], {})
+            where, values = by_ids("id", ids[start : start + _IDS], {})
             query = f"SELECT id, input FROM inference_data FINAL WHERE {where} AND input IS NOT NULL"  # noqa: S608
             found |= {row[0]: row[1] for row in self._link.all(query, **values)}
         return found
@@ -437,12 +439,6 @@ def _conditions(which: Query) -> tuple[str, dict[str, Any]]:
     if which.status is None and not which.include_failed:
         conditions.append("status = 'ok'")
     return " AND ".join(conditions), values
-
-
-def _by_ids(column: str, ids: Sequence[str], values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    seconds = [second_of(each) for each in ids]
-    where = f"{column} IN {{ids:Array(String)}} AND at >= {min(seconds)} AND at <= {max(seconds)}"
-    return where, {**values, "ids": list(ids)}
 
 
 def _targets(column: str) -> str:

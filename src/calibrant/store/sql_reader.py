@@ -5,7 +5,6 @@ Statements are written as `portable` says; where the engines differ, the reader'
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,8 +18,8 @@ from calibrant.store.base import (
     SegmentBooks,
     TargetView,
 )
-from calibrant.store.dialect import Dialect, Sql
 from calibrant.store.payload import unpack
+from calibrant.store.sql_arrivals import MODEL_WHOLE, SqlArrivals
 from calibrant.store.sql_episodes import bounds_sql, episodes_sql, merged, to_bounds
 from calibrant.store.sql_moments import moments_sql, to_moments
 from calibrant.store.sql_query import demonstrated_sql
@@ -28,8 +27,6 @@ from calibrant.store.tables import (
     FEEDBACK,
     INFERENCE,
     INFERENCE_DATA,
-    MODEL,
-    MODEL_DATA,
     to_bytes,
     to_feedback,
     to_inference,
@@ -53,7 +50,6 @@ def _columns(table: str, names: Sequence[str]) -> str:
 
 INFERENCE_COLUMNS = _columns("inferences", INFERENCE)
 WHOLE_COLUMNS = f"{INFERENCE_COLUMNS}, {_columns('inference_data', INFERENCE_DATA)}"
-_MODEL_WHOLE = f"{_columns('model_inferences', MODEL)}, {_columns('model_inference_data', MODEL_DATA)}"
 _TARGET = (
     "SELECT inferences.id, episode_id, function_name, function_type, variant_name, status, output_schema, tool_params "
     "FROM "
@@ -63,18 +59,8 @@ _TARGET = (
 SEARCH_BEHIND = "SELECT coalesce((SELECT max(seq) FROM inferences), 0) - (SELECT seq FROM text_index)"
 
 
-class SqlReader(ABC):
+class SqlReader(SqlArrivals):
     """The questions that need one statement, or page after page of one."""
-
-    dialect: Dialect
-
-    @abstractmethod
-    def _answers(self, statements: Sequence[Sql]) -> list[Sequence[Any]]:
-        """Return the rows of each of these statements of the dialect, all as of one moment."""
-
-    @abstractmethod
-    def _all(self, query: str, parameters: Sequence[Any]) -> list[Any]:
-        """Return the rows of a statement."""
 
     def get(self, ids: Sequence[str]) -> tuple[InferenceRow, ...]:
         """See `base.Reader.get`."""
@@ -129,7 +115,7 @@ class SqlReader(ABC):
     def model_inferences(self, inference_id: str) -> tuple[ModelInferenceRow, ...]:
         """See `base.Reader.model_inferences`."""
         query = (
-            f"SELECT {_MODEL_WHOLE} FROM model_inferences "  # noqa: S608
+            f"SELECT {MODEL_WHOLE} FROM model_inferences "  # noqa: S608
             f"LEFT JOIN model_inference_data USING ({self.dialect.data_key}) "
             "WHERE model_inferences.inference_id = ? ORDER BY attempt, model_inferences.id"
         )
