@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import msgspec
@@ -14,11 +15,14 @@ from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Metric
+from calibrant.config.setting import with_region
+from calibrant.datasets.inference_exporting import ExportRequest, InferenceExporter, TuningFormat
+from calibrant.engine.compiled import Compiler
 from calibrant.types.rows import FeedbackRow, InferenceRow, ModelInferenceRow
 from calibrant.wire.inferences import decode_list
 from calibrant.wire.stored import encode_stored
 
-__all__ = ["Found", "Whole", "find_inferences", "inferences_json", "whole_inference", "whole_json"]
+__all__ = ["Found", "Whole", "exporting", "find_inferences", "inferences_json", "whole_inference", "whole_json"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,6 +65,41 @@ def find_inferences(options: Options, asked: Mapping[str, Any], config: Config |
     finally:
         reader.close()
     return Found(rows[::-1] if listing.backwards else rows, behind)
+
+
+@contextmanager
+def exporting(
+    options: Options,
+    asked: Mapping[str, Any],
+    config: Config | None,
+    *,
+    form: TuningFormat | None,
+    calls: bool,
+    variant: str | None,
+    after: int,
+) -> Generator[InferenceExporter]:
+    """Lend an export.
+
+    Args:
+        options: Where the record is.
+        asked: The body of `POST /v1/inferences/list_inferences`, without an order or a page.
+        config: Whose metrics filters may name, and whose templates render prompts; null for none.
+        form: See `ExportRequest`, as for the rest.
+        calls: The same.
+        variant: The same.
+        after: The same.
+
+    Raises:
+        InvalidRequest: what is asked is not right.
+        NotFound: there is no such function or variant.
+        StoreUnavailable: there is no database, or it cannot be read.
+    """
+    metrics: Mapping[str, Metric] = {} if config is None else config.metrics
+    listing = decode_list(_encode(asked), metrics)
+    compiler = None if config is None else Compiler(with_region(config, "unasked"))
+    request = ExportRequest(which=listing.query, form=form, after=after, calls=calls, variant=variant)
+    with closing(open_reader(options, read_environment())) as reader:
+        yield InferenceExporter(reader, compiler, request)
 
 
 def whole_inference(options: Options, inference_id: str) -> Whole:

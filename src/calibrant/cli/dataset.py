@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,18 @@ import typer
 from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.key import catalogue_of
+from calibrant.cli.lines import (
+    PARQUET,
+    STANDARD,
+    form_of,
+    progress,
+    read_file,
+    read_parquet,
+    write_lines,
+    write_parquet,
+)
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
-
     from calibrant.datasets.editing import Actor
     from calibrant.datasets.formats import Format
     from calibrant.engine.compiled import Compiler
@@ -32,9 +39,7 @@ app = typer.Typer(
 )
 
 _PAGE = 500
-_STANDARD = Path("-")
 _OURS = "datapoints"
-_PARQUET = "parquet"
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset.")]
 _Function = Annotated[str | None, typer.Option("--function", "-f", help="Only this function's.", show_default=False)]
@@ -148,7 +153,7 @@ def delete(
 @app.command("export")
 def export(
     name: _Name,
-    to: Annotated[Path, typer.Option("--to", help="A file; `-` is standard output.")] = _STANDARD,
+    to: Annotated[Path, typer.Option("--to", help="A file; `-` is standard output.")] = STANDARD,
     form: _Format = None,
     version: Annotated[int | None, typer.Option("--version", min=0, help="As it was then.", show_default="now")] = None,
     function: _Function = None,
@@ -165,7 +170,7 @@ def export(
     from calibrant.datasets.reader import DatasetReader
     from calibrant.types.datapoint import DatapointQuery
 
-    form = _form(form, to, (_OURS, _PARQUET, *FORMATS))
+    form = form_of(form, to, (_OURS, PARQUET, *FORMATS))
     foreign: Format | None = next((each for each in FORMATS if each == form), None)
     which = DatapointQuery(dataset_name=name, function_name=function, version=version)
     with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record:
@@ -173,17 +178,17 @@ def export(
         reader.dataset(name, version)
         compiler = None if foreign is None else _compiler(config)
         exporter = Exporter(reader, foreign, compiler=compiler, variant=variant, record=record)
-        with _progress("datapoints written") as (bar, task):
+        with progress("datapoints written") as (bar, task):
 
             def lines() -> Iterator[bytes]:
                 for line in exporter.lines(which):
                     yield line
                     bar.update(task, completed=exporter.written)
 
-            if form == _PARQUET:
-                _write_parquet(lines(), to)
+            if form == PARQUET:
+                write_parquet(lines(), to, "datapoints")
             else:
-                _write_lines(lines(), to)
+                write_lines(lines(), to)
     rest = f"; {exporter.left_out} left out, for which {form} has no place" if exporter.left_out else ""
     typer.echo(f"{exporter.written} datapoints written{rest}.", err=True)
 
@@ -203,16 +208,16 @@ def import_(
     """Add the datapoints of a file. A file is checked to its end before the first is added."""
     from calibrant.datasets.importing import imported, read_lines
 
-    form = _form(form, source, (_OURS, _PARQUET, "chat"))
+    form = form_of(form, source, (_OURS, PARQUET, "chat"))
     compiler, actor = _compiler(config), _actor()
     kind = "chat" if form == "chat" else "datapoints"
 
     def wanted() -> Iterator[NewDatapoint]:
-        lines = _read_parquet(source) if form == _PARQUET else _read_lines(source)
+        lines = read_parquet(source) if form == PARQUET else read_file(source)
         return read_lines(lines, kind, compiler, function_name=function, now_ms=actor.now_ms)
 
-    with catalogue_of(data_dir) as catalogue, _progress("datapoints") as (bar, task):
-        if source != _STANDARD:
+    with catalogue_of(data_dir) as catalogue, progress("datapoints") as (bar, task):
+        if source != STANDARD:
             for number, _ in enumerate(wanted(), 1):
                 bar.update(task, description="datapoints checked", completed=number)
         done = 0
@@ -264,7 +269,7 @@ def from_inferences(
         limit=min(limit, BATCH),
     )
     compiler, done = _compiler(config), 0
-    with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record, _progress("datapoints") as shown:
+    with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record, progress("datapoints") as shown:
         rows: Iterator[InferenceRow]
         if inference:
             found = record.get(inference)
@@ -287,18 +292,6 @@ def _pages(record: Reader, query: Query, limit: int) -> Iterator[InferenceRow]:
         yield from page
         left -= len(page)
         query = replace(query, before=page[-1].id)
-
-
-def _form(form: str | None, path: Path, known: tuple[str, ...]) -> str:
-    from calibrant.base.errors import ConfigError
-
-    if form is None:
-        form = _PARQUET if path.suffix == ".parquet" else _OURS
-    if form not in known:
-        raise ConfigError(f"--format: {form!r} is none of {', '.join(known)}")
-    if form == _PARQUET and path == _STANDARD:
-        raise ConfigError("--format parquet wants a file: name it")
-    return form
 
 
 def _actor() -> Actor:
@@ -326,82 +319,6 @@ def _record(data_dir: Path, database: str | None) -> Generator[Reader]:
 
     with closing(open_reader(context(None, data_dir, database), read_environment())) as reader:
         yield reader
-
-
-@contextmanager
-def _progress(what: str) -> Generator[tuple[Progress, TaskID]]:
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} {task.description}"))
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield bar, bar.add_task(what, total=None)
-
-
-def _write_lines(lines: Iterator[bytes], to: Path) -> None:
-    if to == _STANDARD:
-        for line in lines:
-            sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
-        return
-    with _whole(to) as part, part.open("wb") as file:
-        file.writelines(lines)
-
-
-@contextmanager
-def _whole(to: Path) -> Generator[Path]:
-    """Lend a file beside the one that is wanted, which takes its place when all is written."""
-    from calibrant.base.errors import ConfigError
-
-    part = to.with_name(f"{to.name}.part")
-    try:
-        yield part
-        part.replace(to)
-    except OSError as error:
-        raise ConfigError(f"{to}: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _read_lines(source: Path) -> Iterator[bytes]:
-    from calibrant.base.errors import ConfigError
-
-    if source == _STANDARD:
-        yield from sys.stdin.buffer
-        return
-    try:
-        with source.open("rb") as file:
-            yield from file
-    except OSError as error:
-        raise ConfigError(f"{source}: {error.strerror}") from None
-
-
-def _write_parquet(lines: Iterator[bytes], to: Path) -> None:
-    with _parquet_there():
-        from calibrant.datasets.parquet import write_parquet
-
-        with _whole(to) as part:
-            write_parquet(lines, part)
-
-
-def _read_parquet(source: Path) -> Iterator[bytes]:
-    with _parquet_there():
-        from calibrant.datasets.parquet import read_parquet
-
-        yield from read_parquet(source)
-
-
-@contextmanager
-def _parquet_there() -> Generator[None]:
-    from calibrant.base.errors import ConfigError
-
-    try:
-        yield
-    except ImportError:
-        raise ConfigError("Parquet needs `pip install 'calibrant[parquet]'`") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Parquet: {error}") from None
 
 
 def _moment(millis: int) -> str:

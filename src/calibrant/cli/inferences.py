@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from calibrant.app.inferences import Whole
     from calibrant.types.rows import InferenceRow
 
-__all__ = ["app", "list_inferences", "show"]
+__all__ = ["HELP_FILTERS", "app", "filters_of", "list_inferences", "show"]
 
 app = typer.Typer(help="The inferences in the record.", no_args_is_help=True)
 
-_HELP_FILTERS = "More filters, as the HTTP API has them, in JSON."
+HELP_FILTERS = "More filters, as the HTTP API has them, in JSON."
 
 
 @app.command("list")
@@ -32,7 +32,7 @@ def list_inferences(
     since: Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")] = None,
     until: Annotated[str | None, typer.Option("--until", help="Before this day or moment.")] = None,
     search: Annotated[str | None, typer.Option("--search", help="With this text in input or output.")] = None,
-    filters: Annotated[str | None, typer.Option("--filters", help=_HELP_FILTERS)] = None,
+    filters: Annotated[str | None, typer.Option("--filters", help=HELP_FILTERS)] = None,
     include_failed: Annotated[bool, typer.Option("--include-failed", help="Failed and unfinished ones too.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="So many at most.")] = 20,
     before: Annotated[str | None, typer.Option("--before", help="Only those before this inference.")] = None,
@@ -51,7 +51,7 @@ def list_inferences(
         "function_name": function,
         "variant_name": variant,
         "episode_id": episode,
-        "filters": _filters(tag or [], since, until, filters),
+        "filters": filters_of(tag or [], since, until, filters),
         "search_query_experimental": search,
         "include_failed": include_failed,
         "limit": limit,
@@ -90,7 +90,8 @@ def show(
     _print_whole(whole, Console(markup=False, highlight=False))
 
 
-def _filters(tags: list[str], since: str | None, until: str | None, more: str | None) -> dict[str, Any] | None:
+def filters_of(tags: list[str], since: str | None, until: str | None, more: str | None) -> dict[str, Any] | None:
+    """Return what flags narrow inferences by, as the HTTP API has it."""
     from calibrant.base.errors import ConfigError
 
     found: list[Any] = []

@@ -18,6 +18,7 @@ from calibrant.cli import (
     erase,
     gateway,
     import_,
+    inference_export,
     inferences,
     key,
     migrate,
@@ -54,6 +55,7 @@ app.add_typer(dataset.app, name="dataset")
 app.add_typer(import_.app, name="import")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")
+inferences.app.command("export")(inference_export.export)
 app.add_typer(inferences.app, name="inferences")
 app.add_typer(cache.app, name="cache")
 app.add_typer(demo.app, name="demo")

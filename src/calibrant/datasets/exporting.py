@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from calibrant.base.errors import InvalidRequest, NotFound, RenderError
+from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.datasets.formats import Format, Rendered, to_line
+from calibrant.datasets.prompting import call_of, prompt_of
 from calibrant.datasets.reader import DatasetReader
-from calibrant.engine.compiled import CompiledChainOfThought, CompiledVariant, Compiler
+from calibrant.engine.compiled import Compiler
 from calibrant.engine.tools import resolve_tools
-from calibrant.render.prompt import render_input
 from calibrant.store.base import Reader
 from calibrant.types.content import OutputBlock
 from calibrant.types.datapoint import Content, Datapoint, DatapointQuery, JsonValue
@@ -77,15 +77,11 @@ class Exporter:
 
     def _rendered(self, row: Datapoint) -> Rendered:
         content = row.content
-        call = None if self._variant is None else self._call(content.function_name, self._variant)
+        call = None if self._variant is None else call_of(self._compiler, content.function_name, self._variant)
         try:
-            if call is None:
-                system, messages = render_input(content.input, None, frozenset())
-            else:
-                system, messages = render_input(content.input, call.templates, call.variant.legacy_roles)
-        except RenderError as error:
-            hint = "; name the `variant` whose templates are to render it" if call is None else ""
-            raise InvalidRequest(f"datapoint {row.id}: {error.message}{hint}") from None
+            system, messages = prompt_of(content.input, call)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
         rejected = self._rejected(row) if self._form == "preference" else None
         try:
             tools = self._tools(content)
@@ -93,20 +89,6 @@ class Exporter:
             # The configuration may have changed since.
             raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
         return Rendered(row, system, messages, tools, rejected)
-
-    def _call(self, function_name: str, variant_name: str) -> CompiledVariant:
-        if self._compiler is None:
-            raise InvalidRequest("variant: there is no configuration to take it from")
-        variant = self._compiler.function(function_name).variants.get(variant_name)
-        match variant:
-            case CompiledVariant():
-                return variant
-            case CompiledChainOfThought():
-                return variant.call
-            case None:
-                raise NotFound(f"Unknown variant: {variant_name[:80]!r} of the function {function_name!r}")
-            case _:
-                raise InvalidRequest(f"variant: {variant_name!r} of {function_name!r} has no one prompt to render with")
 
     def _tools(self, content: Content) -> tuple[Tool | CustomTool, ...]:
         """Return all tools that a model would be told of."""

@@ -43,8 +43,13 @@ class Rendered(Struct, frozen=True):
     """An output that was there before a better one took its place."""
 
 
-def to_line(shown: Rendered, form: Format) -> bytes | None:
+def to_line(shown: Rendered, form: Format, *, called: str = "datapoint") -> bytes | None:
     """Return a datapoint as a line without its end; null where the format has no place for it.
+
+    Args:
+        shown: The datapoint.
+        form: Which format.
+        called: What errors call it.
 
     Raises:
         InvalidRequest: a file or a block has no words in these formats.
@@ -53,7 +58,7 @@ def to_line(shown: Rendered, form: Format) -> bytes | None:
         line = _line(shown, form)
     except ProviderError as error:
         why = error.message.replace("provider 'openai'", "the format")
-        raise InvalidRequest(f"datapoint {shown.row.id}: {why}") from None
+        raise InvalidRequest(f"{called} {shown.row.id}: {why}") from None
     return None if line is None else _encode(line)
 
 

@@ -15,6 +15,7 @@ from calibrant.server.feedback import feedback_handler
 from calibrant.server.host import Host
 from calibrant.server.http import Handler
 from calibrant.server.inference import MESSAGES, NATIVE, OPENAI_CHAT, OPENAI_RESPONSES, count_handler, inference_handler
+from calibrant.server.inference_files import InferenceFileDesk
 from calibrant.server.inferences import InferenceDesk
 from calibrant.server.keys import KeyDesk
 from calibrant.server.lookups import LookupDesk
@@ -74,6 +75,7 @@ def routes(
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
         Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
+        Route("GET", "/v1/inferences/export", InferenceFileDesk(recorded).export, _EXPORT, roles=READ),
         *_workflow_routes(workflows),
         *_statistics_routes(StatisticsDesk(engine, recorded.questions)),
         *_lookup_routes(LookupDesk(engine, recorded.questions, workflows.catalogue)),
@@ -169,6 +171,7 @@ def _workflow_routes(desk: WorkflowDesk) -> list[Route]:
 
 _ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"
 _MESSAGES = "Make one inference, in Anthropic's dialect."
+_EXPORT = "Recorded inferences with their feedback, line by line."
 _COUNT = "Count a request's tokens, in Anthropic's dialect."
 
 

@@ -7,7 +7,7 @@ that any route has.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -32,6 +32,7 @@ from calibrant.server.description import LIMIT, Described, Parameter
 from calibrant.types.content import OutputBlock
 from calibrant.types.erasure import Erasure
 from calibrant.types.key import Role
+from calibrant.types.query import OutputSource
 from calibrant.types.storage import StoragePath
 
 __all__ = ["DESCRIBED", "READ_AS"]
@@ -144,6 +145,26 @@ DESCRIBED: Final[dict[str, Described]] = {
         answer=told.StoredInferences,
         fails=(404,),
         example={"ids": ["0196e6f4-0000-7000-8000-000000000000"]},
+    ),
+    "GET /v1/inferences/export": Described(
+        tag="record",
+        answer=None,
+        content_type="application/jsonl",
+        parameters=(
+            Parameter(
+                "format", Literal["inferences", "chat", "preference"], "What a line is; `inferences` by default."
+            ),
+            Parameter("function_name", str, "Of this function."),
+            Parameter("variant_name", str, "Of this variant."),
+            Parameter("episode_id", UUID, "Of this episode."),
+            Parameter("filters", inferences.FilterBody, "As in lists of inferences.", json=True),
+            Parameter("output_source", OutputSource, "Which output is written."),
+            Parameter("include_failed", bool, "Failed and unfinished ones too."),
+            Parameter("model_inferences", bool, "With the calls of models."),
+            Parameter("render_variant_name", str, "Whose templates render the inputs; else the variant that served."),
+            Parameter("after", Annotated[int, Meta(ge=0, le=2**63 - 1)], "What `calibrant-export-next` said before."),
+        ),
+        fails=(404,),
     ),
     "GET /internal/object_storage": Described(
         tag="record",

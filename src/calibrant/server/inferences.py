@@ -51,7 +51,7 @@ class InferenceDesk:
         """`POST /v1/inferences/list_inferences`."""
         listing = decode_list(http.body, self.engine.config.metrics)
         query = replace(listing.query, functions=None if (grants := _grants(http)) is None else grants.functions)
-        rows, demonstrated, behind = await self._open().ask(lambda reader: _listed(reader, query))
+        rows, demonstrated, behind = await self.opened().ask(lambda reader: _listed(reader, query))
         shown = rows[::-1] if listing.backwards else rows
         headers = ((BEHIND, str(behind)),) if behind else ()
         return Answer(200, self._encode(shown, query.source, demonstrated), headers=headers)
@@ -60,7 +60,7 @@ class InferenceDesk:
         """`POST /v1/inferences/get_inferences`."""
         lookup = decode_get(http.body)
         grants = _grants(http)
-        rows, demonstrated = await self._open().ask(lambda reader: _got(reader, lookup, grants))
+        rows, demonstrated = await self.opened().ask(lambda reader: _got(reader, lookup, grants))
         return Answer(200, self._encode(rows, lookup.source, demonstrated))
 
     def _encode(self, rows: Sequence[InferenceRow], source: OutputSource, demonstrated: _Demonstrated) -> bytes:
@@ -70,7 +70,12 @@ class InferenceDesk:
         function = self.engine.config.functions.get(function_name)
         return () if function is None else {tool.name for tool in function.tools.values()}
 
-    def _open(self) -> Questions:
+    def opened(self) -> Questions:
+        """Return where to ask.
+
+        Raises:
+            InvalidRequest: there is no record.
+        """
         if self.questions is None:
             raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
         return self.questions

@@ -25,6 +25,8 @@ __all__ = [
     "encode_metadata",
     "encode_model_inferences",
     "encode_resolved",
+    "to_call_shown",
+    "to_feedback_shown",
 ]
 
 _json = msgspec.json.Encoder().encode
@@ -41,7 +43,7 @@ _snapshot = msgspec.json.Decoder(_Snapshot)
 
 def encode_feedback(rows: Iterable[FeedbackRow]) -> bytes:
     """Return feedback, in its order."""
-    return _json(shape.FeedbackList([_feedback(row) for row in rows]))
+    return _json(shape.FeedbackList([to_feedback_shown(row) for row in rows]))
 
 
 def encode_feedback_bounds(rows: Sequence[FeedbackRow]) -> bytes:
@@ -58,7 +60,7 @@ def encode_latest(rows: Iterable[FeedbackRow]) -> bytes:
 
 def encode_model_inferences(rows: Iterable[ModelInferenceRow]) -> bytes:
     """Return the calls that were made for an inference."""
-    return _json(shape.ModelInferenceList([_call(row) for row in rows]))
+    return _json(shape.ModelInferenceList([to_call_shown(row) for row in rows]))
 
 
 def encode_metadata(rows: Iterable[InferenceRow]) -> bytes:
@@ -121,7 +123,8 @@ def encode_config(hash_: str, canonical: bytes) -> bytes:
     return _json(shape.ConfigShown(hash_, held.document, held.includes, {}))
 
 
-def _feedback(row: FeedbackRow) -> shape.FeedbackShown:
+def to_feedback_shown(row: FeedbackRow) -> shape.FeedbackShown:
+    """Return a piece of feedback as it is shown."""
     named: dict[str, Any] = {}
     match row.kind:
         case "boolean":
@@ -156,7 +159,8 @@ def _bounds(rows: Sequence[FeedbackRow]) -> shape.Bounds:
     return shape.Bounds(rows[0].id, rows[-1].id) if rows else shape.Bounds()
 
 
-def _call(row: ModelInferenceRow) -> shape.ModelInferenceShown:
+def to_call_shown(row: ModelInferenceRow) -> shape.ModelInferenceShown:
+    """Return a call of a provider as it is shown."""
     return shape.ModelInferenceShown(
         id=row.id,
         inference_id=row.inference_id,

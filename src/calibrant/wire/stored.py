@@ -21,7 +21,7 @@ from calibrant.types.query import OutputSource
 from calibrant.types.rows import InferenceRow
 from calibrant.types.tool import CustomTool, Tool, ToolConfig
 
-__all__ = ["encode_stored", "to_stored"]
+__all__ = ["Configured", "encode_stored", "to_stored"]
 
 _encode = msgspec.json.Encoder().encode
 _builtins = msgspec.to_builtins
