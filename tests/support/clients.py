@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import ssl
 import time
 from types import SimpleNamespace
@@ -35,6 +36,11 @@ class Sync:
             taken.append(chunk)
         return taken
 
+    def lines(self, name, limit=None, **arguments):
+        """Take the lines of an export, so many at most; return them, and where the next one goes on."""
+        with getattr(self.client, name)(**arguments) as lines:
+            return [*itertools.islice(lines, limit)], lines.following
+
     def close(self):
         self.client.close()
         self.client._http.close()
@@ -64,6 +70,18 @@ class Async:
             async for chunk in await self.client.inference(stream=True, **arguments):
                 taken.append(chunk)
             return taken
+
+        return self.runner.run(take())
+
+    def lines(self, name, limit=None, **arguments):
+        async def take():
+            taken = []
+            async with await getattr(self.client, name)(**arguments) as lines:
+                async for line in lines:
+                    taken.append(line)
+                    if len(taken) == limit:
+                        break
+            return taken, lines.following
 
         return self.runner.run(take())
 

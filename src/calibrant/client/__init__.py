@@ -1,7 +1,8 @@
 """A gateway's API for Python: `calibrant.Client` and `calibrant.AsyncClient`, what they take and what they answer.
 
-A call is a value: `inference`, `routes`, `batches`, `inferences` and `datasets` build it and say how its answer is
-read, `retry` when it is made again, `events` reads streams. All of these are pure. The two clients only send.
+A call is a value: `inference`, `routes`, `batches`, `inferences`, `datasets` and `files` build it and say how its
+answer is read, `retry` when it is made again, `events` and `lines` read streams. All of these are pure. The two clients
+only send.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ from calibrant.client.errors import (
     TimedOut,
     Unauthorized,
 )
+from calibrant.client.files import ImportDatasetResponse
 from calibrant.client.inference import (
     AggregatedOutput,
     ChatChunk,
@@ -115,6 +117,7 @@ from calibrant.client.inferences import (
     StoredInferenceChat,
     StoredInferenceJson,
 )
+from calibrant.client.lines import AsyncLines, Lines
 from calibrant.client.routes import (
     EmbeddingsResponse,
     EmbeddingsUsage,
@@ -125,13 +128,16 @@ from calibrant.client.routes import (
 )
 from calibrant.client.sync import Client, Stream
 from calibrant.types.content import CachePoint, RawText, Template, Text, ToolCall, ToolResult, Unknown
+from calibrant.types.erasure import Backup, Erasure
 from calibrant.types.reply import Delta, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta
 
 __all__ = [
     "AggregatedOutput",
     "AndDatapointFilter",
     "AsyncClient",
+    "AsyncLines",
     "AsyncStream",
+    "Backup",
     "BadReply",
     "BadRequest",
     "BatchFailure",
@@ -168,6 +174,7 @@ __all__ = [
     "Embedding",
     "EmbeddingsResponse",
     "EmbeddingsUsage",
+    "Erasure",
     "FailedBatch",
     "FeedbackResponse",
     "File",
@@ -176,6 +183,7 @@ __all__ = [
     "GetDatapointsResponse",
     "GetInferencesResponse",
     "Id",
+    "ImportDatasetResponse",
     "InferenceChunk",
     "InferenceFilter",
     "InferenceFilterAnd",
@@ -195,6 +203,7 @@ __all__ = [
     "JsonDatapointOutputUpdate",
     "JsonInferenceOutput",
     "JsonInferenceResponse",
+    "Lines",
     "ListDatapointsRequest",
     "ListDatasetChangesResponse",
     "ListDatasetsResponse",

@@ -13,12 +13,14 @@ import httpx2
 
 import calibrant.client.batches as batches
 import calibrant.client.datasets as datasets
+import calibrant.client.files as files
 import calibrant.client.inferences as inferences
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
 from calibrant.client.events import ChunkDecoder
 from calibrant.client.inference import InferenceChunk, InferenceOptions, InferenceResponse, inference
-from calibrant.client.methods import method_async
+from calibrant.client.lines import AsyncLines, LineDecoder
+from calibrant.client.methods import lines_method_async, method_async
 from calibrant.client.retry import Failed, Retry, failure_of, pause_before_next, refusal_of
 from calibrant.client.settings import DEFAULT_TIMEOUT_S, DEFAULT_URL, LIMITS, answered, failed, settings
 
@@ -175,6 +177,7 @@ class AsyncClient:
 
     get_inferences = method_async(inferences.get_inferences)
     list_inferences = method_async(inferences.list_inferences)
+    export_inferences = lines_method_async(files.export_inferences)
 
     create_datapoints = method_async(datasets.create_datapoints)
     create_datapoints_from_inferences = method_async(datasets.create_datapoints_from_inferences)
@@ -189,9 +192,14 @@ class AsyncClient:
     list_datasets = method_async(datasets.list_datasets)
     list_dataset_changes = method_async(datasets.list_dataset_changes)
     clone_datapoints = method_async(datasets.clone_datapoints)
+    export_dataset = lines_method_async(files.export_dataset)
+    import_dataset = method_async(files.import_dataset)
 
     workflow_evaluation_run = method_async(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method_async(routes.workflow_evaluation_run_episode)
+
+    plan_erasure = method_async(files.plan_erasure)
+    erase = method_async(files.erase)
 
     async def run(self, call: Call[T]) -> T:
         """Make a call that somebody else has built, and return its answer.
@@ -201,6 +209,15 @@ class AsyncClient:
         """
         response = await self._exchange(call, stream=False)
         return call.read(response.content)
+
+    async def lines(self, call: Call[bytes]) -> AsyncLines:
+        """Make a call whose answer is lines, and return them as they come.
+
+        Raises:
+            ClientError: it failed, also after being made again.
+        """
+        taken = self._taken(call)
+        return AsyncLines(taken, cast("int | None", await anext(taken)))
 
     async def _exchange(self, call: Call[T], *, stream: bool) -> httpx2.Response:
         made = 0
@@ -236,6 +253,20 @@ class AsyncClient:
             async for piece in response.aiter_bytes():
                 for chunk in decoder.feed(piece):
                     yield chunk
+            decoder.close()
+        except httpx2.RequestError as error:
+            decoder.broke(failed(error))
+        finally:
+            await response.aclose()
+
+    async def _taken(self, call: Call[bytes]) -> AsyncGenerator[bytes | int | None]:
+        response = await self._exchange(call, stream=True)
+        decoder = LineDecoder(call, response.headers)
+        try:
+            yield decoder.following  # it is open now, as above
+            async for piece in response.aiter_bytes():
+                for line in decoder.feed(piece):
+                    yield line
             decoder.close()
         except httpx2.RequestError as error:
             decoder.broke(failed(error))

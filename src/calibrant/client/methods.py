@@ -7,8 +7,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from calibrant.client.call import Call
+from calibrant.client.lines import AsyncLines, Lines
 
-__all__ = ["AsyncRunner", "Runner", "method", "method_async"]
+__all__ = [
+    "AsyncLineRunner",
+    "AsyncRunner",
+    "LineRunner",
+    "Runner",
+    "lines_method",
+    "lines_method_async",
+    "method",
+    "method_async",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,15 +58,51 @@ def method_async(build: Callable[P, Call[T]]) -> Callable[Concatenate[Any, P], C
     return _dressed(made, build)
 
 
+class LineRunner(Protocol):
+    """Makes calls whose answers are lines."""
+
+    def lines(self, call: Call[bytes]) -> Lines:
+        """Make the call and return its lines."""
+        ...
+
+
+class AsyncLineRunner(Protocol):
+    """The same, awaited."""
+
+    async def lines(self, call: Call[bytes]) -> AsyncLines:
+        """Make the call and return its lines."""
+        ...
+
+
+def lines_method(build: Callable[P, Call[bytes]]) -> Callable[Concatenate[Any, P], Lines]:
+    """Return the method of a client that streams what the call answers, line by line."""
+
+    def made(self: LineRunner, *args: P.args, **kwargs: P.kwargs) -> Lines:
+        return self.lines(build(*args, **kwargs))
+
+    return _dressed(made, build, "Lines")
+
+
+def lines_method_async(
+    build: Callable[P, Call[bytes]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncLines]]:
+    """Return the method of an asynchronous client that streams what the call answers, line by line."""
+
+    async def made(self: AsyncLineRunner, *args: P.args, **kwargs: P.kwargs) -> AsyncLines:
+        return await self.lines(build(*args, **kwargs))
+
+    return _dressed(made, build, "AsyncLines")
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _dressed(made: F, build: Callable[..., Any]) -> F:
+def _dressed(made: F, build: Callable[..., Any], answer: str | None = None) -> F:
     made.__name__, made.__doc__ = build.__name__, build.__doc__
     made.__qualname__ = build.__name__
     signature = inspect.signature(build)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    returned = str(signature.return_annotation)
+    returned = answer or str(signature.return_annotation)
     # What `help` shows.
     shown = signature.replace(
         parameters=[itself, *signature.parameters.values()],

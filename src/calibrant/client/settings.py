@@ -34,7 +34,7 @@ class Settings(Struct, frozen=True):
         """Return the call as a request to the gateway."""
         headers = self.headers.copy()
         headers.update(call.headers)
-        if call.body is not None:
+        if call.body is not None and "content-type" not in call.headers:
             headers["content-type"] = "application/json"
         return client.build_request(
             call.method, self.base_url + call.path, content=call.body, headers=headers, timeout=self.timeout

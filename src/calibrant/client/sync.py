@@ -12,12 +12,14 @@ import httpx2
 
 import calibrant.client.batches as batches
 import calibrant.client.datasets as datasets
+import calibrant.client.files as files
 import calibrant.client.inferences as inferences
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
 from calibrant.client.events import ChunkDecoder
 from calibrant.client.inference import InferenceChunk, InferenceOptions, InferenceResponse, inference
-from calibrant.client.methods import method
+from calibrant.client.lines import LineDecoder, Lines
+from calibrant.client.methods import lines_method, method
 from calibrant.client.retry import Failed, Retry, failure_of, pause_before_next, refusal_of
 from calibrant.client.settings import DEFAULT_TIMEOUT_S, DEFAULT_URL, LIMITS, answered, failed, settings
 
@@ -142,6 +144,7 @@ class Client:
 
     get_inferences = method(inferences.get_inferences)
     list_inferences = method(inferences.list_inferences)
+    export_inferences = lines_method(files.export_inferences)
 
     create_datapoints = method(datasets.create_datapoints)
     create_datapoints_from_inferences = method(datasets.create_datapoints_from_inferences)
@@ -156,9 +159,14 @@ class Client:
     list_datasets = method(datasets.list_datasets)
     list_dataset_changes = method(datasets.list_dataset_changes)
     clone_datapoints = method(datasets.clone_datapoints)
+    export_dataset = lines_method(files.export_dataset)
+    import_dataset = method(files.import_dataset)
 
     workflow_evaluation_run = method(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method(routes.workflow_evaluation_run_episode)
+
+    plan_erasure = method(files.plan_erasure)
+    erase = method(files.erase)
 
     def run(self, call: Call[T]) -> T:
         """Make a call that somebody else has built, and return its answer.
@@ -168,6 +176,14 @@ class Client:
         """
         response = self._exchange(call, stream=False)
         return call.read(response.content)
+
+    def lines(self, call: Call[bytes]) -> Lines:
+        """Make a call whose answer is lines, and return them as they come.
+
+        Raises:
+            ClientError: it failed, also after being made again.
+        """
+        return Lines(self._taken(call))
 
     def _exchange(self, call: Call[T], *, stream: bool) -> httpx2.Response:
         made = 0
@@ -200,6 +216,19 @@ class Client:
         decoder = ChunkDecoder(call, response.headers)
         try:
             yield None  # it is open now: what is abandoned from here on is closed below
+            for piece in response.iter_bytes():
+                yield from decoder.feed(piece)
+            decoder.close()
+        except httpx2.RequestError as error:
+            decoder.broke(failed(error))
+        finally:
+            response.close()
+
+    def _taken(self, call: Call[bytes]) -> Generator[bytes | int | None]:
+        response = self._exchange(call, stream=True)
+        decoder = LineDecoder(call, response.headers)
+        try:
+            yield decoder.following  # it is open now, as above
             for piece in response.iter_bytes():
                 yield from decoder.feed(piece)
             decoder.close()

@@ -443,7 +443,21 @@ CASES = {
         ("POST", f"/workflow_evaluation_run/{ID}/episode", {"task_name": "t"}),
         {"episode_id": ID},
     ),
+    "plan_erasure": (
+        "plan_erasure",
+        {"tag": ("user", "7")},
+        ("POST", "/v1/erasures", {"tag": {"key": "user", "value": "7"}, "plan": True}),
+        {"plan": True, "inferences": 3, "backups": [{"time": "t", "path": "p"}]},
+    ),
+    "erase": (
+        "erase",
+        {"episode_id": UUID(ID)},
+        ("POST", "/v1/erasures", {"episode_id": ID}),
+        {"plan": False},
+    ),
 }
+LINES = {"export_inferences", "export_dataset", "import_dataset"}
+"""See test_lines.py."""
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -472,12 +486,13 @@ def test_every_method_is_among_the_cases_and_both_clients_have_the_same():
     def public(kind):
         return {name for name in vars(kind) if not name.startswith("_")}
 
-    others = {"build_http", "close", "run"}
+    others = {"build_http", "close", "run", "lines"}
     assert public(Client) == public(AsyncClient)
-    assert public(Client) - others == {name for name, *_ in CASES.values()}
-    for name in public(Client) - {"build_http", "run", "close", "inference"}:
-        shown = inspect.signature(getattr(Client, name))
-        assert shown == inspect.signature(getattr(AsyncClient, name))
+    assert public(Client) - others == {name for name, *_ in CASES.values()} | LINES
+    for name in public(Client) - {*others, "inference"}:
+        shown, awaited = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
+        assert shown.parameters == awaited.parameters
+        assert shown.return_annotation == awaited.return_annotation.removeprefix("Async")
         assert inspect.getdoc(getattr(Client, name))
         assert not inspect.iscoroutinefunction(getattr(Client, name))
         assert inspect.iscoroutinefunction(getattr(AsyncClient, name))
