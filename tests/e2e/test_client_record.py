@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from calibrant import AsyncClient, Client
@@ -21,6 +22,7 @@ from calibrant.client import (
     ListInferencesRequest,
     NotFound,
     OrderByTimestamp,
+    StoredInference,
     StoredInferenceChat,
     TagDatapointFilter,
     Text,
@@ -160,6 +162,62 @@ def test_datapoints_of_inferences(client, made):
     assert point.output.parsed == {"name": "B", "age": 2}
 
 
+def test_inferences_as_a_file(client, made, tmp_path):
+    ids, mine = made
+    with client.export_inferences(filters=mine, model_inferences=True) as lines, (tmp_path / "out").open("wb") as file:
+        file.writelines(lines)
+    found = [msgspec.json.decode(line) for line in (tmp_path / "out").read_bytes().splitlines()]
+    assert [each["inference_id"] for each in found] == ids
+    assert [[said["value"] for said in each["feedback"]] for each in found[:2]] == [[False], [True]]
+    assert [each["model_inferences"][0]["status"] for each in found] == ["ok"] * 3
+    assert [msgspec.convert(each, StoredInference).usage.input_tokens for each in found[:1]] == [11]
+    after = lines.following
+    assert list(client.export_inferences(filters=mine, after=after)) == []
+    (pair,) = map(msgspec.json.decode, client.export_inferences(format="preference", filters=mine))
+    assert pair["preferred_output"] == [{"role": "assistant", "content": '{"name":"B","age":2}'}]
+    assert pair["non_preferred_output"] == [{"role": "assistant", "content": '{"name":"Ada","age":36}'}]
+    chats = [*map(msgspec.json.decode, client.export_inferences(format="chat", filters=mine, function_name="chat"))]
+    assert [[each["content"] for each in line["messages"]] for line in chats] == [["Hello there"] * 2] * 2
+    assert chats[0]["tools"][0]["function"]["name"] == "weather"
+    with pytest.raises(BadRequest, match="format"):
+        client.export_inferences(format="parquet")
+
+
+def test_a_dataset_out_and_in_again(client):
+    request = CreateDatapointRequestChat(function_name="chat", input=INPUT, output=[Text("Ho")], tags={"k": "v"})
+    (point,) = client.create_datapoints(dataset_name="out", requests=[request]).ids
+    version = client.get_dataset(dataset_name="out").version
+    client.delete_datapoints(dataset_name="out", ids=[point])
+    assert list(client.export_dataset(dataset_name="out")) == []
+    (line,) = client.export_dataset(dataset_name="out", version=version)
+    other = {"type": "chat", "function_name": "chat", "input": INPUT}
+    assert client.import_dataset(dataset_name="in", lines=[line, other]).num_imported_datapoints == 2
+    copy, _ = client.list_datapoints(
+        dataset_name="in", request={"after": "0" * 8 + "-0000-7000-8000-" + "0" * 12}
+    ).datapoints
+    assert (copy.output, copy.tags, copy.parent_id) == ((Text("Ho"),), {"k": "v"}, point)
+    tuning = b"".join(client.export_dataset(dataset_name="in", format="chat"))
+    taken = client.import_dataset(dataset_name="tuned", lines=tuning, format="chat", function_name="chat")
+    assert taken.num_imported_datapoints == 1
+    with pytest.raises(BadRequest, match="line 1"):
+        client.import_dataset(dataset_name="in", lines=b"{}")
+    with pytest.raises(NotFound):
+        client.export_dataset(dataset_name="nowhere")
+
+
+def test_a_user_is_forgotten(client, made):
+    ids, mine = made
+    tag = (mine.key, mine.value)
+    plan = client.plan_erasure(tag=tag)
+    assert (plan.plan, plan.inferences, plan.feedback) == (True, 3, 3)
+    assert len(client.get_inferences(ids=ids).inferences) == 3
+    done = client.erase(tag=tag)
+    assert (done.plan, done.inferences, done.model_inferences) == (False, 3, 3)
+    assert client.get_inferences(ids=ids).inferences == ()
+    assert list(client.export_inferences(filters=mine)) == []
+    assert client.erase(tag=tag).inferences == 0
+
+
 def test_a_workflow_evaluation_pins_its_variants(client):
     run = client.workflow_evaluation_run(variants={"chat": "a"}, project_name="p", display_name="d", tags={"x": "y"})
     served = set()
@@ -180,6 +238,8 @@ def test_the_async_client(running):
             run = await client.workflow_evaluation_run(variants={})
             await client.workflow_evaluation_run_episode(run_id=run.run_id)
             listed = await client.list_inferences(request={"limit": 1})
+            async with await client.export_dataset(dataset_name="async") as lines:
+                assert len([line async for line in lines]) == len(found.datapoints)
             return len(found.datapoints), len(listed.inferences)
 
     points, inferences = asyncio.run(main())

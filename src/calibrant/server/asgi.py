@@ -112,6 +112,8 @@ class AsgiApp:
         begun = False
         try:
             async for data in answer.chunks:
+                if (client.gone or request.method == "HEAD") and not answer.outlives_client:
+                    break
                 if not data or request.method == "HEAD":
                     continue
                 if not begun:
@@ -137,11 +139,11 @@ class AsgiApp:
 class _Client:
     """The other end; once it is gone, what is sent to it is thrown away."""
 
-    __slots__ = ("_gone", "_send")
+    __slots__ = ("_send", "gone")
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._gone = False
+        self.gone = False
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         await self._try({"type": "http.response.start", "status": status, "headers": headers})
@@ -150,12 +152,12 @@ class _Client:
         await self._try({"type": "http.response.body", "body": data, "more_body": more})
 
     async def _try(self, message: Message) -> None:
-        if self._gone:
+        if self.gone:
             return
         try:
             await self._send(message)
         except OSError:
-            self._gone = True
+            self.gone = True
 
 
 def _request(scope: Scope) -> HttpRequest:

@@ -14,7 +14,6 @@ from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.formats import FORMATS
 from calibrant.datasets.importing import ImportFormat, imported, read_lines
-from calibrant.engine.presence import Presence
 from calibrant.server.datasets import DatasetDesk, actor_of, function_in, name_of
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.query import number_in, read_query
@@ -54,7 +53,7 @@ class FileDesk:
         lines = exporter.lines(which)
         # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
         first = await _piece(lines)
-        return StreamAnswer(_pieces(first, lines, http.presence), content_type=_LINES)
+        return StreamAnswer(_pieces(first, lines), content_type=_LINES, outlives_client=False)
 
     async def take(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/import`: checked as a whole before the first line is added."""
@@ -84,8 +83,8 @@ async def _piece(lines: Iterator[bytes]) -> bytes:
     return await asyncio.to_thread(lambda: b"".join(islice(lines, _AT_ONCE)))
 
 
-async def _pieces(first: bytes, lines: Iterator[bytes], presence: Presence | None) -> AsyncIterator[bytes]:
+async def _pieces(first: bytes, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
     piece = first
-    while piece and not (presence is not None and presence.gone):
+    while piece:
         yield piece
         piece = await _piece(lines)

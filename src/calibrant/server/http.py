@@ -54,15 +54,17 @@ class Answer(Struct, frozen=True):
 class StreamAnswer(Struct, frozen=True):
     """An answer that is sent as it is made.
 
-    The chunks are read to their end even when the client has left; whoever makes them may end them then. If they
-    raise before the first one, the client gets an ordinary error; after it, a connection that breaks off, so that no
-    one takes the part for the whole.
+    The chunks are read to their end even when the client has left, unless it alone wants them; whoever makes them may
+    end them then. If they raise before the first one, the client gets an ordinary error; after it, a connection that
+    breaks off, so that no one takes the part for the whole.
     """
 
     chunks: AsyncIterator[bytes]
     status: int = 200
     content_type: str = "text/event-stream"
     headers: Headers = ()
+    outlives_client: bool = True
+    """Whether the chunks are read to their end when there is nobody to send them to."""
 
     def __post_init__(self) -> None:
         """Refuse header fields that would break out of their line."""

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.inference_exporting import TUNING_FORMATS, ExportRequest, InferenceExporter, TuningFormat
-from calibrant.engine.presence import Presence
 from calibrant.server.http import HttpRequest, StreamAnswer
 from calibrant.server.inferences import InferenceDesk, Questions
 from calibrant.server.query import choice_in, number_in, read_query
@@ -56,9 +55,9 @@ class InferenceFileDesk:
         lines = exporter.lines()
         # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
         first = await _piece(questions, lines)
-        pieces = _pieces(first, questions, lines, http.presence)
+        pieces = _pieces(first, questions, lines)
         headers = ((NEXT, str(exporter.following)),)
-        return StreamAnswer(pieces, content_type="application/jsonl", headers=headers)
+        return StreamAnswer(pieces, content_type="application/jsonl", headers=headers, outlives_client=False)
 
 
 def _as_list(query: dict[str, str]) -> bytes:
@@ -91,10 +90,8 @@ def _some(lines: Iterator[bytes]) -> Iterator[bytes]:
             return
 
 
-async def _pieces(
-    first: bytes, questions: Questions, lines: Iterator[bytes], presence: Presence | None
-) -> AsyncIterator[bytes]:
+async def _pieces(first: bytes, questions: Questions, lines: Iterator[bytes]) -> AsyncIterator[bytes]:
     piece = first
-    while piece and not (presence is not None and presence.gone):
+    while piece:
         yield piece
         piece = await _piece(questions, lines)

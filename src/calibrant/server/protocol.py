@@ -287,6 +287,8 @@ class HttpProtocol(asyncio.Protocol):
         begun = False
         try:
             async for data in answer.chunks:
+                if (self._transport is None or head_only) and not answer.outlives_client:
+                    break
                 if not data or self._transport is None or head_only:
                     continue
                 piece = chunk(data) if chunked else data

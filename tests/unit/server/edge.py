@@ -39,6 +39,7 @@ class World:
         self.errors = []
         self.observed = []
         self.finished = asyncio.Event()
+        self.taken = 0
         self.started = asyncio.Event()
         self.release = asyncio.Event()
         self.produced = 0
@@ -102,6 +103,18 @@ class World:
 
         return StreamAnswer(chunks())
 
+    async def endless(self, _):
+        """What the client alone wants."""
+
+        async def chunks():
+            while True:
+                self.taken += 1
+                yield b"line\n"
+                self.started.set()
+                await asyncio.sleep(0)
+
+        return StreamAnswer(chunks(), content_type="application/jsonl", outlives_client=False)
+
     async def snapped(self, request):
         async def chunks():
             if request.query != "early":
@@ -132,6 +145,7 @@ class World:
             ("GET", "/breaks", self.breaks),
             ("GET", "/stream", self.stream),
             ("GET", "/slow-stream", self.slow_stream),
+            ("GET", "/endless", self.endless),
             ("GET", "/big", self.big),
             ("GET", "/huge", self.huge),
             ("GET", "/snapped", self.snapped),

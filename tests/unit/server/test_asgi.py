@@ -256,6 +256,25 @@ def test_a_handler_is_told_that_its_client_leaves_where_the_settings_say_so(how)
     run(main())
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_the_client_alone_wants_ends_when_it_is_gone(method):
+    class Left(Call):
+        async def send(self, message):
+            if message["type"] == "http.response.body" and message["body"]:
+                raise OSError("gone")
+            await super().send(message)
+
+    async def main():
+        world = World()
+        call = Left(method, "/endless")
+        await asgi_app(world.router(), ServerSettings(), world.on_error, world.observe)(
+            call.scope, call.receive, call.send
+        )
+        assert world.taken == (2 if method == "GET" else 1) and not world.errors
+
+    run(main())
+
+
 def test_who_stays_until_the_end_leaves_no_watcher_behind():
     async def main():
         world = World()

@@ -10,7 +10,6 @@ from calibrant.base.clock import SystemClock
 from calibrant.datasets import editing
 from calibrant.datasets.editing import Actor
 from calibrant.engine.keys import create_key
-from calibrant.engine.presence import Presence
 from calibrant.server.api import routes
 from calibrant.server.dataset_files import FileDesk
 from calibrant.server.datasets import DatasetDesk
@@ -181,22 +180,16 @@ def test_nothing_is_changed_by_what_changes_nothing(house):
     assert house.ask("curator", "GET", "/v1/datasets/d")[1]["version"] == 1
 
 
-@pytest.mark.parametrize(("leaves", "pieces"), [(True, 1), (False, 4)])
-def test_an_export_ends_when_nobody_reads_it_any_more(house, leaves, pieces):
+def test_an_export_is_read_piece_by_piece_and_for_its_client_alone(house):
     editing.add(house.catalogue, "d", [NewDatapoint(OTHER)] * 350, Actor("", 1))
-    presence = Presence()
 
     async def main():
         desk = FileDesk(DatasetDesk(MagicMock(), house.catalogue))
-        answer = await desk.export(HttpRequest("GET", "/", params={"dataset_name": "d"}, presence=presence))
-        got = 0
-        async for _ in answer.chunks:
-            got += 1
-            if leaves:
-                presence.leave()
-        return got
+        answer = await desk.export(HttpRequest("GET", "/", params={"dataset_name": "d"}))
+        assert not answer.outlives_client
+        return [piece.count(b"\n") async for piece in answer.chunks]
 
-    assert asyncio.run(main()) == pieces
+    assert asyncio.run(main()) == [100, 100, 100, 50]
 
 
 def test_mistakes(house):

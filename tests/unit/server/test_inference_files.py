@@ -11,7 +11,6 @@ from tests.support.records import feedback, inferred
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.config.schema import Metric
-from calibrant.engine.presence import Presence
 from calibrant.server.http import HttpRequest
 from calibrant.server.inference_files import NEXT, InferenceFileDesk
 from calibrant.server.inferences import InferenceDesk
@@ -51,9 +50,9 @@ def desk(tmp_path, records):
     events.close()
 
 
-def asked(desk, grants=None, presence=None, **query):
+def asked(desk, grants=None, **query):
     who = Principal("k", frozenset(("read",)), grants)
-    request = HttpRequest("GET", "/", query=urlencode(query), principal=who, presence=presence)
+    request = HttpRequest("GET", "/", query=urlencode(query), principal=who)
 
     async def take():
         answer = await desk.export(request)
@@ -113,17 +112,21 @@ def test_mistakes_are_told_before_anything_is_sent(desk, query, said):
         asked(desk, **query)
 
 
-def test_who_leaves_is_not_read_for(desk, tmp_path):
+def test_what_is_read_is_read_piece_by_piece(desk, tmp_path):
     events = SqliteEvents(tmp_path / "many.db")
     stored(events, [inferred() for _ in range(200)])
     questions = Direct(events)
-    gone = Presence()
-    gone.leave()
     many = InferenceFileDesk(InferenceDesk(desk.desk.engine, questions))
-    assert asked(many, presence=gone)[0] == []
-    # The export was opened, and its first lines were read.
-    assert questions.asked == 2
-    assert len(asked(many)[0]) == 200
+
+    async def main():
+        answer = await many.export(HttpRequest("GET", "/"))
+        assert not answer.outlives_client
+        # It was opened, and its first lines were read; the others are, when these have been sent.
+        assert questions.asked == 2
+        sizes = [piece.count(b"\n") async for piece in answer.chunks]
+        assert sum(sizes) == 200 and max(sizes) <= 50 and questions.asked == 1 + len(sizes) + 1
+
+    asyncio.run(main())
     events.close()
 
 

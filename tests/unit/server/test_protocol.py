@@ -402,6 +402,34 @@ def test_a_handler_runs_to_its_end_when_the_client_leaves(path, leave):
     run(main())
 
 
+@pytest.mark.parametrize("leave", [reset, lambda writer: writer.close()])
+def test_what_the_client_alone_wants_ends_when_it_leaves(leave):
+    async def main():
+        async with edge() as served:
+            reader, writer = await served.connect()
+            writer.write(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            await served.world.started.wait()
+            leave(writer)
+            async with asyncio.timeout(5):
+                while served.server.running:
+                    await asyncio.sleep(0.005)
+            assert not served.server.connections and not served.world.errors
+
+    run(main())
+
+
+def test_a_head_of_what_is_long_is_no_more_than_its_head():
+    async def main():
+        async with edge() as served:
+            reader, writer = await served.connect()
+            writer.write(b"HEAD /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            (reply,) = await answers(reader, 1, head_only=True)
+            assert (reply.status, served.world.taken) == (200, 1)
+            await close(writer)
+
+    run(main())
+
+
 @pytest.mark.parametrize("leave", [reset, lambda writer: writer.close(), lambda writer: writer.write_eof()])
 def test_a_handler_is_told_that_its_client_leaves_where_the_settings_say_so(leave):
     async def main():
