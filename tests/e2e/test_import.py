@@ -77,7 +77,7 @@ def test_clickhouse_over_http_and_a_table_for_people(folder):
             check=True,
         )
     assert "chat_inferences" in done.stdout
-    assert "dicl_examples" in done.stdout
+    assert "dicl_examples" in done.stdout and "workflow_evaluation_runs" in done.stdout
     assert stored(folder) == 8
 
 

@@ -46,7 +46,9 @@ POSTGRES = {
     "demonstration_feedback": f"{_FEEDBACK} inference_id UUID, value JSONB",
     "chat_datapoints": f"{_POINT} {_TOOLS} parallel_tool_calls BOOLEAN",
     "json_datapoints": f"{_POINT} output_schema JSONB",
-    "dicl_examples": "id UUID PRIMARY KEY, function_name TEXT, input TEXT, output TEXT",
+    "dicl_examples": "id UUID, function_name TEXT, variant_name TEXT, namespace TEXT, input JSONB, "
+    f"output JSONB, embedding REAL[], {_MADE}",
+    "workflow_evaluation_runs": "run_id UUID, project_name TEXT",
     "deployment_id": "deployment_id TEXT",
 }
 
@@ -117,8 +119,13 @@ CLICKHOUSE = {
     "json_datapoints": ("JsonInferenceDatapoint", _C_POINT + "output_schema String", _POINTS),
     "dicl_examples": (
         "DynamicInContextLearningExample",
-        "id UUID, function_name LowCardinality(String), input String, output String",
-        "MergeTree ORDER BY function_name",
+        "id UUID, function_name String, variant_name String, namespace String, input String, output String, embedding Array(Float32)",
+        "MergeTree ORDER BY (function_name, variant_name, namespace)",
+    ),
+    "workflow_evaluation_runs": (
+        "DynamicEvaluationRun",
+        "run_id UUID, project_name String",
+        "MergeTree ORDER BY run_id",
     ),
     "deployment_id": ("DeploymentID", "deployment_id String", "MergeTree ORDER BY deployment_id"),
 }
@@ -180,6 +187,8 @@ class PostgresTensorZero:
             return bytes.fromhex(value)
         if name.endswith("_at"):
             return _moment(value)
+        if name == "embedding":
+            return value
         return json.dumps(value) if isinstance(value, dict | list) or name == "tool_choice" else value
 
 
@@ -224,7 +233,7 @@ class ClickHouseTensorZero:
             return _moment(value)
         if name == "id" or (name.endswith("_id") and name != "deployment_id"):
             return UUID(value)
-        if name in ("tags", "extra_templates"):
+        if name in ("tags", "extra_templates", "embedding"):
             return value
         if name in _LISTS:
             return [json.dumps(each) for each in value]
@@ -347,6 +356,21 @@ def a_snapshot(**changes):
     } | changes
 
 
+def an_example(number, **changes):
+    """An example of in-context learning; the last of three is of a JSON function, and has a namespace."""
+    answer = {"raw": '{"n":1}', "parsed": {"n": 1}} if number == 2 else [{"type": "text", "text": f"Answer {number}."}]
+    row = {
+        "id": an_id(number, kind=7),
+        "function_name": "extract" if number == 2 else "answer",
+        "variant_name": "learned",
+        "namespace": "acme" if number == 2 else "",
+        "input": {"messages": [{"role": "user", "content": [{"type": "text", "text": f"Example {number}"}]}]},
+        "output": answer,
+        "embedding": [0.5, 0.25],
+    }
+    return row | changes
+
+
 def fill(source, *, chats=6, jsons=2):
     """Put some of everything in."""
     source.add("deployment_id", {"deployment_id": "d1"})
@@ -372,4 +396,5 @@ def fill(source, *, chats=6, jsons=2):
     )
     source.add("chat_datapoints", *(a_datapoint(number) for number in range(3)))
     source.add("chat_datapoints", a_datapoint(3, staled_at=START_MS + 9_000))
-    source.add("dicl_examples", {"id": an_id(9), "function_name": "answer", "input": "a", "output": "b"})
+    source.add("dicl_examples", *(an_example(number) for number in range(3)))
+    source.add("workflow_evaluation_runs", {"run_id": an_id(9), "project_name": "p"})

@@ -7,14 +7,14 @@ that the source says, so that it can be read back. What was changed here since i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from calibrant.datasets.making import made
 from calibrant.imports.blocks import Unmappable
-from calibrant.imports.datapoints import ForeignDatapoint, to_datapoint
+from calibrant.imports.datapoints import ForeignDatapoint
 from calibrant.imports.source import Row
 from calibrant.store.catalogue import Catalogue, Tx
 from calibrant.types.datapoint import BY_EPISODE, Datapoint
@@ -33,8 +33,16 @@ class Carried(Struct, frozen=True):
     refused: tuple[tuple[Row, Unmappable], ...]
 
 
-def carry_datapoints(catalogue: Catalogue, rows: Sequence[Row], *, function_type: str, now_ms: int) -> Carried:
+def carry_datapoints(
+    catalogue: Catalogue, rows: Sequence[Row], read: Callable[[Row], ForeignDatapoint], *, now_ms: int
+) -> Carried:
     """Bring a page of datapoints into the catalogue; what is there already is looked at for what became of it.
+
+    Args:
+        catalogue: Where to.
+        rows: The page.
+        read: Makes a datapoint of a row, or raises `Unmappable`.
+        now_ms: What time it is.
 
     Raises:
         StoreUnavailable: it cannot be written now; of some datasets the rows may be there.
@@ -43,7 +51,7 @@ def carry_datapoints(catalogue: Catalogue, rows: Sequence[Row], *, function_type
     refused: list[tuple[Row, Unmappable]] = []
     for row in rows:
         try:
-            each = to_datapoint(row, function_type=function_type)
+            each = read(row)
         except Unmappable as error:
             refused.append((row, error))
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from hashlib import blake2b
 from typing import Final
 
@@ -17,12 +18,13 @@ from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError
 from calibrant.imports.blocks import Unmappable
 from calibrant.imports.carrying import carry_datapoints
+from calibrant.imports.datapoints import to_datapoint, to_example
 from calibrant.imports.feedback import metric_levels, needs_level, to_feedback
 from calibrant.imports.inferences import to_inferred, unkept
 from calibrant.imports.ledger import Ledger, Numbers, Refused, position_of, time_of
 from calibrant.imports.report import LeftOut, Report, TableReport
 from calibrant.imports.snapshots import document_of, to_snapshots
-from calibrant.imports.source import FEEDBACK, INFERENCES, LEFT_OUT, NIL, TABLES, Row, Source, before_millis
+from calibrant.imports.source import EXAMPLES, FEEDBACK, INFERENCES, LEFT_OUT, NIL, TABLES, Row, Source, before_millis
 from calibrant.store.base import Events
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.query import Aggregate, Query
@@ -228,11 +230,10 @@ class Importer:
 
     def _datapoints(self, table: str) -> None:
         ledger, after = self._ledger(table), NIL
+        read = to_example if table == EXAMPLES else partial(to_datapoint, function_type=table.partition("_")[0])
         while rows := self._source.page(table, after=after, limit=self._page):
             after = rows[-1]["id"]
-            carried = carry_datapoints(
-                self._catalogue, rows, function_type=table.partition("_")[0], now_ms=self._clock.wall_ms()
-            )
+            carried = carry_datapoints(self._catalogue, rows, read, now_ms=self._clock.wall_ms())
             self._here[table] += carried.here
             self._added[table] += carried.added
             refused: list[Refused] = []

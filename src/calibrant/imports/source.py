@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
-__all__ = ["COLUMNS", "FEEDBACK", "INFERENCES", "LEFT_OUT", "NIL", "OTHER", "TABLES", "Row", "Source", "before_millis"]
+__all__ = [
+    "COLUMNS",
+    "EXAMPLES",
+    "FEEDBACK",
+    "INFERENCES",
+    "LEFT_OUT",
+    "NIL",
+    "OTHER",
+    "TABLES",
+    "Row",
+    "Source",
+    "before_millis",
+]
 
 Row = dict[str, Any]
 
@@ -21,11 +33,12 @@ FEEDBACK: Final = (
     "demonstration_feedback",
 )
 _DATAPOINTS: Final = ("chat_datapoints", "json_datapoints")
-TABLES: Final = ("config_snapshots", *INFERENCES, "model_inferences", *FEEDBACK, *_DATAPOINTS)
+EXAMPLES: Final = "dicl_examples"
+"""Of in-context learning: an input and an output, for a variant of a function."""
+TABLES: Final = ("config_snapshots", *INFERENCES, "model_inferences", *FEEDBACK, *_DATAPOINTS, EXAMPLES)
 """What is imported, by the names of PostgreSQL, in the order in which it is: feedback wants its target to be there."""
 
 LEFT_OUT: Final = {
-    "dicl_examples": "examples of ours are the demonstrations of the record; what came otherwise has to be sent as one",
     "model_inference_cache": "a cache fills again by itself, and its keys are not ours",
     "batch_requests": "a batch is finished where it was begun; the inferences of finished ones are imported",
     "batch_model_inferences": "a batch is finished where it was begun; the inferences of finished ones are imported",
@@ -81,6 +94,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "demonstration_feedback": (*_FEEDBACK, "inference_id"),
     "chat_datapoints": (*_DATAPOINT, *_TOOLS, "tool_params"),
     "json_datapoints": (*_DATAPOINT, "output_schema"),
+    "dicl_examples": ("id", "function_name", "variant_name", "namespace", "input", "output"),
 }
 """What is read of each table; a source that has not all of it has null in its place."""
 OTHER: Final = tuple(LEFT_OUT)

@@ -12,13 +12,16 @@ from tests.support.tensorzero import (
     a_chat,
     a_datapoint,
     a_judgement,
+    an_example,
     an_id,
     fill,
 )
 
+from calibrant.base.ids import id_millis
 from calibrant.imports.runner import Importer
 from calibrant.store.accounting import accounting
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.types.content import Text
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.query import Query
 from calibrant.wire.lookups import encode_config
@@ -64,8 +67,9 @@ def test_everything_comes_and_both_sides_are_counted(source, home):
         "demonstration_feedback": (2, 2, 2, 0),
         "chat_datapoints": (4, 4, 4, 0),
         "json_datapoints": (0, 0, 0, 0),
+        "dicl_examples": (3, 3, 3, 0),
     }
-    assert [(each.what, each.rows) for each in report.left_out] == [("dicl_examples", 1)]
+    assert [(each.what, each.rows) for each in report.left_out] == [("workflow_evaluation_runs", 1)]
     assert report.reasons == {}
 
 
@@ -143,6 +147,43 @@ def test_datapoints_keep_their_ids_and_stale_ones_are_past_versions(source, home
     assert (now[0].origin.source, now[0].origin.inference_id) == ("inference", an_id(2))
     assert now[0].updated_at == START_MS + 5_000
     assert (stale.staled_at, stale.until) == (START_MS + 9_000, dataset.version)
+
+
+def test_examples_are_datapoints_of_their_function_and_variant(source, home):
+    fill(source)
+    imported(source, home)
+    _, catalogue = home
+    with catalogue.reading() as view:
+        second, first = view.datapoints(DatapointQuery(dataset_name="dicl-answer-learned"))
+        (json,) = view.datapoints(DatapointQuery(dataset_name="dicl-extract-learned"))
+    assert [each.id for each in (first, second, json)] == [an_id(number, kind=7) for number in range(3)]
+    assert (first.content.type, first.content.function_name, first.tags) == ("chat", "answer", {})
+    assert first.content.input.messages[0].content == (Text("Example 0"),)
+    assert first.content.output == (Text("Answer 0."),)
+    assert (first.origin.source, first.updated_at) == ("import", id_millis(first.id))
+    assert (json.content.type, json.tags) == ("json", {"namespace": "acme"})
+    assert (json.content.output.raw, bytes(json.content.output.parsed)) == ('{"n":1}', b'{"n": 1}')
+
+
+def test_examples_come_page_by_page_and_go_on_where_an_import_was_killed(source, home):
+    source.add("dicl_examples", *(an_example(number) for number in range(9)))
+    source.add("dicl_examples", an_example(9, output=None, id=an_id(10, kind=7)), an_example(11, input={"messages": 3}))
+
+    class Killed(Exception):
+        pass
+
+    def kill(table, done, _):
+        if done >= 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        imported(source, home, progress=kill)
+    for added in (5, 0):
+        report = imported(source, home)
+        assert by_table(report)["dicl_examples"] == (11, 9, added, 2)
+        assert "dicl_examples: an example without an input or an output" in report.reasons
+    source.add("dicl_examples", an_example(12))
+    assert by_table(imported(source, home))["dicl_examples"] == (12, 10, 1, 2)
 
 
 def test_a_second_run_adds_only_what_is_new(source, home):

@@ -3,7 +3,7 @@
 import pytest
 
 from calibrant.imports.blocks import Unmappable
-from calibrant.imports.datapoints import to_datapoint
+from calibrant.imports.datapoints import to_datapoint, to_example
 from calibrant.types.content import Text
 from calibrant.types.datapoint import NO_TOOLS
 
@@ -54,3 +54,23 @@ def test_where_it_came_from(change, source, inference_id):
 def test_what_cannot_be_one_says_why(change):
     with pytest.raises(Unmappable):
         to_datapoint({**ROW, **change, "output": None}, function_type="json")
+
+
+EXAMPLE = {"id": ID, "function_name": "f", "variant_name": "v", "input": '{"messages": []}', "output": "[]"}
+
+
+def test_an_example_is_a_datapoint_of_its_function_and_variant():
+    made = to_example({**EXAMPLE, "namespace": "n"})
+    assert (made.id, made.dataset_name, made.updated_at) == (ID, "dicl-f-v", 0x019F00000000)
+    assert (made.new.tags, made.new.origin.source, made.new.content.type) == ({"namespace": "n"}, "import", "chat")
+    assert to_example({**EXAMPLE, "output": '"Hi."'}).new.content.output == (Text("Hi."),)
+    assert to_example({**EXAMPLE, "output": '{"raw": "1"}'}).new.content.type == "json"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "x"}, {"input": None}, {"output": None}, {"output": "{"}, {"output": "3"}, {"variant_name": "v" * 600}],
+)
+def test_what_cannot_be_an_example_says_why(change):
+    with pytest.raises(Unmappable):
+        to_example({**EXAMPLE, **change})
