@@ -82,6 +82,11 @@ _C_CALL = (
 )
 _MERGED = "MergeTree ORDER BY (function_name, variant_name, episode_id)"
 _POINTS = "ReplacingMergeTree(updated_at, is_deleted) ORDER BY (dataset_name, function_name, id)"
+_C_EXAMPLE = (
+    "id UUID, function_name LowCardinality(String), variant_name LowCardinality(String), namespace String, "
+    "input String, output String, embedding Array(Float32), timestamp DateTime MATERIALIZED now()"
+)
+
 CLICKHOUSE = {
     "config_snapshots": (
         "ConfigSnapshot",
@@ -119,7 +124,7 @@ CLICKHOUSE = {
     "json_datapoints": ("JsonInferenceDatapoint", _C_POINT + "output_schema String", _POINTS),
     "dicl_examples": (
         "DynamicInContextLearningExample",
-        "id UUID, function_name String, variant_name String, namespace String, input String, output String, embedding Array(Float32)",
+        _C_EXAMPLE,
         "MergeTree ORDER BY (function_name, variant_name, namespace)",
     ),
     "workflow_evaluation_runs": (

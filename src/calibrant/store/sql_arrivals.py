@@ -25,6 +25,8 @@ class SqlArrivals(ABC):
     """Implements `arrivals.ArrivalReading`."""
 
     dialect: Dialect
+    stretch = 100_000
+    """Numbers of arrival that one statement looks at."""
 
     @abstractmethod
     def _answers(self, statements: Sequence[Sql]) -> list[Sequence[Any]]:
@@ -40,7 +42,18 @@ class SqlArrivals(ABC):
         return Latest(seq, seq)
 
     def arrived(self, which: Query, *, after: int, until: int, limit: int) -> tuple[Arrived, ...]:
-        """See `arrivals.ArrivalReading.arrived`."""
+        """See `arrivals.ArrivalReading.arrived`.
+
+        What fits may be rare, and a statement may take only so long: it looks at so many numbers, then another goes on.
+        """
+        while after < until:
+            end = min(after + self.stretch, until)
+            if found := self._between(which, after, end, limit):
+                return found
+            after = end
+        return ()
+
+    def _between(self, which: Query, after: int, until: int, limit: int) -> tuple[Arrived, ...]:
         span = Sql("inferences.seq > ? AND inferences.seq <= ?", (after, until))
         where = joined(" AND ", [*conditions(which, self.dialect), span])
         tables = tables_of(which, self.dialect, payloads=False)

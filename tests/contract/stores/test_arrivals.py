@@ -8,6 +8,7 @@ from tests.contract.stores.test_queries import MANY, fresh, id_at, passed_over
 from tests.support.homes import appended
 from tests.support.records import begun, feedback, inference, model_inference
 
+from calibrant.store.sql_arrivals import SqlArrivals
 from calibrant.types.query import And, BooleanMetric, MetricKey, Query, Tagged
 from calibrant.types.rows import Inferred
 
@@ -70,6 +71,15 @@ def test_pages_in_order_of_arrival(fresh, seed):
     ):
         wanted = [row.id for row in rows if fits(row) and (which.include_failed or row.status == "ok")]
         assert pages(events, which, limit=rng.randrange(1, 9)) == wanted, which
+
+
+def test_what_is_rare_is_found_stretch_by_stretch(fresh, monkeypatch):
+    monkeypatch.setattr(SqlArrivals, "stretch", 3)
+    events, rows = fresh(), [inference(function_name="f" if at in (0, 9, 10, 19) else "g") for at in range(20)]
+    appended(events, [Inferred(row, ()) for row in rows])
+    assert pages(events, Query(function_name="f"), limit=5) == [rows[at].id for at in (0, 9, 10, 19)]
+    assert pages(events, Query(function_name="none"), limit=5) == []
+    assert pages(events, EVERYTHING, limit=2) == [row.id for row in rows]
 
 
 def test_what_comes_later_is_behind_the_end(fresh):
