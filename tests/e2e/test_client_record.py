@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from calibrant import AsyncClient, Client
+from calibrant.base.ids import uuid7
 from calibrant.client import (
     BadRequest,
     CreateDatapointRequestChat,
@@ -42,7 +43,7 @@ def client(running):
 @pytest.fixture
 def made(client, running):
     """Three inferences of one user: the first is bad, the second good, the third has a demonstration."""
-    tags = {"user": str(id(client))}
+    tags = {"user": uuid7()}
     chats = [client.inference(function_name="chat", input=INPUT, tags=tags) for _ in range(2)]
     chats.append(client.inference(function_name="extract", input=INPUT, tags=tags))
     client.feedback(metric_name="good", inference_id=chats[0].inference_id, value=False)
