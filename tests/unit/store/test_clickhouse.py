@@ -16,6 +16,7 @@ from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_versio
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout
 from calibrant.store.retention import sweep
 from calibrant.types.query import Query
+from calibrant.types.rows import Inferred
 
 DAY_MS = 86_400_000
 NOW_MS = 1_800_000_000_000
@@ -164,6 +165,20 @@ def test_who_follows_the_order_of_arrival_sees_a_row_when_no_earlier_one_can_com
         events.append(batch(target, judged))
         assert len(events.demonstrations("extract", after=0, limit=9)) == seen
         assert len(events.feedback_for(target.inference.id)) == 1
+
+
+@pytest.mark.parametrize(("age_s", "settled"), [(0, False), (3_600, True)])
+def test_what_has_just_come_is_seen_and_not_settled(age_s, settled):
+    now_ms = SystemClock().wall_ms()
+    with clickhouse_events(clock=At(now_ms - age_s * 1_000), follow_lag_s=60) as events:
+        row = inferred().inference
+        events.append(batch(Inferred(row, ())))
+        latest = events.latest()
+        assert (latest.settled == latest.seq) is settled
+        (seen,) = events.arrived(Query(), after=0, until=latest.seq, limit=9)
+        assert (seen.seq, seen.inference_id) == (latest.seq, row.id)
+        # Who goes on behind what is settled is given it again, or not.
+        assert bool(events.arrived(Query(), after=latest.settled, until=latest.seq, limit=9)) is not settled
 
 
 def test_numbers_of_arrival_go_on_where_a_recorder_with_another_clock_left_off(link):
