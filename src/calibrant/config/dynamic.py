@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import msgspec
 
-from calibrant.base.errors import ConfigError
+from calibrant.base.errors import ConfigError, NotFound
 from calibrant.config.schema import AnyVariant, Config
 from calibrant.config.snapshot import restore
 
-__all__ = ["DYNAMIC_VARIANT", "dynamic_variant"]
+__all__ = ["DYNAMIC_VARIANT", "dynamic_variant", "edited_variant"]
 
 DYNAMIC_VARIANT = "tensorzero::dynamic_variant"
 """The name under which it answers."""
@@ -61,3 +61,29 @@ def _text(value: Any) -> Any:
     if isinstance(table.get(_DATA), str):
         return table[_DATA]
     return {key: _text(item) for key, item in table.items()}
+
+
+def edited_variant(config: Config, function_name: str, variant_name: str, templates: dict[str, str]) -> dict[str, Any]:
+    """Return the table of a variant of the configuration with other texts for some of its templates.
+
+    Args:
+        config: The configuration.
+        function_name: One of its functions.
+        variant_name: One of its variants.
+        templates: Text by the name of the template; `system`, `user` and `assistant` are those of the roles.
+
+    Raises:
+        NotFound: there is no such function or variant.
+    """
+    document: dict[str, Any] = msgspec.json.decode(config.canonical, type=dict[str, Any])["document"]
+    variants: dict[str, Any] = document.get("functions", {}).get(function_name, {}).get("variants", {})
+    if variant_name not in variants:
+        raise NotFound(f"Unknown variant: {variant_name[:80]!r} of the function {function_name[:80]!r}")
+    table: dict[str, Any] = {**variants[variant_name]}
+    named: dict[str, Any] = {**table.get("templates", {})}
+    for name, text in templates.items():
+        if f"{name}_template" in table:
+            table[f"{name}_template"] = text
+        else:
+            named[name] = {"path": text}
+    return {**table, "templates": named} if named else table

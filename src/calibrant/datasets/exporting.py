@@ -6,17 +6,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from calibrant.base.errors import InvalidRequest, NotFound
+from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.formats import Format, Rendered, to_line
-from calibrant.datasets.prompting import call_of, prompt_of
+from calibrant.datasets.prompting import call_of, prompt_of, tools_of
 from calibrant.datasets.reader import DatasetReader
 from calibrant.engine.compiled import Compiler
-from calibrant.engine.tools import resolve_tools
 from calibrant.store.base import Reader
 from calibrant.types.content import OutputBlock
-from calibrant.types.datapoint import Content, Datapoint, DatapointQuery, JsonValue
-from calibrant.types.request import InferenceRequest
-from calibrant.types.tool import CustomTool, Tool
+from calibrant.types.datapoint import Datapoint, DatapointQuery, JsonValue
 from calibrant.wire.datapoint_answer import encode_datapoint
 
 __all__ = ["Exporter"]
@@ -84,29 +81,11 @@ class Exporter:
             raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
         rejected = self._rejected(row) if self._form == "preference" else None
         try:
-            tools = self._tools(content)
+            tools = tools_of(self._compiler, content)
         except InvalidRequest as error:
             # The configuration may have changed since.
             raise InvalidRequest(f"datapoint {row.id}: {error.message}") from None
         return Rendered(row, system, messages, tools, rejected)
-
-    def _tools(self, content: Content) -> tuple[Tool | CustomTool, ...]:
-        """Return all tools that a model would be told of."""
-        own = content.tools
-        if self._compiler is None or content.type == "json":
-            return (*own.tools, *own.custom_tools)
-        try:
-            function = self._compiler.function(content.function_name)
-        except NotFound:
-            return (*own.tools, *own.custom_tools)
-        request = InferenceRequest(
-            content.input, tools=own.tools, custom_tools=own.custom_tools, allowed_tools=own.allowed_tools
-        )
-        config, _ = resolve_tools(self._compiler, function, request)
-        if config is None:
-            return ()
-        told = (*config.tools, *config.custom)
-        return told if config.allowed is None else tuple(tool for tool in told if tool.name in config.allowed)
 
     def _rejected(self, row: Datapoint) -> tuple[OutputBlock, ...] | JsonValue | None:
         """Return the output that the present one took the place of: the model's, or that of the first of the chain."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from calibrant.base.errors import InvalidRequest, NotFound, RenderError
 from calibrant.engine.compiled import CompiledChainOfThought, CompiledVariant, Compiler
+from calibrant.engine.tools import resolve_tools
 from calibrant.render.prompt import render_input
+from calibrant.types.datapoint import Content
 from calibrant.types.message import Input, Message
+from calibrant.types.request import InferenceRequest
+from calibrant.types.tool import CustomTool, Tool
 
-__all__ = ["call_of", "prompt_of"]
+__all__ = ["call_of", "prompt_of", "tools_of"]
 
 
 def call_of(compiler: Compiler | None, function_name: str, variant_name: str) -> CompiledVariant:
@@ -44,3 +48,26 @@ def prompt_of(given: Input, call: CompiledVariant | None) -> tuple[str | None, t
     except RenderError as error:
         hint = "; name the `variant` whose templates are to render it" if call is None else ""
         raise InvalidRequest(f"{error.message}{hint}") from None
+
+
+def tools_of(compiler: Compiler | None, content: Content) -> tuple[Tool | CustomTool, ...]:
+    """Return all tools that a model would be told of; only a content's own where its function is not known.
+
+    Raises:
+        InvalidRequest: it names a tool that the function has no more.
+    """
+    own = content.tools
+    if compiler is None or content.type == "json":
+        return (*own.tools, *own.custom_tools)
+    try:
+        function = compiler.function(content.function_name)
+    except NotFound:
+        return (*own.tools, *own.custom_tools)
+    request = InferenceRequest(
+        content.input, tools=own.tools, custom_tools=own.custom_tools, allowed_tools=own.allowed_tools
+    )
+    config, _ = resolve_tools(compiler, function, request)
+    if config is None:
+        return ()
+    told = (*config.tools, *config.custom)
+    return told if config.allowed is None else tuple(tool for tool in told if tool.name in config.allowed)

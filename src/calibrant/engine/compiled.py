@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, assert_never
 
+import msgspec
+
 from calibrant.base.errors import ConfigError, InvalidRequest, NotFound, RenderError
 from calibrant.config.dynamic import dynamic_variant
 from calibrant.config.schema import (
@@ -48,6 +50,8 @@ __all__ = [
     "Servable",
     "compiled_variant",
 ]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 _SHORTHANDS_KEPT = 1024
 
@@ -186,6 +190,8 @@ class Compiler:
         self._shorthands: dict[str, CompiledModel[CompiledProvider]] = {}
         self._embedding_shorthands: dict[str, CompiledModel[CompiledEmbedder]] = {}
         self._defaults: dict[str, CompiledFunction] = {}
+        self._trial: tuple[tuple[str, bytes], Servable] | None = None
+        """The variant that came with a request last: a run brings the same one with each."""
         problems: list[str] = []
         self._functions: dict[str, CompiledFunction] = {}
         for name, function in config.functions.items():

@@ -22,6 +22,7 @@ from calibrant.server.lookups import LookupDesk
 from calibrant.server.models import models_handler
 from calibrant.server.object_storage import object_handler
 from calibrant.server.reference import Reference
+from calibrant.server.replay import ReplayDesk
 from calibrant.server.responses import response_handler
 from calibrant.server.routes import OPEN, Route
 from calibrant.server.statistics import StatisticsDesk
@@ -54,6 +55,8 @@ def routes(
     batches = batches or BatchDesk(engine, None, lambda: None)
     recorded = recorded or InferenceDesk(engine, None)
     workflows = workflows or WorkflowDesk(engine, None, None)
+    datasets = datasets or DatasetDesk(engine, None)
+    replays = ReplayDesk(engine, recorded.questions, datasets)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
     books = "What became of every record."
@@ -75,6 +78,8 @@ def routes(
         Route("POST", "/feedback", feedback_handler(engine), "Judge an inference or an episode.", roles=FEEDBACK),
         Route("POST", "/v1/inferences/list_inferences", recorded.list, "List recorded inferences.", roles=READ),
         Route("POST", "/v1/inferences/get_inferences", recorded.get, "Show inferences by id.", roles=READ),
+        Route("POST", "/v1/inferences/render", replays.render, "What a model would be told.", roles=READ),
+        Route("POST", "/v1/replay", replays.run, _REPLAY, roles=INFERENCE),
         Route("GET", "/v1/inferences/export", InferenceFileDesk(recorded).export, _EXPORT, roles=READ),
         *_workflow_routes(workflows),
         *_statistics_routes(StatisticsDesk(engine, recorded.questions)),
@@ -91,7 +96,7 @@ def routes(
         Route("POST", "/v1/keys/{public_id}/enable", desk.enable, "Enable an API key again.", roles=ADMIN),
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
         Route("POST", "/v1/erasures", erasure_handler(erase), "Forget a user or an episode.", roles=ADMIN),
-        *_datasets(datasets or DatasetDesk(engine, None)),
+        *_datasets(datasets),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
         Route("GET", "/openapi.json", reference.document, "This API, as OpenAPI.", roles=OPEN),
         Route("GET", "/docs", reference.page, "This API, for people.", roles=OPEN),
@@ -171,6 +176,7 @@ def _workflow_routes(desk: WorkflowDesk) -> list[Route]:
 
 _ELEMENT = "/batch_inference/{batch_id}/inference/{inference_id}"
 _MESSAGES = "Make one inference, in Anthropic's dialect."
+_REPLAY = "Ask again what was recorded, through another variant."
 _EXPORT = "Recorded inferences with their feedback, line by line."
 _COUNT = "Count a request's tokens, in Anthropic's dialect."
 

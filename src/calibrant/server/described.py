@@ -20,6 +20,7 @@ from calibrant.apischema import (
     keys,
     native,
     openai_request,
+    replay,
     responses_body,
     told,
 )
@@ -145,6 +146,20 @@ DESCRIBED: Final[dict[str, Described]] = {
         answer=told.StoredInferences,
         fails=(404,),
         example={"ids": ["0196e6f4-0000-7000-8000-000000000000"]},
+    ),
+    "POST /v1/inferences/render": Described(
+        tag="record",
+        body=replay.RenderBody,
+        answer=replay.RenderedList,
+        example={"inference_ids": ["0196e6f4-0000-7000-8000-000000000000"], "variants": {"my_function": "my_variant"}},
+    ),
+    "POST /v1/replay": Described(
+        tag="record",
+        body=replay.ReplayBody,
+        answer=None,
+        content_type="application/jsonl",
+        fails=(404,),
+        example={"dataset": {"name": "my_dataset"}, "variant_name": "my_variant"},
     ),
     "GET /v1/inferences/export": Described(
         tag="record",

@@ -18,7 +18,16 @@ from calibrant.types.message import Input
 from calibrant.types.tool import CustomTool, Tool
 from calibrant.wire.keys import moment
 
-__all__ = ["encode_cloned", "encode_datapoint", "encode_datapoints", "encode_deleted", "encode_made"]
+__all__ = [
+    "block_shown",
+    "encode_cloned",
+    "encode_datapoint",
+    "encode_datapoints",
+    "encode_deleted",
+    "encode_made",
+    "input_shown",
+    "tool_shown",
+]
 
 _encode = msgspec.json.Encoder().encode
 _builtins = msgspec.to_builtins
@@ -59,7 +68,7 @@ def _body(row: Datapoint) -> shape.DatapointBody:
         id=row.id,
         name=row.name,
         episode_id=row.episode_id,
-        input=_input_body(content.input),
+        input=input_shown(content.input),
         output=content.output,
         tags=row.tags,
         is_custom=origin.source in ("person", "import"),
@@ -83,7 +92,7 @@ def _own(content: Content) -> dict[str, Any]:
     if content.type == "json":
         return {"output_schema": content.output_schema}
     tools = content.tools
-    added = [*map(_tool, tools.tools), *map(_custom, tools.custom_tools)]
+    added = [tool_shown(tool) for tool in (*tools.tools, *tools.custom_tools)]
     return {
         "allowed_tools": tools.allowed_tools,
         "additional_tools": added or None,
@@ -93,11 +102,10 @@ def _own(content: Content) -> dict[str, Any]:
     }
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
-    return {"type": "function", **_builtins(tool)}
-
-
-def _custom(tool: CustomTool) -> dict[str, Any]:
+def tool_shown(tool: Tool | CustomTool) -> dict[str, Any]:
+    """Return a tool as a request brings one."""
+    if isinstance(tool, Tool):
+        return {"type": "function", **_builtins(tool)}
     kind: dict[str, Any] = {"type": "text"}
     if tool.grammar is not None:
         kind = {"type": "grammar", "grammar": _builtins(tool.grammar)}
@@ -109,14 +117,16 @@ def _provider_tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"tool": tool["tool"], "scope": scope or None}
 
 
-def _input_body(given: Input) -> dict[str, Any]:
+def input_shown(given: Input) -> dict[str, Any]:
+    """Return an input as it can be sent back."""
     messages = [
-        {"role": message.role, "content": [_block(block) for block in message.content]} for message in given.messages
+        {"role": message.role, "content": [block_shown(block) for block in message.content]}
+        for message in given.messages
     ]
     return {"messages": messages} if given.system is None else {"system": given.system, "messages": messages}
 
 
-def _block(block: InputBlock) -> Any:
+def block_shown(block: InputBlock) -> Any:
     """Return a block of an input as TensorZero's clients understand it, and as it can be sent back."""
     match block:
         case ToolCall():

@@ -34,7 +34,7 @@ from calibrant.types.query import (
 from calibrant.wire import body as checks
 from calibrant.wire.body import invalid
 
-__all__ = ["MAX_FILTERS", "Listing", "Lookup", "decode_get", "decode_list"]
+__all__ = ["MAX_FILTERS", "Listing", "Lookup", "decode_get", "decode_list", "to_listing"]
 
 MAX_FILTERS = 100
 """Nodes of one tree of filters."""
@@ -69,7 +69,15 @@ def decode_list(body: bytes, metrics: Mapping[str, Metric]) -> Listing:
     Raises:
         InvalidRequest: it is malformed, contradicts itself or names an unknown metric; the message has the JSON path.
     """
-    asked = checks.parse(_LIST, body)
+    return to_listing(checks.parse(_LIST, body), metrics)
+
+
+def to_listing(asked: shape.ListBody, metrics: Mapping[str, Metric]) -> Listing:
+    """Return the list that is asked for.
+
+    Raises:
+        InvalidRequest: it contradicts itself or names an unknown metric; the message has the JSON path.
+    """
     _check_cursors(asked)
     if asked.filter is not None and asked.filters is not None:
         raise InvalidRequest("`filter` is what `filters` was called once; send one of them")

@@ -47,6 +47,8 @@ TABLE = {
     "POST /v1/inferences/list_inferences": READ,
     "POST /v1/inferences/get_inferences": READ,
     "GET /v1/inferences/export": READ,
+    "POST /v1/inferences/render": READ,
+    "POST /v1/replay": {"inference"},
     "POST /workflow_evaluation_run": {"inference"},
     "POST /workflow_evaluation_run/{run_id}/episode": {"inference"},
     "GET /internal/workflow_evaluations/projects": READ,

@@ -1,0 +1,1 @@
+"""Asking again what was recorded: through another variant, or an edited prompt."""
