@@ -13,7 +13,8 @@ from calibrant.store.frame import Undecodable
 from calibrant.store.quarantine import record_of
 from calibrant.store.sql_erasure import files_in
 from calibrant.types.erasure import Whose
-from calibrant.types.rows import Begun, FeedbackRecord, Inferred
+from calibrant.types.replay import EPISODE_TAG
+from calibrant.types.rows import Begun, FeedbackRecord, InferenceRow, Inferred
 
 __all__ = ["Belongings"]
 
@@ -113,7 +114,7 @@ class Belongings:
         record = record_of(entry)
         match record:
             case Inferred(inference) | Begun(inference):
-                return inference.episode_id == self.whose.episode_id or self._tagged(inference.tags)
+                return self._of_episode(inference) or self._tagged(inference.tags)
             case FeedbackRecord(feedback):
                 known = feedback.target_id in self.inferences or feedback.target_id in self.episodes
                 return known or self._tagged(feedback.tags)
@@ -122,6 +123,10 @@ class Belongings:
                 return True if sign and sign.encode() in entry.frame else None
             case _:
                 return False
+
+    def _of_episode(self, row: InferenceRow) -> bool:
+        wanted = self.whose.episode_id
+        return wanted is not None and wanted in (row.episode_id, row.tags.get(EPISODE_TAG))
 
     def _tagged(self, tags: dict[str, str]) -> bool:
         return self.whose.tag is not None and tags.get(self.whose.tag[0]) == self.whose.tag[1]

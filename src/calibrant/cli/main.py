@@ -23,6 +23,7 @@ from calibrant.cli import (
     key,
     migrate,
     recorder,
+    replay,
     spool,
     stats,
     up,
@@ -44,6 +45,7 @@ app.command("gateway")(gateway.gateway)
 app.command("recorder")(recorder.recorder)
 app.command("check")(check.check)
 app.command("stats")(stats.stats)
+app.command("replay")(replay.replay)
 app.command("erase")(erase.erase)
 app.command("migrate")(migrate.migrate)
 app.command("backup")(backup.backup)

@@ -15,6 +15,7 @@ import calibrant.client.batches as batches
 import calibrant.client.datasets as datasets
 import calibrant.client.files as files
 import calibrant.client.inferences as inferences
+import calibrant.client.replays as replays
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
 from calibrant.client.events import ChunkDecoder
@@ -179,6 +180,10 @@ class AsyncClient:
     list_inferences = method_async(inferences.list_inferences)
     export_inferences = lines_method_async(files.export_inferences)
 
+    replay = lines_method_async(replays.replay)
+    render = method_async(replays.render)
+    experimental_render_samples = method_async(replays.experimental_render_samples)
+
     create_datapoints = method_async(datasets.create_datapoints)
     create_datapoints_from_inferences = method_async(datasets.create_datapoints_from_inferences)
     update_datapoints = method_async(datasets.update_datapoints)
@@ -210,14 +215,14 @@ class AsyncClient:
         response = await self._exchange(call, stream=False)
         return call.read(response.content)
 
-    async def lines(self, call: Call[bytes]) -> AsyncLines:
+    async def lines(self, call: Call[T]) -> AsyncLines[T]:
         """Make a call whose answer is lines, and return them as they come.
 
         Raises:
             ClientError: it failed, also after being made again.
         """
         taken = self._taken(call)
-        return AsyncLines(taken, cast("int | None", await anext(taken)))
+        return AsyncLines(taken, cast("int | None", await anext(taken)), call.read)
 
     async def _exchange(self, call: Call[T], *, stream: bool) -> httpx2.Response:
         made = 0
@@ -259,7 +264,7 @@ class AsyncClient:
         finally:
             await response.aclose()
 
-    async def _taken(self, call: Call[bytes]) -> AsyncGenerator[bytes | int | None]:
+    async def _taken(self, call: Call[T]) -> AsyncGenerator[bytes | int | None]:
         response = await self._exchange(call, stream=True)
         decoder = LineDecoder(call, response.headers)
         try:

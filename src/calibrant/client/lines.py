@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from calibrant.client.call import Call
 from calibrant.client.errors import BadReply, ConnectionLost
 from calibrant.client.retry import Failed, failure_of
 
 __all__ = ["AsyncLines", "LineDecoder", "Lines"]
+
+T = TypeVar("T")
 
 _MAX_LINE = 1024 * 2**20
 """More than an inference of the largest files comes to."""
@@ -74,16 +76,19 @@ class LineDecoder:
         raise error
 
 
-class Lines:
-    """The lines of an export, once, in their order: JSON in bytes, each with its end, as a file takes them.
+class Lines(Generic[T]):
+    """What an answer brings line by line, once, in its order.
+
+    Of an export that is the line itself: JSON in bytes, with its end, as a file takes it.
 
     The connection is given back when the last line has been taken, when this is closed (`with`, `close`), and at the
     latest when nobody refers to it any more.
     """
 
-    def __init__(self, lines: Generator[bytes | int | None]) -> None:
+    def __init__(self, lines: Generator[bytes | int | None], read: Callable[[bytes], T]) -> None:
         """Take over a generator that opens the connection, and yields first where the next export goes on."""
         self._lines = lines
+        self._read = read
         self.following = cast("int | None", next(lines))
         """The `after` of the next export of inferences; null of other exports."""
 
@@ -91,14 +96,14 @@ class Lines:
         """Return the lines themselves."""
         return self
 
-    def __next__(self) -> bytes:
-        """Return the next line.
+    def __next__(self) -> T:
+        """Return the next one.
 
         Raises:
             ConnectionLost: the export broke off: what came so far is not the whole.
             TimedOut: the gateway was silent for too long.
         """
-        return cast("bytes", next(self._lines))
+        return self._read(cast("bytes", next(self._lines)))
 
     def close(self) -> None:
         """Give the connection back; no more lines come."""
@@ -113,12 +118,15 @@ class Lines:
         self.close()
 
 
-class AsyncLines:
+class AsyncLines(Generic[T]):
     """The same as `Lines`, awaited."""
 
-    def __init__(self, lines: AsyncGenerator[bytes | int | None], following: int | None) -> None:
+    def __init__(
+        self, lines: AsyncGenerator[bytes | int | None], following: int | None, read: Callable[[bytes], T]
+    ) -> None:
         """Take over a generator that has opened the connection."""
         self._lines = lines
+        self._read = read
         self.following = following
         """The `after` of the next export of inferences; null of other exports."""
 
@@ -126,9 +134,9 @@ class AsyncLines:
         """Return the lines themselves."""
         return self
 
-    async def __anext__(self) -> bytes:
-        """Return the next line; errors are those of `Lines`."""
-        return cast("bytes", await anext(self._lines))
+    async def __anext__(self) -> T:
+        """Return the next one; errors are those of `Lines`."""
+        return self._read(cast("bytes", await anext(self._lines)))
 
     async def close(self) -> None:
         """Give the connection back; no more lines come."""

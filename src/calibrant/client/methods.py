@@ -61,7 +61,7 @@ def method_async(build: Callable[P, Call[T]]) -> Callable[Concatenate[Any, P], C
 class LineRunner(Protocol):
     """Makes calls whose answers are lines."""
 
-    def lines(self, call: Call[bytes]) -> Lines:
+    def lines(self, call: Call[T]) -> Lines[T]:
         """Make the call and return its lines."""
         ...
 
@@ -69,44 +69,44 @@ class LineRunner(Protocol):
 class AsyncLineRunner(Protocol):
     """The same, awaited."""
 
-    async def lines(self, call: Call[bytes]) -> AsyncLines:
+    async def lines(self, call: Call[T]) -> AsyncLines[T]:
         """Make the call and return its lines."""
         ...
 
 
-def lines_method(build: Callable[P, Call[bytes]]) -> Callable[Concatenate[Any, P], Lines]:
+def lines_method(build: Callable[P, Call[T]]) -> Callable[Concatenate[Any, P], Lines[T]]:
     """Return the method of a client that streams what the call answers, line by line."""
 
-    def made(self: LineRunner, *args: P.args, **kwargs: P.kwargs) -> Lines:
+    def made(self: LineRunner, *args: P.args, **kwargs: P.kwargs) -> Lines[T]:
         return self.lines(build(*args, **kwargs))
 
-    return _dressed(made, build, "Lines")
+    return _dressed(made, build, "Lines[{}]")
 
 
 def lines_method_async(
-    build: Callable[P, Call[bytes]],
-) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncLines]]:
+    build: Callable[P, Call[T]],
+) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, AsyncLines[T]]]:
     """Return the method of an asynchronous client that streams what the call answers, line by line."""
 
-    async def made(self: AsyncLineRunner, *args: P.args, **kwargs: P.kwargs) -> AsyncLines:
+    async def made(self: AsyncLineRunner, *args: P.args, **kwargs: P.kwargs) -> AsyncLines[T]:
         return await self.lines(build(*args, **kwargs))
 
-    return _dressed(made, build, "AsyncLines")
+    return _dressed(made, build, "AsyncLines[{}]")
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _dressed(made: F, build: Callable[..., Any], answer: str | None = None) -> F:
+def _dressed(made: F, build: Callable[..., Any], answer: str = "{}") -> F:
     made.__name__, made.__doc__ = build.__name__, build.__doc__
     made.__qualname__ = build.__name__
     signature = inspect.signature(build)
     itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    returned = answer or str(signature.return_annotation)
+    returned = str(signature.return_annotation).removeprefix("Call[").removesuffix("]")
     # What `help` shows.
     shown = signature.replace(
         parameters=[itself, *signature.parameters.values()],
-        return_annotation=returned.removeprefix("Call[").removesuffix("]"),
+        return_annotation=answer.format(returned),
     )
     made.__signature__ = shown
     return made

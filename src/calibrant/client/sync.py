@@ -14,6 +14,7 @@ import calibrant.client.batches as batches
 import calibrant.client.datasets as datasets
 import calibrant.client.files as files
 import calibrant.client.inferences as inferences
+import calibrant.client.replays as replays
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
 from calibrant.client.events import ChunkDecoder
@@ -146,6 +147,10 @@ class Client:
     list_inferences = method(inferences.list_inferences)
     export_inferences = lines_method(files.export_inferences)
 
+    replay = lines_method(replays.replay)
+    render = method(replays.render)
+    experimental_render_samples = method(replays.experimental_render_samples)
+
     create_datapoints = method(datasets.create_datapoints)
     create_datapoints_from_inferences = method(datasets.create_datapoints_from_inferences)
     update_datapoints = method(datasets.update_datapoints)
@@ -177,13 +182,13 @@ class Client:
         response = self._exchange(call, stream=False)
         return call.read(response.content)
 
-    def lines(self, call: Call[bytes]) -> Lines:
+    def lines(self, call: Call[T]) -> Lines[T]:
         """Make a call whose answer is lines, and return them as they come.
 
         Raises:
             ClientError: it failed, also after being made again.
         """
-        return Lines(self._taken(call))
+        return Lines(self._taken(call), call.read)
 
     def _exchange(self, call: Call[T], *, stream: bool) -> httpx2.Response:
         made = 0
@@ -224,7 +229,7 @@ class Client:
         finally:
             response.close()
 
-    def _taken(self, call: Call[bytes]) -> Generator[bytes | int | None]:
+    def _taken(self, call: Call[T]) -> Generator[bytes | int | None]:
         response = self._exchange(call, stream=True)
         decoder = LineDecoder(call, response.headers)
         try:

@@ -11,6 +11,7 @@ from calibrant.store.dialect import Dialect, Sql
 from calibrant.store.erasing import ErasableKind, Found, FoundRow, NamedFiles
 from calibrant.store.payload import unpack
 from calibrant.types.erasure import Whose
+from calibrant.types.replay import EPISODE_TAG
 
 __all__ = ["Asking", "calls_of", "feedback_of", "files_in", "files_of_others", "look_through"]
 
@@ -79,7 +80,12 @@ def files_in(document: bytes) -> frozenset[str]:
 def _belongs(dialect: Dialect, whose: Whose, kind: ErasableKind) -> Sql | None:
     if whose.tag is not None:
         return Sql(f"coalesce({dialect.tag.format(tags=f'{kind}.tags')} = ?, 1 = 0)", whose.tag)
-    return Sql("inferences.episode_id = ?", (whose.episode_id,)) if kind == "inferences" else None
+    if kind != "inferences":
+        return None
+    # What an episode said was perhaps said again by a replay, in an episode of its own.
+    replayed = dialect.tag.format(tags="inferences.tags")
+    text = f"(inferences.episode_id = ? OR coalesce({replayed} = ?, 1 = 0))"
+    return Sql(text, (whose.episode_id, EPISODE_TAG, whose.episode_id))
 
 
 def _stretch(ask: Asking, table: ErasableKind, after: str, limit: int) -> str | None:

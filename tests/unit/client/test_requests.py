@@ -449,6 +449,18 @@ CASES = {
         ("POST", "/v1/erasures", {"tag": {"key": "user", "value": "7"}, "plan": True}),
         {"plan": True, "inferences": 3, "backups": [{"time": "t", "path": "p"}]},
     ),
+    "render": (
+        "render",
+        {"variants": {"f": "v"}, "inference_ids": [UUID(ID)]},
+        ("POST", "/v1/inferences/render", {"variants": {"f": "v"}, "inference_ids": [ID]}),
+        {"samples": []},
+    ),
+    "experimental_render_samples": (
+        "experimental_render_samples",
+        {"variants": {"f": "v"}, "stored_samples": [], "concurrency": 3},
+        ("POST", "/v1/inferences/render", {"variants": {"f": "v"}, "inference_ids": [], "datapoint_ids": []}),
+        {"samples": [{"outcome": "failed", "type": "inference", "id": ID, "error": {"code": "c", "message": "m"}}]},
+    ),
     "erase": (
         "erase",
         {"episode_id": UUID(ID)},
@@ -456,7 +468,7 @@ CASES = {
         {"plan": False},
     ),
 }
-LINES = {"export_inferences", "export_dataset", "import_dataset"}
+LINES = {"export_inferences", "export_dataset", "import_dataset", "replay"}
 """See test_lines.py."""
 
 

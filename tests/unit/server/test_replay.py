@@ -312,7 +312,11 @@ def test_rendering(world):
     assert found[0]["stored_input"] == {"messages": [hello]}
     assert found[0]["stored_output"] == [{"type": "text", "text": "Hi."}]
     assert [tool["name"] for tool in found[0]["tools"]] == ["weather"]
-    assert (found[0]["variant_name"], found[0]["episode_id"], found[0]["tags"]["user"]) == ("other", row.episode_id, "u")
+    assert (found[0]["variant_name"], found[0]["episode_id"], found[0]["tags"]["user"]) == (
+        "other",
+        row.episode_id,
+        "u",
+    )
     assert found[2]["input"]["system"] is None and found[2]["type"] == "datapoint"
     assert "missing" in found[3]["error"]["message"]
     assert not world.line.sender.calls
