@@ -17,6 +17,7 @@ from calibrant.types.datapoint import Content, DatapointQuery, NewDatapoint, Ori
 from calibrant.types.erasure import Whose
 from calibrant.types.message import Input, Message
 from calibrant.types.query import Query, Tagged
+from calibrant.types.replay import EPISODE_TAG
 from calibrant.types.workflow import WorkflowEpisode, WorkflowRun
 
 X = Whose(tag=("user_id", "x"))
@@ -62,6 +63,16 @@ def test_what_carries_the_tag_is_found_and_nothing_else(events):
     episode = rows[1].inference.episode_id
     assert [each.id for each in found(events, Whose(episode_id=episode))] == [rows[1].inference.id]
     assert found(events, Whose(episode_id=episode), "feedback") == []
+
+
+def test_a_replay_belongs_to_the_episode_that_it_asked_again(events):
+    first, other = said("hello"), said("hello")
+    replays = [said("hello", tags={EPISODE_TAG: each.inference.episode_id}) for each in (first, other)]
+    stored(events, [first, other, *replays])
+    whose = Whose(episode_id=first.inference.episode_id)
+    assert [each.id for each in found(events, whose)] == [first.inference.id, replays[0].inference.id]
+    # Neither keeps the files of the other.
+    assert events.files_of_others(whose, after="", limit=10).after is not None
 
 
 def test_what_is_known_of_a_row_says_when_it_was_over(events):
