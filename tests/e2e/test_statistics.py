@@ -86,6 +86,8 @@ def test_performances_are_those_of_the_rows_clustered_by_episode(world, running)
 
 
 def test_usage_over_time(world, running):
+    drawn = look(running, f"{FUNCTION}/variant_sampling_probabilities")["probabilities"]
+    assert drawn == {"a": 0.25, "b": 0.75}
     throughput = look(running, f"{FUNCTION}/throughput_by_variant?time_window=day&max_periods=2")["throughput"]
     assert sorted((each["variant_name"], each["count"]) for each in throughput) == [("a", 6), ("b", 6)]
     usage = look(running, f"{FUNCTION}/variant_usage?time_window=month&max_periods=3")

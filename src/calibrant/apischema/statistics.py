@@ -24,6 +24,7 @@ __all__ = [
     "ModelUsage",
     "PerformancePoint",
     "Performances",
+    "SamplingProbabilities",
     "Throughput",
     "ThroughputPoint",
     "Timeseries",
@@ -68,6 +69,12 @@ class FeedbackCount(Struct, frozen=True):
 
     feedback_count: int
     inference_count: int
+
+
+class SamplingProbabilities(Struct, frozen=True):
+    """`GET /internal/functions/{function_name}/variant_sampling_probabilities`."""
+
+    probabilities: dict[str, float]
 
 
 class MetricCount(Struct, frozen=True):

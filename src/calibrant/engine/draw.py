@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from calibrant.engine.compiled import CompiledFunction, Servable
 from calibrant.routing.assign import candidates, point, point_of, probability
 from calibrant.types.request import InferenceRequest
 
-__all__ = ["Draw", "check_namespace", "drawn"]
+__all__ = ["Draw", "chances", "check_namespace", "drawn"]
 
 
 class Draw(Struct, frozen=True):
@@ -43,7 +43,7 @@ def drawn(function: CompiledFunction, request: InferenceRequest, episode_id: str
         ((name, only),) = variants.items()
         check_namespace(only, request.namespace)
         return Draw(episode_id, name, 1.0, iter((only,)))
-    experiment = _experiment(function, request)
+    experiment = _experiment(function, request.namespace, request.tags)
     unit = None if experiment.unit is None else request.tags.get(experiment.unit)
     name = function.function.name
     u = point(name, episode_id) if unit is None else point_of(name, unit)
@@ -70,13 +70,26 @@ def check_namespace(variant: Servable, namespace: str | None) -> None:
         )
 
 
-def _experiment(function: CompiledFunction, request: InferenceRequest) -> Experiment:
-    """Return the experiment of the request's namespace, and in it that of the first segment it belongs to."""
+def chances(function: CompiledFunction, namespace: str | None = None) -> dict[str, float]:
+    """Return the chance that each variant has of being drawn for a request of a namespace, without tags."""
+    if len(function.variants) == 1:
+        return dict.fromkeys(function.variants, 1.0)
+    experiment = _experiment(function, namespace, {})
+    weights = experiment.candidates
+    if sum(weights.values()) > 0:
+        return {name: probability(name, weights) for name in function.variants}
+    # With no candidates there is no draw: the first fallback serves for certain.
+    first = next(iter(experiment.fallbacks), None)
+    return {name: float(name == first) for name in function.variants}
+
+
+def _experiment(function: CompiledFunction, namespace: str | None, tags: Mapping[str, str]) -> Experiment:
+    """Return the experiment of a request's namespace, and in it that of the first segment it belongs to."""
     experiment = function.function.experiment
-    if request.namespace is not None:
-        experiment = function.function.namespaces.get(request.namespace, experiment)
+    if namespace is not None:
+        experiment = function.function.namespaces.get(namespace, experiment)
     for segment in experiment.segments:
-        if segment.tags.items() <= request.tags.items():
+        if segment.tags.items() <= tags.items():
             return segment.experiment
     return experiment
 

@@ -113,6 +113,7 @@ def _statistics_routes(desk: StatisticsDesk) -> list[Route]:
         (f"{function}/inference_count/{{metric_name}}", desk.feedback_count, "Count inferences with feedback."),
         (f"{function}/metrics", desk.metrics, "Which metrics a function has feedback on."),
         (f"{function}/variant_performances", desk.performances, "How variants did by a metric, over time."),
+        (f"{function}/variant_sampling_probabilities", desk.sampling_probabilities, "How often variants are drawn."),
         (f"{function}/throughput_by_variant", desk.throughput, "How often variants answered, over time."),
         (f"{function}/variant_usage", desk.variant_usage, "Tokens, cost and latency of variants, over time."),
         ("/internal/feedback/timeseries", desk.timeseries, "What feedback came to, over time."),

@@ -66,6 +66,9 @@ STATISTICS: Final[dict[str, Described]] = {
     ),
     f"{_FUNCTION}/metrics": _seen(shown.FunctionMetrics),
     f"{_FUNCTION}/variant_performances": _seen(shown.Performances, _METRIC, _WINDOW, _OF_VARIANT),
+    f"{_FUNCTION}/variant_sampling_probabilities": _seen(
+        shown.SamplingProbabilities, Parameter("namespace", str, "Of requests of this namespace.")
+    ),
     f"{_FUNCTION}/throughput_by_variant": _seen(shown.Throughput, *_SERIES),
     f"{_FUNCTION}/variant_usage": _seen(shown.VariantUsage, *_SERIES),
     "GET /internal/feedback/timeseries": _seen(

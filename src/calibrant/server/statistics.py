@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.config.schema import Metric
+from calibrant.engine.draw import chances
 from calibrant.engine.engine import Engine
 from calibrant.insights import performance, usage
 from calibrant.insights.periods import SERIES, WINDOWS, Window
@@ -43,6 +44,13 @@ class StatisticsDesk:
         functions = visible_functions(http)
         found = await self._ask(lambda reader: usage.function_counts(reader, functions))
         return Answer(200, wire.encode_function_counts(found))
+
+    async def sampling_probabilities(self, http: HttpRequest) -> Answer:
+        """`GET /internal/functions/{function_name}/variant_sampling_probabilities`."""
+        query, name = read_query(http, "namespace"), stored_name(http.params["function_name"])
+        check_visible(self.engine, http, name)
+        found = chances(self.engine.compiler.function(name), query.get("namespace"))
+        return Answer(200, wire.encode_sampling_probabilities(found))
 
     async def inference_count(self, http: HttpRequest) -> Answer:
         """`GET /internal/functions/{function_name}/inference_count`."""

@@ -28,6 +28,7 @@ __all__ = [
     "encode_model_latency",
     "encode_model_usage",
     "encode_performances",
+    "encode_sampling_probabilities",
     "encode_throughput",
     "encode_timeseries",
     "encode_variant_usage",
@@ -54,6 +55,11 @@ def encode_inference_count(count: int, variants: Iterable[VariantCount] | None =
 def encode_feedback_count(judged: int, good: int) -> bytes:
     """Return how many inferences have feedback, and how many good."""
     return _json(shape.FeedbackCount(judged, good))
+
+
+def encode_sampling_probabilities(chances: dict[str, float]) -> bytes:
+    """Return the chance that each variant has of being drawn."""
+    return _json(shape.SamplingProbabilities(chances))
 
 
 def encode_metrics(function_name: str, metrics: Iterable[tuple[str, str, int]]) -> bytes:

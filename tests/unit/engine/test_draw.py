@@ -6,6 +6,7 @@ import pytest
 from tests.support.engine import content, function, model, request, said, variant
 
 from calibrant.base.errors import ConfigError
+from calibrant.engine.draw import chances
 from calibrant.engine.engine import Caller
 from calibrant.engine.resolve import resolve
 
@@ -94,3 +95,27 @@ def test_mistakes_in_segments_are_told(line, old, new, problem):
     with pytest.raises(ConfigError) as caught:
         line(TOML.replace(old, new, 1))
     assert problem in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("variants", "experiment", "namespace", "expected"),
+    [
+        (("a", "b", "c"), EXPERIMENT, None, {"a": 0.5, "b": 0.5, "c": 0.0}),
+        (("a", "b", "c"), EXPERIMENT, "n", {"a": 1.0, "b": 0.0, "c": 0.0}),
+        (("a", "b", "c"), EXPERIMENT, "unknown", {"a": 0.5, "b": 0.5, "c": 0.0}),
+        (("a",), "", None, {"a": 1.0}),
+        (
+            ("a", "b"),
+            '[functions.f.experimentation]\ntype = "static"\ncandidate_variants = {}\nfallback_variants = ["b", "a"]\n',
+            None,
+            {"a": 0.0, "b": 1.0},
+        ),
+    ],
+)
+def test_the_chances_are_those_that_draws_come_with(line, variants, experiment, namespace, expected):
+    engine = line(model() + function(*map(variant, variants)) + experiment).engine
+    found = chances(engine.compiler.function("f"), namespace)
+    assert found == expected
+    for _ in range(20):
+        draw = resolve(engine, request(namespace=namespace), Caller(), monotonic()).draw
+        assert draw.probability == found[draw.assigned] > 0

@@ -67,6 +67,7 @@ TABLE = {
     "GET /internal/functions/{function_name}/metrics": READ,
     "GET /internal/functions/{function_name}/variant_performances": READ,
     "GET /internal/functions/{function_name}/throughput_by_variant": READ,
+    "GET /internal/functions/{function_name}/variant_sampling_probabilities": READ,
     "GET /internal/functions/{function_name}/variant_usage": READ,
     "GET /internal/feedback/timeseries": READ,
     "GET /internal/models/count": READ,
