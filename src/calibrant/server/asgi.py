@@ -64,6 +64,10 @@ class AsgiApp:
             raise NotImplementedError(f"the ASGI scope {scope['type']!r} is not served")
         client = _Client(send)
         request = _request(scope)
+        objection = await self._dispatcher.objection(request)
+        if objection is not None:
+            await self._whole(self._dispatcher.refuse(objection, request.path), client)
+            return
         body = await _body(receive, self._settings.max_body_bytes)
         if body is None:
             return

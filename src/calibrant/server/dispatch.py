@@ -72,6 +72,28 @@ class Dispatcher:
         self._observe(method, path, answer.status)
         return answer
 
+    def known(self, request: HttpRequest) -> bool:
+        """Return whether it is certain at once that a request may send its body."""
+        if self._gate is None:
+            return True
+        try:
+            route, _ = self._router.match(request.method, request.path)
+        except CalibrantError:
+            # No key is asked for what is not there; it is answered when it is whole.
+            return True
+        return not route.roles or self._gate.known(route, request) is not None
+
+    async def objection(self, request: HttpRequest) -> CalibrantError | None:
+        """Return why a request is not let in, whatever its body; null where nothing is against it."""
+        if self._gate is None or self.known(request):
+            return None
+        try:
+            route, _ = self._router.match(request.method, request.path)
+            await self._gate.check(route, request)
+        except CalibrantError as error:
+            return error
+        return None
+
     def refuse(self, error: CalibrantError, path: str) -> Answer:
         """Return the answer to a request that is refused before it is whole."""
         self._observe("", "", error.status)

@@ -42,7 +42,7 @@ class Keys(Protocol):
 
 
 class Gate:
-    """Says who asks, or refuses."""
+    """Says who asks, or refuses: before the body is listened to, where that takes a while to come."""
 
     __slots__ = ("_clock", "_keys", "_metrics")
 

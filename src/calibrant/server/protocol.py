@@ -67,6 +67,7 @@ class HttpProtocol(asyncio.Protocol):
         "_mark",
         "_paused",
         "_presence",
+        "_questioned",
         "_queued_bytes",
         "_reader",
         "_reading",
@@ -102,6 +103,8 @@ class HttpProtocol(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._presence: Presence | None = None
         """Of the request that is being answered, where its handler is to be told when the client leaves."""
+        self._questioned: asyncio.Task[None] | None = None
+        """Finds out whether the body that is coming is from somebody who may send one."""
         self._armed = ""
         self._mark = 0
         self.idle_since = 0.0
@@ -141,6 +144,8 @@ class HttpProtocol(asyncio.Protocol):
             self.abort()
         if reader.phase != self._armed:
             self._arm()
+            if reader.phase == "body" and not self._server.dispatcher.known(reader.expected):
+                self._question(reader.expected)
         if reader.wants_continue and self._task is None:
             self._continue()
 
@@ -154,6 +159,7 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone. What runs, runs on, or learns of it."""
         self._transport = None
+        self._unquestioned()
         if self._presence is not None:
             self._presence.leave()
         self._deaf = True
@@ -209,7 +215,34 @@ class HttpProtocol(asyncio.Protocol):
 
     # What follows is ours.
 
+    def _question(self, request: HttpRequest) -> None:
+        """Have it found out who sends a body that is still to come; nobody without a key is listened to for long."""
+        if not self._deaf:
+            self._questioned = self._loop.create_task(self._listen_or_not(request))
+
+    async def _listen_or_not(self, request: HttpRequest) -> None:
+        try:
+            objection = await self._server.dispatcher.objection(request)
+        except Exception as fault:  # noqa: BLE001 - the request edge: one request's fault must not reach another
+            self._server.dispatcher.fault(fault, request)
+            self.abort()
+            return
+        finally:
+            self._questioned = None
+        if objection is not None:
+            self._refuse(objection)
+        elif self._reader.wants_continue and self._task is None:
+            self._continue()
+
+    def _unquestioned(self) -> None:
+        """Leave the question to whoever answers the whole request, or to nobody."""
+        if self._questioned is not None:
+            self._questioned.cancel()
+            self._questioned = None
+
     def _deliver(self, request: HttpRequest, keep: bool, http11: bool) -> None:
+        if self._questioned is not None:
+            self._unquestioned()
         if self._deaf:
             return
         self._armed = "idle"
@@ -323,6 +356,9 @@ class HttpProtocol(asyncio.Protocol):
         return KEEP if turn.http11 else KEEP_OLD
 
     def _continue(self) -> None:
+        """Let the client send its body, unless it is still a question whether it may."""
+        if self._questioned is not None:
+            return
         self._reader.wants_continue = False
         if self._transport is not None and not self._deaf:
             self._transport.write(CONTINUE)

@@ -64,7 +64,6 @@ class RequestReader:
 
     __slots__ = (
         "_deliver",
-        "_expected",
         "_fields",
         "_framing",
         "_head_bytes",
@@ -82,6 +81,7 @@ class RequestReader:
         "_upgrading",
         "_weight",
         "body_bytes",
+        "expected",
         "phase",
         "serial",
         "wants_continue",
@@ -102,6 +102,8 @@ class RequestReader:
         """How much of its body has come."""
         self.wants_continue = False
         """Whether its client waits to be told to send the body."""
+        self.expected = HttpRequest("", "")
+        """The request whose head came last, without its body."""
         self._upgrading = False
         self._framing = False
         self._weight = 0
@@ -200,7 +202,7 @@ class RequestReader:
         if "upgrade" in headers:
             self._upgrading = self._parser.should_upgrade()
         method = self._parser.get_method().decode("ascii")
-        self._expected = HttpRequest(method, self._path, query, headers)
+        self.expected = HttpRequest(method, self._path, query, headers)
 
     def on_body(self, data: bytes) -> None:
         """Take a part of the body."""
@@ -218,7 +220,7 @@ class RequestReader:
         """Deliver the request."""
         if self._upgrading or self._framing:
             return
-        request = self._expected
+        request = self.expected
         request.body = b"".join((self._piece, *self._more)) if self._more else self._piece
         self._piece = b""
         self._more = []

@@ -9,7 +9,7 @@ import uvloop
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
-from calibrant.server.routes import Route, Router
+from calibrant.server.routes import OPEN, Route, Router
 from calibrant.server.serve import Server
 from calibrant.server.settings import ServerSettings
 
@@ -131,7 +131,7 @@ class World:
 
         return StreamAnswer(chunks())
 
-    def router(self, base_path=""):
+    def router(self, base_path="", roles=None):
         rows = [
             ("GET", "/plain", self.plain),
             ("POST", "/echo", self.echo),
@@ -151,7 +151,8 @@ class World:
             ("GET", "/snapped", self.snapped),
             ("GET", "/empty-stream", self.empty_stream),
         ]
-        return Router([Route(method, path, handler, "A test's.") for method, path, handler in rows], base_path)
+        roles = OPEN if roles is None else roles
+        return Router([Route(*row, "A test's.", roles=roles) for row in rows], base_path)
 
     def on_error(self, error, request):
         assert request is None or isinstance(request, HttpRequest)
@@ -205,13 +206,13 @@ async def close(writer):
 
 
 @asynccontextmanager
-async def edge(base_path="", **changes):
+async def edge(base_path="", gate=None, roles=None, **changes):
     world = World()
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
     port = sock.getsockname()[1]
     changes.setdefault("drain_idle_s", 0.04)
-    server = Server(world.router(base_path), settings(**changes), world.on_error, world.observe)
+    server = Server(world.router(base_path, roles), settings(**changes), world.on_error, world.observe, gate)
     await server.start(sock)
     try:
         yield Edge(server, world, port)
