@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Any, cast
 
 import msgspec
 import numpy as np
 
+from calibrant.app.erasure_mark import ErasureMark
 from calibrant.base.errors import CalibrantError
 from calibrant.config.schema import Config, Dicl
 from calibrant.engine.embed import answer_embeddings
@@ -106,7 +106,7 @@ class DemonstrationIndex:
     """Implements `engine.Examples`. `start` it once the engine is there; `close` it at the end."""
 
     def __init__(
-        self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]], erased: Path | None = None
+        self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]], erased: ErasureMark | None = None
     ) -> None:
         """Read nothing yet.
 
@@ -114,10 +114,11 @@ class DemonstrationIndex:
             reader: The record.
             vectors: Those that were made before.
             variants: Which want examples, by function.
-            erased: A file that changes when something was erased from the record.
+            erased: Changes when something was erased from the record.
         """
         self._erased = erased
-        self._erased_at = _changed_at(erased)
+        self._mark: object = None
+        """What it was when everything was read last."""
         self._reader = reader
         self._vectors = vectors
         self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
@@ -177,11 +178,8 @@ class DemonstrationIndex:
 
     async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
-        erased_at = await loop.run_in_executor(self._threads, _changed_at, self._erased)
-        if erased_at != self._erased_at:
-            self._erased_at = erased_at
-            for pool in self._pools.values():
-                pool.due = 0.0
+        if self._erased is not None:
+            self._noticed(await loop.run_in_executor(self._threads, self._erased.read))
         for name in self._pools:
             if monotonic() >= self._pools[name].due:
                 self._pools[name] = _Pool(changed=True, whole=True, due=monotonic() + _REREAD_S)
@@ -202,6 +200,13 @@ class DemonstrationIndex:
             pool.changed = False
         if any(pool.whole for pool in self._pools.values()):
             await self._prune(engine)
+
+    def _noticed(self, mark: object) -> None:
+        """Have everything read again where something was erased."""
+        if mark != self._mark:
+            self._mark = mark
+            for pool in self._pools.values():
+                pool.due = 0.0
 
     async def _prune(self, engine: Engine) -> None:
         """Forget the vectors of what is no longer held: whoever holds it still embeds it again."""
@@ -256,7 +261,9 @@ class DemonstrationIndex:
         return await loop.run_in_executor(self._threads, _by_length, demonstrations, known)
 
 
-def open_index(reader: Reader, vectors: VectorStore, config: Config, erased: Path | None = None) -> DemonstrationIndex:
+def open_index(
+    reader: Reader, vectors: VectorStore, config: Config, erased: ErasureMark | None = None
+) -> DemonstrationIndex:
     """Return the index of the examples that a configuration wants."""
     return DemonstrationIndex(reader, vectors, wanted(config), erased)
 
@@ -273,13 +280,6 @@ def _kept(engine: Engine, model: str) -> str:
     providers = [each.provider for each in engine.compiler.embedding_model(model).providers]
     shape = [(p.type, p.model_name, p.api_base, p.extra_body, p.extra_headers, p.options) for p in providers]
     return f"{model} {hashlib.blake2b(msgspec.json.encode(shape, order='sorted'), digest_size=16).hexdigest()}"
-
-
-def _changed_at(path: Path | None) -> int:
-    try:
-        return 0 if path is None else path.stat().st_mtime_ns
-    except OSError:
-        return 0
 
 
 def _by_length(demonstrations: tuple[Demonstration, ...], vectors: dict[str, bytes]) -> dict[int, _Index]:

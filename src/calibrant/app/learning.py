@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, cast
 
+from calibrant.app.erasure_mark import ErasureMark
 from calibrant.app.options import Options
 from calibrant.config.schema import Config, Dicl
 from calibrant.engine.engine import Engine, Examples
 from calibrant.store.base import Reader
+from calibrant.store.catalogue import Catalogue
 from calibrant.store.vectors import VectorStore
 
 __all__ = ["OpenExamples", "open_examples"]
@@ -26,12 +28,20 @@ class OpenExamples(Examples, Protocol):
         ...
 
 
-def open_examples(config: Config, options: Options, reader: Reader) -> OpenExamples | None:
-    """Return the examples, not yet started, or null where no variant wants any or nothing is recorded."""
+def open_examples(
+    config: Config, options: Options, reader: Reader, shared: Catalogue | None = None
+) -> OpenExamples | None:
+    """Return the examples, not yet started, or null where no variant wants any or nothing is recorded.
+
+    Args:
+        config: Has the variants.
+        options: Where things stand.
+        reader: The record.
+        shared: The catalogue, where other hosts have it too: its log says what they erase.
+    """
     variants = [variant for function in config.functions.values() for variant in function.variants.values()]
     if not config.observability or not any(isinstance(each, Dicl) for each in variants):
         return None
     module = importlib.import_module("calibrant.app.examples")
-    return cast(
-        "OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config, options.erased_path)
-    )
+    erased = ErasureMark(options.erased_path, shared)
+    return cast("OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config, erased))

@@ -20,7 +20,7 @@ from calibrant import __version__
 from calibrant.app.caching import open_cache
 from calibrant.app.erasure_job import ask_erasure
 from calibrant.app.files import open_files
-from calibrant.app.homes import open_catalogue, open_reader
+from calibrant.app.homes import open_catalogue, open_reader, postgres_url
 from calibrant.app.learning import open_examples
 from calibrant.app.options import Options
 from calibrant.app.outbound import client_settings
@@ -131,13 +131,13 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
     if cache is not None:
         closing.push_async_callback(cache.close)
         engine = replace(engine, cache=cache)
-    examples = open_examples(config, options, reader)
+    catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
+    examples = open_examples(config, options, reader, catalogue if postgres_url(options, environ) else None)
     if examples is not None:
         closing.push_async_callback(examples.close)
         engine = replace(engine, examples=examples)
         examples.start(engine)
     closing.push_async_callback(credentials.refresher.close)
-    catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
     engine = replace(engine, workflows=closing.enter_context(contextlib.closing(CatalogueWorkflows(catalogue))))
     gate, desk = _access(catalogue, engine, closing)
     runner = BatchRunner(engine, catalogue, uuid7())

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from calibrant.app.erasure_mark import ErasureMark
 from calibrant.app.examples import DemonstrationIndex, _kept
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
@@ -322,7 +323,7 @@ def test_an_answer_without_text_is_an_example(record, find, output):
 def test_what_was_erased_is_forgotten_at_once(record, tmp_path):
     async def work():
         mark = tmp_path / "erased"
-        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]}, mark)
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]}, ErasureMark(mark))
         for text in TEXTS[:2]:
             record.add(text)
         await index.refresh(None)
