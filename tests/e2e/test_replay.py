@@ -148,6 +148,12 @@ def test_the_command(running, made):
     assert msgspec.json.decode(other.stdout)["same_output"]["estimate"] == 0
 
 
+def test_the_command_says_why_all_failed(running, made):
+    done = calibrant(running, "--variant", "none", "--function", "chat", "--limit", "3")
+    assert done.returncode == 1 and "3 x Unknown variant: 'none'" in done.stdout
+    assert "3 cases, 3 failed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from calibrant.client import Client, Interval, ReplayDifference, ReplayRun, ReplaySummary
 
 __all__ = ["replay"]
+
+_FAULTS = 3
+"""That are told of, the commonest first."""
 
 
 def replay(
@@ -57,7 +61,7 @@ def replay(
     """Ask again what was recorded, through another variant or an edited prompt, and compare the answers.
 
     The samples are named inferences, a dataset, or the newest inferences that the flags describe. The gateway has to
-    run; where it wants an API key, that of CALIBRANT_API_KEY is sent.
+    run; where it wants an API key, that of CALIBRANT_API_KEY is sent. The status is 1 where every case failed.
     """
     import msgspec
 
@@ -75,7 +79,7 @@ def replay(
         raise ConfigError("name inferences, or a dataset, or describe inferences by flags: one of the three")
     try:
         with Client(url, timeout=None) as client:
-            summary = _run(
+            summary, faults = _run(
                 client,
                 to,
                 **chosen,
@@ -90,19 +94,23 @@ def replay(
         raise ConfigError(f"{url}: {error}") from None
     if as_json:
         typer.echo(msgspec.json.encode(summary).decode())
-        return
-    from rich.console import Console
+    else:
+        from rich.console import Console
 
-    _show(summary, Console(markup=False))
+        _show(summary, faults, Console(markup=False))
+    if summary.failed and summary.failed == summary.cases:
+        raise typer.Exit(1)
 
 
-def _run(client: Client, to: Path | None, **asked: Any) -> ReplaySummary:
+def _run(client: Client, to: Path | None, **asked: Any) -> tuple[ReplaySummary, Counter[str]]:
+    """Return the sums, and how often each fault came."""
     import msgspec
 
     from calibrant.base.errors import ConfigError
     from calibrant.client import ReplayCase, ReplayRun, ReplaySummary
 
     summary: ReplaySummary | None = None
+    faults = Counter[str]()
     with ExitStack() as stack:
         lines = stack.enter_context(client.replay(**asked))
         bar, task = stack.enter_context(progress("cases"))
@@ -115,6 +123,8 @@ def _run(client: Client, to: Path | None, **asked: Any) -> ReplaySummary:
                         typer.echo(_begun(line), err=True)
                     case ReplayCase():
                         bar.advance(task)
+                        if line.error is not None:
+                            faults[line.error.message] += 1
                         if file is not None:
                             file.write(msgspec.json.encode(line) + b"\n")
                     case ReplaySummary():
@@ -123,14 +133,14 @@ def _run(client: Client, to: Path | None, **asked: Any) -> ReplaySummary:
             raise ConfigError(f"{to}: {error.strerror or error}") from None
     if summary is None:
         raise ConfigError("the run broke off before its summary; look into the gateway's log, and run it again")
-    return summary
+    return summary, faults
 
 
 def _begun(run: ReplayRun) -> str:
     return f"run {run.run_id}" + ("" if run.recorded else ", which is not recorded")
 
 
-def _show(summary: ReplaySummary, console: Console) -> None:
+def _show(summary: ReplaySummary, faults: Counter[str], console: Console) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -151,6 +161,10 @@ def _show(summary: ReplaySummary, console: Console) -> None:
     ):
         table.add_row(name, *_difference(figure))
     console.print(table)
+    for message, number in faults.most_common(_FAULTS):
+        console.print(f"{number} x {message}", style="red")
+    if len(faults) > _FAULTS:
+        console.print(f"and {len(faults) - _FAULTS} other faults; --to writes each case", style="red")
     for warning in dict.fromkeys(
         warning.message for each in (summary.failure, summary.same_output) for warning in each.warnings
     ):
