@@ -14,6 +14,9 @@ from calibrant.cli.inferences import HELP_FILTERS, filters_of
 from calibrant.cli.lines import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
     from rich.console import Console
 
     from calibrant.client import Client, Interval, ReplayDifference, ReplayRun, ReplaySummary
@@ -172,8 +175,7 @@ def _show(summary: ReplaySummary, faults: Counter[str], console: Console) -> Non
 
 
 def _share(found: Interval) -> tuple[str, ...]:
-    share = "-" if found.estimate is None else f"{found.estimate:.1%}"
-    return share, "", _bounds(found), str(found.n)
+    return _percent(found.estimate), "", _bounds(found, _percent), str(found.n)
 
 
 def _difference(found: ReplayDifference) -> tuple[str, ...]:
@@ -182,19 +184,23 @@ def _difference(found: ReplayDifference) -> tuple[str, ...]:
         _plain(found.stored.estimate),
         _plain(found.replayed.estimate),
         _plain(apart.estimate),
-        _bounds(apart),
+        _bounds(apart, _plain),
         str(apart.n),
     )
 
 
-def _bounds(found: Interval) -> str:
+def _bounds(found: Interval, shown: Callable[[float | None], str]) -> str:
     if found.low is None and found.high is None:
         return "none yet"
-    return f"{_plain(found.low)} to {_plain(found.high)}"
+    return f"{shown(found.low)} to {shown(found.high)}"
 
 
-def _plain(value: object) -> str:
+def _plain(value: float | Decimal | None) -> str:
     return "-" if value is None else f"{value:.4g}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _table(path: Path) -> dict[str, Any]:
