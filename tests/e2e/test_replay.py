@@ -96,6 +96,11 @@ def test_the_run_is_in_the_record(client, running, made):
     # What was drawn is compared, and a replay was not.
     stored = running.inference(row.inference_id)
     assert (stored["assigned_variant"], stored["probability"]) == ("other", None)
+    counts = httpx.get(f"{running.url}/internal/functions/chat/inference_count?group_by=variant").json()
+    assert "other" not in {each["variant_name"] for each in counts["count_by_variant"]}
+    assert httpx.get(f"{running.url}/internal/functions/chat/inference_count?variant_name=other").json() == {
+        "inference_count": 0
+    }
     plan = client.plan_erasure(episode_id=made[0].episode_id)
     assert plan.inferences == 2
     client.erase(episode_id=made[0].episode_id)

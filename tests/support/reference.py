@@ -11,6 +11,7 @@ from calibrant.base.ids import id_millis
 from calibrant.store.search_text import text_of_payloads
 from calibrant.types.money import text_of
 from calibrant.types.query import And, BooleanMetric, Demonstrated, FloatMetric, Not, Or, Tagged, Tally, Time
+from calibrant.types.replay import RUN_TAG
 
 EXACT = Context(prec=200)
 COMPARE = {
@@ -56,6 +57,7 @@ class Reference:
             and (query.before is None or row.id < query.before)
             and (query.after is None or row.id > query.after)
             and (query.functions is None or any(named(each, row.function_name) for each in query.functions))
+            and (query.replays or RUN_TAG not in row.tags)
             and (query.filters is None or self.true(query.filters, row) is True)
             and (query.source != "demonstration" or self.demonstration(row) is not None)
             and (query.text is None or self.hits(query, row) > 0)

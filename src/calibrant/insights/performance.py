@@ -68,12 +68,12 @@ def feedback_counts(reader: Reader, function_name: str, metric: Metric | None, t
         threshold: What a float metric has to be beyond.
     """
     if metric is None:
-        count = inference_count(reader, Query(function_name=function_name, source="demonstration"))
+        count = inference_count(reader, Query(function_name=function_name, source="demonstration", replays=False))
         return count, count
     judged, good = _filters(metric, threshold)
     return (
-        inference_count(reader, Query(function_name=function_name, filters=judged)),
-        inference_count(reader, Query(function_name=function_name, filters=good)),
+        inference_count(reader, Query(function_name=function_name, filters=judged, replays=False)),
+        inference_count(reader, Query(function_name=function_name, filters=good, replays=False)),
     )
 
 

@@ -1,4 +1,8 @@
-"""What functions, variants and models were used for: how often, with how many tokens, at which cost, how fast."""
+"""What functions, variants and models were used for: how often, with how many tokens, at which cost, how fast.
+
+What is said of functions and variants leaves replays out, which served nobody; models count all that they made, since
+all of it was paid for.
+"""
 
 from __future__ import annotations
 
@@ -36,9 +40,9 @@ def function_counts(reader: Reader, functions: tuple[str, ...] | None) -> list[F
         reader: The record.
         functions: Those that the caller may see; null is all.
     """
-    counted = reader.aggregate(Aggregate(Query(functions=functions), by=("function",)))
+    counted = reader.aggregate(Aggregate(Query(functions=functions, replays=False), by=("function",)))
     found = [
-        FunctionCount(name, tally.count, _last_id(reader, Query(function_name=name)))
+        FunctionCount(name, tally.count, _last_id(reader, Query(function_name=name, replays=False)))
         for tally in counted
         for name in [str(tally.key[0])]
     ]
@@ -47,7 +51,7 @@ def function_counts(reader: Reader, functions: tuple[str, ...] | None) -> list[F
 
 def variant_counts(reader: Reader, function_name: str, variant_name: str | None = None) -> list[VariantCount]:
     """Return how many inferences each variant of a function has, the most used first."""
-    where = Query(function_name=function_name, variant_name=variant_name)
+    where = Query(function_name=function_name, variant_name=variant_name, replays=False)
     found = [
         VariantCount(name, tally.count, _last_id(reader, replace(where, variant_name=name)))
         for tally in reader.aggregate(Aggregate(where, by=("variant",)))
@@ -63,13 +67,14 @@ def inference_count(reader: Reader, where: Query) -> int:
 
 def throughput(reader: Reader, function_name: str, window: Window, periods: int) -> tuple[Tally, ...]:
     """Return how many inferences each variant made in each of the last periods; keys are the period and the variant."""
-    where = _lately(reader, Query(function_name=function_name), window, periods)
+    where = _lately(reader, Query(function_name=function_name, replays=False), window, periods)
     return reader.aggregate(Aggregate(where, by=(*groups_of(window), "variant")))
 
 
 def variant_usage(reader: Reader, function_name: str, window: Window, periods: int) -> tuple[Tally, ...]:
     """Return what each variant used in each of the last periods, failed inferences included: they cost, too."""
-    where = _lately(reader, Query(function_name=function_name, include_failed=True), window, periods)
+    where = Query(function_name=function_name, include_failed=True, replays=False)
+    where = _lately(reader, where, window, periods)
     return reader.aggregate(Aggregate(where, by=(*groups_of(window), "variant"), quantiles=QUANTILES))
 
 

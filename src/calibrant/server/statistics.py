@@ -60,7 +60,7 @@ class StatisticsDesk:
             choice_in(query, "group_by", ("variant",))
             variants = await self._ask(lambda reader: usage.variant_counts(reader, name, variant))
             return Answer(200, wire.encode_inference_count(sum(each.count for each in variants), variants))
-        where = Query(function_name=name, variant_name=variant)
+        where = Query(function_name=name, variant_name=variant, replays=False)
         return Answer(
             200, wire.encode_inference_count(await self._ask(lambda reader: usage.inference_count(reader, where)))
         )

@@ -285,7 +285,7 @@ class Reader(ArrivalReading, Protocol):
     def demonstrations(self, function_name: str, *, after: int, limit: int) -> tuple[Demonstration, ...]:
         """Return demonstrations of a function whose inputs are kept, in order of arrival, from after `seq` on.
 
-        An inference that was demonstrated again has more than one.
+        An inference that was demonstrated again has more than one; one that a replay made has none here.
         """
         ...
 
@@ -294,7 +294,7 @@ class Reader(ArrivalReading, Protocol):
         ...
 
     def outcomes(self, function_name: str) -> Iterator[Outcome]:
-        """Stream every finished inference of a function, failed ones included, in order of arrival."""
+        """Stream every finished inference of a function, failed ones included, in order of arrival; no replays."""
         ...
 
     def metrics(self, function_name: str) -> tuple[MetricSeen, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calibrant.base.ids import EVALUATED_FROM, ahead, in_time
-from calibrant.store.clickhouse_query import Parts, Statement, begin_of
+from calibrant.store.clickhouse_query import NO_REPLAY, Parts, Statement, begin_of
 from calibrant.types.query import Query, Scored
 
 __all__ = ["bounds_statement", "episodes_statements", "moments_statement"]
@@ -19,7 +19,7 @@ def moments_statement(asked: Scored) -> Statement:
     )
     inferences = (
         "(SELECT id, episode_id, variant_name FROM inferences FINAL "  # noqa: S608
-        f"WHERE function_name = {parts.text(asked.function_name)} AND status != 'running') AS i"
+        f"WHERE function_name = {parts.text(asked.function_name)} AND status != 'running' AND {NO_REPLAY}) AS i"
     )
     if asked.metric.level == "inference":
         scored = (

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
 
 from calibrant.store.clickhouse_rows import second_of
+from calibrant.store.dialect import REPLAYED
 from calibrant.store.search_text import folded
 from calibrant.types.query import (
     Aggregate,
@@ -31,6 +32,7 @@ from calibrant.types.query import (
 
 __all__ = [
     "DEMONSTRATION",
+    "NO_REPLAY",
     "Parts",
     "Statement",
     "aggregate_statement",
@@ -42,6 +44,8 @@ __all__ = [
 ]
 
 DEMONSTRATION = "metric_name = 'demonstration' AND kind = 'demonstration' AND linked = 1 AND document IS NOT NULL"
+NO_REPLAY = f"position(tags, '{REPLAYED}') = 0"
+"""A replay did not make the inference whose column `tags` is."""
 _LATEST_MS = 2**48 - 1
 _DAY_MS = 86_400_000
 _LENGTHS_MS: dict[str, int] = {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS}
@@ -59,7 +63,7 @@ class Statement(NamedTuple):
 def is_plain(query: Query) -> bool:
     """Say whether a query asks of nothing but the inference's own columns, for a page that begins at an id."""
     joins = query.filters is not None or query.text is not None or query.source == "demonstration"
-    return not (joins or query.order_by or query.offset or query.functions is not None)
+    return query.replays and not (joins or query.order_by or query.offset or query.functions is not None)
 
 
 def ids_statement(query: Query) -> Statement:
@@ -161,6 +165,8 @@ class Parts:
             self._inner.append("status = 'ok'")
         if query.functions is not None:
             self._inner.append(self._seen(query.functions))
+        if not query.replays:
+            self._inner.append(NO_REPLAY)
         asked = [] if query.filters is None else [self._filter(query.filters)]
         if query.source == "demonstration":
             asked.append(self._shown())

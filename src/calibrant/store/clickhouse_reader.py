@@ -31,6 +31,7 @@ from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import schema_version, system_log_advice
 from calibrant.store.clickhouse_query import (
     DEMONSTRATION,
+    NO_REPLAY,
     Statement,
     aggregate_statement,
     by_ids,
@@ -279,6 +280,7 @@ class ClickHouseReader(ClickHouseArrivals):
             f"(SELECT seq, id, target_id, document FROM feedback FINAL WHERE {DEMONSTRATION} "
             f"AND seq > {{after:Int64}}{seen}) f "
             "INNER JOIN (SELECT id, episode_id FROM inferences FINAL WHERE function_name = {function:String} "
+            f"AND {NO_REPLAY} "
             f"AND id IN (SELECT target_id FROM feedback WHERE {DEMONSTRATION}) "
             "AND id IN (SELECT id FROM inference_data FINAL WHERE function_name = {function:String} "
             f"AND id IN (SELECT target_id FROM feedback WHERE {DEMONSTRATION}) AND input IS NOT NULL)) i "
@@ -311,8 +313,9 @@ class ClickHouseReader(ClickHouseArrivals):
     def outcomes(self, function_name: str) -> Iterator[Outcome]:
         """See `base.Reader.outcomes`. One question, whose answer comes in blocks: nobody waits for a reader here."""
         rows = self._link.stream(
-            "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, cost "
-            "FROM inferences FINAL WHERE function_name = {function:String} AND status != 'running' ORDER BY seq, id",
+            "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, cost "  # noqa: S608
+            "FROM inferences FINAL WHERE function_name = {function:String} AND status != 'running' "
+            f"AND {NO_REPLAY} ORDER BY seq, id",
             function=function_name,
         )
         for row in rows:

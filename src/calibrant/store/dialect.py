@@ -7,13 +7,17 @@ Statements are written with `?` for each parameter and hold no other question ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from calibrant.store.search_text import pattern, searched
+from calibrant.types.replay import RUN_TAG
 
-__all__ = ["POSTGRES", "SQLITE", "Dialect", "Sql", "joined"]
+__all__ = ["POSTGRES", "REPLAYED", "SQLITE", "Dialect", "Sql", "joined"]
+
+REPLAYED: Final = f'"{RUN_TAG}":"'
+"""What the tags of a replay's inferences have, as stored; the value of a tag cannot, since its quotes are escaped."""
 
 
 class Sql(NamedTuple):
@@ -29,6 +33,8 @@ class Dialect(Struct, frozen=True):
     mark: str
     tag: str
     """The value of the tag whose name is the one parameter; null where there is none. Of the column `{tags}`."""
+    replayed: str
+    """Whether a replay made the inference whose column is `{tags}`."""
     bucket: str
     """Unix milliseconds at which the interval of `{id}` begins; its one parameter is `minute`, `hour` and so on."""
     cost: str
@@ -74,6 +80,7 @@ class Dialect(Struct, frozen=True):
 SQLITE = Dialect(
     mark="?",
     tag="(SELECT value FROM json_each({tags}) WHERE key = ?)",
+    replayed=f"instr({{tags}}, '{REPLAYED}') > 0",
     bucket="calibrant_bucket({id}, ?)",
     cost="calibrant_total({cost})",
     found="inferences.seq IN (SELECT rowid FROM inference_text WHERE inference_text MATCH ?)",
@@ -92,6 +99,7 @@ SQLITE = Dialect(
 POSTGRES = Dialect(
     mark="%s",
     tag="({tags}::json ->> ?)",
+    replayed=f"strpos({{tags}}, '{REPLAYED}') > 0",
     bucket="calibrant_bucket({id}, ?)",
     cost="sum(({cost})::numeric)::text",
     found="inferences.id IN (SELECT t.id FROM inference_text t WHERE t.body LIKE ? ESCAPE '!')",

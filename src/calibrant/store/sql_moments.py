@@ -24,12 +24,12 @@ _JUDGED = f"g.metric_name = ? AND g.level = ? AND g.number IS NOT NULL AND {_LAT
 _OF_INFERENCES = (
     "SELECT i.variant_name AS variant_name, i.id AS id, i.episode_id AS cluster, g.number AS y "  # noqa: S608
     f"FROM feedback g JOIN inferences i ON i.id = g.target_id WHERE {_JUDGED} "
-    "AND i.function_name = ? AND i.status <> 'running'"
+    "AND i.function_name = ? AND i.status <> 'running' AND NOT {replayed}"
 )
 _OF_EPISODES = (
     "SELECT min(i.variant_name) AS variant_name, min(i.id) AS id, g.target_id AS cluster, g.number AS y "  # noqa: S608
     f"FROM feedback g JOIN inferences i ON i.episode_id = g.target_id WHERE {_JUDGED} "
-    "AND i.function_name || '' = ? AND i.status <> 'running' "
+    "AND i.function_name || '' = ? AND i.status <> 'running' AND NOT {replayed} "
     "GROUP BY g.target_id, g.number HAVING min(i.variant_name) = max(i.variant_name)"
 )
 """The name is compared as an expression, so that no index of functions is gone through for each episode."""
@@ -38,6 +38,7 @@ _OF_EPISODES = (
 def moments_sql(asked: Scored, dialect: Dialect) -> Sql:
     """Return the statement that answers a question for moments."""
     rows = _OF_INFERENCES if asked.metric.level == "inference" else _OF_EPISODES
+    rows = rows.format(replayed=dialect.replayed.format(tags="i.tags"))
     names = [f"k{number}" for number in range(len(asked.by))]
     keys = joined("", [_key(group, name, dialect) for group, name in zip(asked.by, names, strict=True)])
     only = Sql("") if asked.variant_name is None else Sql(" WHERE variant_name = ?", (asked.variant_name,))

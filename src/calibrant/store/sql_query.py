@@ -210,6 +210,8 @@ def conditions(query: Query, dialect: Dialect, *, indexed: bool = True) -> list[
         found.append(Sql("inferences.status = 'ok'"))
     if query.functions is not None:
         found.append(_seen(query.functions))
+    if not query.replays:
+        found.append(Sql(f"NOT {dialect.replayed.format(tags='inferences.tags')}"))
     if query.filters is not None:
         found.append(_filter(query.filters, dialect))
     if query.source == "demonstration":

@@ -144,7 +144,8 @@ class SqlReader(SqlArrivals):
             "SELECT f.seq, f.id, i.id, i.episode_id, d.input, f.document FROM feedback f "  # noqa: S608
             f"JOIN inferences i ON i.id = f.target_id JOIN inference_data d ON d.{key} = i.{key} "
             "WHERE f.seq > ? AND f.kind = 'demonstration' AND f.linked = 1 AND f.document IS NOT NULL "
-            "AND i.function_name = ? AND d.input IS NOT NULL ORDER BY f.seq LIMIT ?"
+            f"AND i.function_name = ? AND NOT {self.dialect.replayed.format(tags='i.tags')} "
+            "AND d.input IS NOT NULL ORDER BY f.seq LIMIT ?"
         )
         return tuple(
             Demonstration(seq, id_, inference, episode, unpack(given) or b"", to_bytes(document) or b"")
@@ -159,18 +160,19 @@ class SqlReader(SqlArrivals):
     def outcomes(self, function_name: str) -> Iterator[Outcome]:
         """See `base.Reader.outcomes`. Reads in pages, so that no long transaction holds up the database."""
         last = 0
+        replayed = self.dialect.replayed.format(tags="tags")
         while True:
             rows = self._all(
-                "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, "
-                "cost, seq FROM inferences WHERE function_name = ? AND seq > ? ORDER BY seq LIMIT ?",
+                "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, "  # noqa: S608
+                f"cost, seq, {replayed} FROM inferences WHERE function_name = ? AND seq > ? ORDER BY seq LIMIT ?",
                 (function_name, last, _PAGE),
             )
             for row in rows:
-                if row[3] != "running":
-                    yield Outcome(*row[:-1])
+                if row[3] != "running" and not row[-1]:
+                    yield Outcome(*row[:-2])
             if len(rows) < _PAGE:
                 return
-            last = rows[-1][-1]
+            last = rows[-1][-2]
 
     def metrics(self, function_name: str) -> tuple[MetricSeen, ...]:
         """See `base.Reader.metrics`."""

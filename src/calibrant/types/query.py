@@ -144,6 +144,8 @@ class Query(Struct, frozen=True):
     source: OutputSource = "inference"
     functions: tuple[str, ...] | None = None
     """Those that the caller may see; null is all. A name may end in `*`."""
+    replays: bool = True
+    """Whether inferences that replays made count; what is said of variants leaves them out."""
 
 
 class Aggregate(Struct, frozen=True):
@@ -193,7 +195,7 @@ class Scored(Struct, frozen=True):
 
     Of a metric of inferences each inference that has feedback is a row, and its episode the cluster. Of a metric of
     episodes each episode is a row that stands for the variant that served it, and for the time of its first inference;
-    one that several variants of the function served is left out.
+    one that several variants of the function served is left out. Inferences that replays made are no rows.
     """
 
     function_name: str

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from calibrant.apischema import replay as shape
 from calibrant.apischema.inferences import ListBody
@@ -157,7 +158,8 @@ def encode_rendered(found: Iterable[Rendered]) -> bytes:
 
 def _query(asked: ListBody, metrics: Mapping[str, Metric]) -> Query:
     try:
-        return to_listing(asked, metrics).query
+        # Else the newest inferences of a function would be those of the run before.
+        return replace(to_listing(asked, metrics).query, replays=False)
     except InvalidRequest as error:
         raise InvalidRequest(f"query: {error.message}") from None
 

@@ -13,6 +13,7 @@ from tests.support.records import feedback, inference
 from calibrant.measure.moments import moments_of
 from calibrant.store.sqlite_functions import bucket_of
 from calibrant.types.query import MetricKey, Scored
+from calibrant.types.replay import RUN_TAG
 from calibrant.types.rows import Inferred
 
 __all__ = ["fresh"]
@@ -26,7 +27,7 @@ def added_up(asked, rows, judged):
     for one in sorted((one.feedback for one in judged), key=lambda row: row.id):
         if (one.metric_name, one.level) == (asked.metric.name, asked.metric.level) and one.number is not None:
             latest[one.target_id] = one.number
-    rows = [row for row in rows if row.function_name == asked.function_name]
+    rows = [row for row in rows if row.function_name == asked.function_name and RUN_TAG not in row.tags]
     units = []
     if asked.metric.level == "inference":
         units = [(row.variant_name, row.id, row.episode_id, latest[row.id]) for row in rows if row.id in latest]

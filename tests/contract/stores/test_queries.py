@@ -29,13 +29,21 @@ from calibrant.types.query import (
     Tagged,
     Time,
 )
+from calibrant.types.replay import RUN_TAG
 from calibrant.types.rows import Inferred
 
 START_MS = 1_772_000_000_000
 EPISODES = [f"019c8f00-0000-7000-8000-00000000000{number}" for number in range(4)]
 WORDS = ["Straße 12", 'quo"te', "naïve\nplan", "ÅNGSTRÖM", "aaaa", "100 %", "a_b", "ab", "\0x", "日本語の文"]
 METRICS = [MetricKey("correct", "inference"), MetricKey("rated", "inference"), MetricKey("solved", "episode")]
-TAGS = [{}, {"user": "1"}, {"user": "2", 'o"dd.[0]$': "é"}, {"": ""}]
+TAGS = [
+    {},
+    {"user": "1"},
+    {"user": "2", 'o"dd.[0]$': "é"},
+    {"": ""},
+    {"user": "1", RUN_TAG: EPISODES[0]},
+    {"user": f'"{RUN_TAG}":"'},
+]
 COMPARISONS = ["<", "<=", "=", ">", ">=", "!="]
 LEAVES = ["boolean", "boolean", "float", "tag", "shown", "time"]
 TIMES = [0, -1, 10**18, *(START_MS * 1000 + off for off in (0, 1, 999, 1000, 86_400_000_000 * 30))]
@@ -171,6 +179,7 @@ def a_query(rng, rows):
         source=rng.choice(["inference", "inference", "none", "demonstration"]),
         functions=maybe(0.2, (), ("draft",), ("dra*", "nobody"), ("*",)),
         payloads=rng.random() < 0.5,
+        replays=rng.random() < 0.5,
     )
 
 

@@ -199,6 +199,18 @@ def test_a_query(world):
         )
 
 
+def test_a_query_leaves_replays_out_which_are_asked_by_their_ids(world):
+    row = world.made(function_name="f", variant_name="v")
+    world.run({"query": {"function_name": "f"}, "variant_name": "other"})
+    (record,) = world.line.spool.records
+    stored(world.events, [record], segment="again.00000001.seg")
+    assert record.inference.tags[OF_TAG] == row.id
+    _, cases, _ = world.run({"query": {"function_name": "f"}, "variant_name": "v"})
+    assert [case["sample_id"] for case in cases] == [row.id]
+    _, cases, _ = world.run({"inference_ids": [record.inference.id], "variant_name": "v"})
+    assert [(case["sample_id"], case["error"]) for case in cases] == [(record.inference.id, None)]
+
+
 def test_each_case_fails_for_itself(world):
     row = world.made(function_name="f", variant_name="v")
     world.line.sender.steps = [refusal(400), said()]
