@@ -9,12 +9,17 @@ from math import ceil
 
 from scipy import special  # scipy ships none
 
-__all__ = ["binomial_quantile", "normal_two_sided", "student_two_sided"]
+__all__ = ["binomial_quantile", "normal_quantile", "normal_two_sided", "student_two_sided"]
 
 
 def normal_two_sided(level: float) -> float:
     """Return z such that a standard normal lies within ±z with probability `level`."""
     return float(special.ndtri(0.5 + level / 2))
+
+
+def normal_quantile(probability: float) -> float:
+    """Return z such that a standard normal lies below it with this probability."""
+    return float(special.ndtri(probability))
 
 
 def student_two_sided(level: float, freedom: float) -> float:

@@ -1,0 +1,182 @@
+"""Before anything is run: how many items are wanted, and what so many can show.
+
+Differences are in the units of the metric; for shares, 0.05 is five percentage points.
+"""
+
+from __future__ import annotations
+
+from math import ceil, sqrt
+from typing import Literal
+
+from msgspec import Struct
+
+from calibrant.measure.critical import normal_quantile, normal_two_sided
+
+__all__ = ["Plan", "detectable", "items_for", "paired_share_items", "repeats", "unpaired_share_items"]
+
+
+class Plan(Struct, frozen=True):
+    """How many items a comparison wants."""
+
+    items: int
+    """Of each arm, where the arms have items of their own; else of both."""
+    difference: float
+    """The smallest that is to be found."""
+    power: float
+    """The chance of finding it, where it is there."""
+    alpha: float
+    """The chance of finding one where there is none, two-sided."""
+    design_effect: float
+    """How many rows of clusters weigh as much as one independent row."""
+    design: Literal["paired", "unpaired"]
+
+
+def items_for(
+    difference: float,
+    *,
+    between: float,
+    within: float = 0.0,
+    repeats: int = 1,
+    design_effect: float = 1.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> Plan:
+    """Return how many items a paired comparison wants: n = z² (ω² + σ²/K) / δ², times the design effect.
+
+    z is the normal quantile of the two-sided test plus that of the power.
+
+    Args:
+        difference: δ, the smallest that is to be found; above 0.
+        between: ω², the variance of the true differences between items.
+        within: σ², the variance of a difference when an item is run again: the sum over both variants.
+        repeats: K, how often each item is run.
+        design_effect: Of clusters of items.
+        alpha: Of a two-sided test.
+        power: The chance of finding the difference.
+
+    Raises:
+        ValueError: a number is out of range.
+
+    Source: E. Miller, Adding Error Bars to Evals (2024), arXiv:2411.00640, section 5.
+    """
+    _check(difference, alpha, power, design_effect)
+    if between < 0 or within < 0 or between + within == 0 or repeats < 1:
+        raise ValueError("variances are at least 0, one of them above it, and each item is run at least once")
+    needed = (_reach(alpha, power) / difference) ** 2 * (between + within / repeats)
+    return Plan(_up(needed * design_effect), difference, power, alpha, design_effect, "paired")
+
+
+def detectable(
+    items: int,
+    *,
+    between: float,
+    within: float = 0.0,
+    repeats: int = 1,
+    design_effect: float = 1.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> float:
+    """Return the smallest difference that so many items of a paired comparison would show; see `items_for`.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+    _check(1.0, alpha, power, design_effect)
+    if items < 1 or between < 0 or within < 0 or repeats < 1:
+        raise ValueError("there is at least one item, run at least once, and variances are at least 0")
+    return _reach(alpha, power) * sqrt((between + within / repeats) * design_effect / items)
+
+
+def paired_share_items(
+    difference: float, discordance: float, *, design_effect: float = 1.0, alpha: float = 0.05, power: float = 0.8
+) -> Plan:
+    """Return how many items a paired comparison of two shares wants, with McNemar's test.
+
+    Args:
+        difference: Of the two shares.
+        discordance: ψ, the share of items on which the two variants do not agree; at least the difference.
+        design_effect: Of clusters of items.
+        alpha: Of a two-sided test.
+        power: The chance of finding the difference.
+
+    Raises:
+        ValueError: a number is out of range.
+
+    Source: R. J. Connor, Sample size for testing differences in proportions for the paired-sample design, Biometrics 43
+    (1987), 207-211.
+    """
+    _check(difference, alpha, power, design_effect)
+    if not difference <= discordance <= 1:
+        raise ValueError(f"discordance {discordance!r} is not between the difference and 1")
+    reach = normal_two_sided(1 - alpha) * sqrt(discordance) + normal_quantile(power) * sqrt(
+        discordance - difference * difference
+    )
+    return Plan(_up((reach / difference) ** 2 * design_effect), difference, power, alpha, design_effect, "paired")
+
+
+def unpaired_share_items(
+    first: float, second: float, *, design_effect: float = 1.0, alpha: float = 0.05, power: float = 0.8
+) -> Plan:
+    """Return how many items each of two arms wants that have items of their own, to tell two shares apart.
+
+    Args:
+        first: A share, between 0 and 1.
+        second: Another.
+        design_effect: Of clusters of items.
+        alpha: Of a two-sided test.
+        power: The chance of finding the difference.
+
+    Raises:
+        ValueError: a number is out of range, or the two are equal.
+
+    Source: J. L. Fleiss, B. Levin and M. C. Paik, Statistical Methods for Rates and Proportions (3rd edition, 2003),
+    section 4.2, without the correction for continuity.
+    """
+    difference = abs(second - first)
+    _check(difference, alpha, power, design_effect)
+    if not (0 <= first <= 1 and 0 <= second <= 1):
+        raise ValueError("shares are between 0 and 1")
+    spread = first * (1 - first) + second * (1 - second)
+    needed = (_reach(alpha, power) / difference) ** 2 * spread
+    return Plan(_up(needed * design_effect), difference, power, alpha, design_effect, "unpaired")
+
+
+def repeats(*, between: float, within: float, item_cost: float, run_cost: float) -> int:
+    """Return how often to run each item, so that a budget shows the smallest difference: K* = √(σ²/ω² · c_item/c_run).
+
+    New items cost `item_cost` once (a label, say) and `run_cost` for each run; where items cost nothing, one run each.
+
+    Raises:
+        ValueError: a variance or a cost is out of range.
+
+    Source: W. G. Cochran, Sampling Techniques (3rd edition, 1977), section 10.6 (two-stage sampling).
+    """
+    if between <= 0 or within < 0 or item_cost < 0 or run_cost <= 0:
+        raise ValueError("between and run_cost are above 0, within and item_cost at least 0")
+    best = sqrt(within / between * item_cost / run_cost)
+    if best <= 1:
+        return 1
+    low = int(best)
+
+    def cost(times: int) -> float:
+        return (item_cost + times * run_cost) * (between + within / times)
+
+    return low if cost(low) <= cost(low + 1) else low + 1
+
+
+def _reach(alpha: float, power: float) -> float:
+    return normal_two_sided(1 - alpha) + normal_quantile(power)
+
+
+def _up(needed: float) -> int:
+    # Rounding noise must not ask for one item more.
+    return max(1, ceil(needed - 1e-9))
+
+
+def _check(difference: float, alpha: float, power: float, design_effect: float) -> None:
+    if difference <= 0:
+        raise ValueError(f"difference {difference!r} is not above 0")
+    if not 0 < alpha < 1 or not 0 < power < 1:
+        raise ValueError("alpha and power are between 0 and 1")
+    if design_effect <= 0:
+        raise ValueError(f"design_effect {design_effect!r} is not above 0")
