@@ -9,7 +9,14 @@ from math import ceil
 
 from scipy import special  # scipy ships none
 
-__all__ = ["binomial_quantile", "normal_quantile", "normal_two_sided", "student_two_sided"]
+__all__ = [
+    "binomial_quantile",
+    "binomial_two_sided",
+    "normal_quantile",
+    "normal_two_sided",
+    "student_two_sided",
+    "student_two_sided_p",
+]
 
 
 def normal_two_sided(level: float) -> float:
@@ -25,6 +32,18 @@ def normal_quantile(probability: float) -> float:
 def student_two_sided(level: float, freedom: float) -> float:
     """Return t such that a Student variable lies within ±t with probability `level`."""
     return float(special.stdtrit(freedom, 0.5 + level / 2))
+
+
+def student_two_sided_p(t: float, freedom: float) -> float:
+    """Return the chance that a Student variable lies as far from 0 as t, or farther."""
+    return 2 * float(special.stdtr(freedom, -abs(t)))
+
+
+def binomial_two_sided(successes: int, n: int) -> float:
+    """Return the chance that n fair coins fall as unevenly as `successes` heads, or more so."""
+    if n == 0:
+        return 1.0
+    return min(1.0, 2 * float(special.bdtr(min(successes, n - successes), n, 0.5)))
 
 
 def binomial_quantile(probability: float, n: int, p: float) -> int:

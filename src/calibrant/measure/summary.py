@@ -21,16 +21,17 @@ from calibrant.measure.cluster import (
 from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
 from calibrant.types.estimate import Estimate
 
-__all__ = ["Kind", "mean_interval", "quantile_interval"]
+__all__ = ["Kind", "Labels", "checked_rows", "groups_of", "mean_interval", "quantile_interval"]
 
 Kind = Literal["boolean", "float"]
 """What the rows hold: zeros and ones, or any finite numbers. The same words as a metric's type."""
 
-_Labels = Sequence[str] | Sequence[int] | NDArray[np.generic]
+Labels = Sequence[str] | Sequence[int] | NDArray[np.generic]
+"""What each row belongs to: all strings, or all integers."""
 
 
 def mean_interval(
-    values: ArrayLike, clusters: _Labels | None = None, kind: Kind = "float", *, level: float = 0.95
+    values: ArrayLike, clusters: Labels | None = None, kind: Kind = "float", *, level: float = 0.95
 ) -> Estimate:
     """Return the mean of the rows with the interval that fits how they came about.
 
@@ -44,8 +45,8 @@ def mean_interval(
         ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, or the lengths
         differ.
     """
-    rows = _rows(values, kind)
-    groups = _groups(clusters, rows.size)
+    rows = checked_rows(values, kind)
+    groups = groups_of(clusters, rows.size)
     _check_level(level)
     if groups is None or groups.count == rows.size:
         found = (
@@ -61,7 +62,7 @@ def mean_interval(
 
 
 def quantile_interval(
-    values: ArrayLike, quantile: float, clusters: _Labels | None = None, *, level: float = 0.95
+    values: ArrayLike, quantile: float, clusters: Labels | None = None, *, level: float = 0.95
 ) -> Estimate:
     """Return a quantile of the rows, such as 0.5 or 0.95, with the interval that fits how they came about.
 
@@ -76,8 +77,8 @@ def quantile_interval(
     """
     if not 0 < quantile < 1:
         raise ValueError(f"quantile {quantile!r} is not between 0 and 1")
-    rows = _rows(values, "float")
-    groups = _groups(clusters, rows.size)
+    rows = checked_rows(values, "float")
+    groups = groups_of(clusters, rows.size)
     _check_level(level)
     if groups is None or groups.count == rows.size:
         found = order_statistic_interval(rows, quantile, level=level)
@@ -98,7 +99,12 @@ def _explained(found: Estimate, groups: Clusters | None) -> Estimate:
     return msgspec.structs.replace(found, why=why)
 
 
-def _rows(values: ArrayLike, kind: Kind) -> NDArray[np.float64]:
+def checked_rows(values: ArrayLike, kind: Kind) -> NDArray[np.float64]:
+    """Return rows as an array.
+
+    Raises:
+        ValueError: they are not one-dimensional or not finite, or a boolean is neither 0 nor 1.
+    """
     rows = np.asarray(values, dtype=np.float64)
     if rows.ndim != 1:
         raise ValueError(f"values must be one-dimensional, not of shape {rows.shape}")
@@ -109,7 +115,12 @@ def _rows(values: ArrayLike, kind: Kind) -> NDArray[np.float64]:
     return rows
 
 
-def _groups(clusters: _Labels | None, n: int) -> Clusters | None:
+def groups_of(clusters: Labels | None, n: int) -> Clusters | None:
+    """Return the clusters of n rows; null where none are given.
+
+    Raises:
+        ValueError: a label is missing, or the lengths differ.
+    """
     if clusters is None:
         return None
     labels = np.asarray(clusters)

@@ -20,6 +20,10 @@ Method = Literal[
     "cluster_student",
     "order_statistic",
     "cluster_woodruff",
+    "bonett_price",
+    "newcombe",
+    "welch",
+    "cluster_welch",
 ]
 WarningCode = Literal[
     "no_rows",

@@ -1,0 +1,162 @@
+"""Two variants on the same items: the difference item by item, which takes out what the items have in common.
+
+An item on which a variant failed is scored with the worst value before it comes here, and never left out: who fails
+chooses which items are compared.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from math import sqrt
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import ArrayLike
+
+from calibrant.measure.bounds import unmeasured
+from calibrant.measure.cluster import Clusters
+from calibrant.measure.comparison import FEWEST_CLUSTERS, Comparison, Test, too_few
+from calibrant.measure.critical import binomial_two_sided, normal_two_sided
+from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
+from calibrant.types.estimate import Estimate
+
+__all__ = ["bonett_price_interval", "compare_paired", "mcnemar", "sign_flip"]
+
+_ENUMERATED: Final = 13
+"""Up to so many clusters every pattern of signs is looked at."""
+_CHUNK: Final = 512
+"""Patterns that are held at once."""
+
+
+def compare_paired(
+    first: ArrayLike,
+    second: ArrayLike,
+    clusters: Labels | None = None,
+    kind: Kind = "float",
+    *,
+    level: float = 0.95,
+    flips: int = 9999,
+    seed: int = 0,
+) -> Comparison:
+    """Return how much better `second` did than `first` on the same items.
+
+    Shares of independent items get Bonett and Price's interval and McNemar's exact test; everything else a t interval
+    on the differences, clustered where items are, and a test that flips the signs of whole clusters.
+
+    Args:
+        first: One score an item, the incumbent's.
+        second: The other variant's score on the same items, in the same order.
+        clusters: What each item belongs to (its document, its user); null where items are independent.
+        kind: `boolean` scores are 0 or 1.
+        level: Nominal coverage of the intervals.
+        flips: Patterns of signs that are drawn where there are too many to look at each.
+        seed: Of that draw.
+
+    Raises:
+        ValueError: the lengths differ, a score is not finite, a boolean is neither 0 nor 1, or a label is missing.
+    """
+    before, after = checked_rows(first, kind), checked_rows(second, kind)
+    if before.size != after.size:
+        raise ValueError(f"{before.size} scores of one variant, {after.size} of the other: each item has one of both")
+    groups = groups_of(clusters, before.size)
+    apart = after - before
+    independent = groups is None or groups.count == before.size
+    test: Test
+    if kind == "boolean" and independent:
+        difference = bonett_price_interval(before, after, level=level)
+        p_value, test = mcnemar(before, after), "mcnemar"
+    else:
+        difference = mean_interval(apart, clusters, level=level)
+        p_value, test = sign_flip(apart, groups, flips=flips, seed=seed), "sign_flip"
+    if p_value is None:
+        difference, test = replace(difference, warnings=too_few(difference)), "none"
+    return Comparison(
+        first=mean_interval(before, clusters, kind, level=level),
+        second=mean_interval(after, clusters, kind, level=level),
+        difference=difference,
+        p_value=p_value,
+        test=test,
+    )
+
+
+def bonett_price_interval(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Return the difference of two shares on the same independent items, second less first.
+
+    With b items that only the first got right and c that only the second did, Wald's interval on (c + 1) / (n + 2) and
+    (b + 1) / (n + 2). The estimate is (c - b) / n.
+
+    Source: D. G. Bonett and R. M. Price, Adjusted Wald confidence interval for a difference of binomial proportions
+    based on paired data, Journal of Educational and Behavioral Statistics 37 (2012), 479-488.
+    """
+    before, after = checked_rows(first, "boolean"), checked_rows(second, "boolean")
+    n = before.size
+    if n == 0:
+        return unmeasured(level)
+    lost, won = float((before > after).sum()), float((after > before).sum())
+    one, other = (lost + 1) / (n + 2), (won + 1) / (n + 2)
+    error = sqrt((one + other - (other - one) ** 2) / (n + 2))
+    half = normal_two_sided(level) * error
+    centre, point = other - one, (won - lost) / n
+    return Estimate(
+        estimate=point,
+        low=max(-1.0, min(centre - half, point)),
+        high=min(1.0, max(centre + half, point)),
+        level=level,
+        n=n,
+        clusters=n,
+        method="bonett_price",
+        why="two shares on the same items, which are independent",
+        std_error=error,
+        effective_n=float(n),
+    )
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
+    """Return the exact two-sided p-value of equal shares on the same independent items.
+
+    Where the two agree says nothing; of the items where they do not, each variant should have won half.
+
+    Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions or percentages,
+    Psychometrika 12 (1947), 153-157; exact by the binomial distribution.
+    """
+    before, after = checked_rows(first, "boolean"), checked_rows(second, "boolean")
+    won = int((after > before).sum())
+    return binomial_two_sided(won, won + int((before > after).sum()))
+
+
+def sign_flip(
+    differences: ArrayLike, clusters: Clusters | None = None, *, flips: int = 9999, seed: int = 0
+) -> float | None:
+    """Return the two-sided p-value of no difference: how often one as large comes of flipping signs at random.
+
+    Where the variants do not differ, a cluster's differences could as well have the other sign. Whole clusters are
+    flipped; nothing is assumed of the shape of the scores. With 13 clusters or fewer each pattern is looked at.
+
+    Args:
+        differences: One an item.
+        clusters: What belongs together; null where items are independent.
+        flips: Patterns that are drawn.
+        seed: Of the draw.
+
+    Returns:
+        Null with fewer than 8 clusters, of which no pattern is rare enough to mean anything.
+
+    Source: B. Phipson and G. K. Smyth, Permutation p-values should never be zero, Statistical Applications in Genetics
+    and Molecular Biology 9 (2010), article 39 (why the pattern that was seen counts as one of those drawn).
+    """
+    rows = checked_rows(differences, "float")
+    sums = rows if clusters is None else np.bincount(clusters.codes, weights=rows, minlength=clusters.count)
+    if sums.size < FEWEST_CLUSTERS:
+        return None
+    # What is as large as seen but for rounding is as large.
+    seen = abs(float(sums.sum())) - 1e-12 * float(np.abs(sums).sum())
+    if sums.size <= _ENUMERATED:
+        signs = np.array(list(product((-1.0, 1.0), repeat=sums.size)))
+        return float((np.abs(signs @ sums) >= seen).mean())
+    draw = np.random.default_rng(seed)
+    larger = 0
+    for start in range(0, flips, _CHUNK):
+        drawn = draw.integers(0, 2, (min(_CHUNK, flips - start), sums.size))
+        larger += int((np.abs((1.0 - 2.0 * drawn) @ sums) >= seen).sum())
+    return (1 + larger) / (1 + flips)
