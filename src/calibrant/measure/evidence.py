@@ -1,0 +1,136 @@
+"""Evidence that may be looked at at any time: e-values, which grow where a hypothesis is wrong.
+
+An e-value of a hypothesis is at most 1 in expectation while the hypothesis holds. A process of them passes 1/α with a
+chance of at most α, over all of its time (Ville's inequality), so it may be watched, and stopped when it says enough.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import ArrayLike, NDArray
+from scipy import special  # scipy ships none
+
+__all__ = ["Evidence", "better", "combined", "sample_ratio"]
+
+BETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
+"""Shares of the wealth that are bet at each step; the wealth of each is averaged, as none is best for every effect."""
+CONCENTRATION: Final = 100.0
+"""How near to the planned shares the alternative of `sample_ratio` expects the real ones: as after so many units."""
+
+
+class Evidence(Struct, frozen=True):
+    """What a process of e-values says after its last step."""
+
+    e_value: float
+    """Now. Infinite where what was seen is impossible under the hypothesis."""
+    largest: float
+    """So far. It is no e-value itself."""
+    n: int
+    """Steps."""
+    path: NDArray[np.float64]
+    """After each step."""
+    why: str
+
+    @property
+    def p_value(self) -> float:
+        """An always-valid p-value: one over the largest value so far, and at most 1."""
+        return 1.0 if self.largest <= 1 else 1 / self.largest
+
+    def crossed(self, alpha: float) -> int | None:
+        """Return after how many steps the process first passed 1/alpha; null where it never has."""
+        at = np.flatnonzero(self.path >= 1 / alpha)
+        return int(at[0]) + 1 if at.size else None
+
+
+def better(differences: ArrayLike, *, margin: float = 0.0) -> Evidence:
+    """Return the evidence against "the second variant is better by no more than `margin`".
+
+    Each difference is bet on: E = Π (1 + λ(d - margin)), averaged over a grid of λ. Exactly valid whatever the shape of the
+    differences, as long as each has a conditional mean of at most the margin when the hypothesis holds: units that
+    resemble each other (an episode's inferences) come as one difference.
+
+    Args:
+        differences: Second less first, one a unit, in order of arrival; within [-1, 1].
+        margin: From -1 to 1; below 0 it asks for "no worse than by so much".
+
+    Raises:
+        ValueError: a difference is not within [-1, 1], or the margin is out of range.
+
+    Source: I. Waudby-Smith and A. Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal
+    Statistical Society B 86 (2024), 1-27.
+    """
+    rows = np.asarray(differences, dtype=np.float64)
+    if rows.ndim != 1 or not bool((np.abs(rows) <= 1).all()):
+        raise ValueError("differences must be one-dimensional and within [-1, 1]: scale scores to [0, 1] first")
+    if not -1 <= margin < 1:
+        raise ValueError(f"margin {margin!r} is not between -1 and 1")
+    # Half of what the worst difference can lose, so that no bet can lose all.
+    bets = np.asarray(BETS) * (2 / (1 + max(margin, 0.0)) / 2)
+    wealth = np.cumsum(np.log1p(np.outer(rows - margin, bets)), axis=0)
+    path = np.exp(special.logsumexp(wealth, axis=1) - np.log(bets.size))
+    return _evidence(path, f"bets on {rows.size} differences, averaged over {bets.size} sizes")
+
+
+def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = CONCENTRATION) -> Evidence:
+    """Return the evidence against "units fall on the arms in the planned shares".
+
+    The Bayes factor of a Dirichlet alternative around the planned shares against these shares, unit by unit.
+
+    Args:
+        arms: The number of the arm of each unit, from 0, in order of arrival.
+        shares: Planned, one an arm; they sum to 1.
+        concentration: How near to the planned shares the alternative expects the real ones.
+
+    Raises:
+        ValueError: the shares do not sum to 1, or there is no such arm.
+
+    Source: M. Lindon and A. Malek, Anytime-valid inference for multinomial count data, Advances in Neural Information
+    Processing Systems 35 (2022), arXiv:2011.03567.
+    """
+    planned = np.asarray(shares, dtype=np.float64)
+    units = np.asarray(arms)
+    if planned.ndim != 1 or planned.size < 2 or bool((planned <= 0).any()) or abs(float(planned.sum()) - 1) > 1e-9:
+        raise ValueError("shares must be those of at least two arms, each above 0, and sum to 1")
+    if units.ndim != 1 or (
+        units.size and (units.dtype.kind not in "iu" or units.min() < 0 or units.max() >= planned.size)
+    ):
+        raise ValueError(f"arms must be whole numbers from 0 to {planned.size - 1}, one a unit")
+    if concentration <= 0:
+        raise ValueError(f"concentration {concentration!r} is not above 0")
+    counts = np.arange(units.size)
+    # How often each unit's own arm came before it: what the alternative has learned by then.
+    before = np.zeros(units.size)
+    for arm in range(planned.size):
+        mine = units == arm
+        before[mine] = np.arange(int(mine.sum()))
+    expected = planned[units] if units.size else np.zeros(0)
+    learned = (concentration * expected + before) / (concentration + counts)
+    with np.errstate(over="ignore"):
+        path = np.exp(np.cumsum(np.log(learned) - np.log(expected)))
+    return _evidence(path, f"{units.size} units on {planned.size} arms, against shares near the planned ones")
+
+
+def combined(e_values: ArrayLike, *, independent: bool) -> float:
+    """Return one e-value of several of the same hypothesis: their product where they are independent, else their mean.
+
+    Independent are those of data that do not share units, such as phases of an experiment that followed each other.
+
+    Raises:
+        ValueError: there is none, or one is below 0.
+
+    Source: V. Vovk and R. Wang, E-values: calibration, combination and applications, Annals of Statistics 49 (2021),
+    1736-1754.
+    """
+    values = np.asarray(e_values, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0 or not bool((values >= 0).all()):
+        raise ValueError("e_values must be one-dimensional, at least one, and at least 0")
+    return float(values.prod() if independent else values.mean())
+
+
+def _evidence(path: NDArray[np.float64], why: str) -> Evidence:
+    if path.size == 0:
+        return Evidence(1.0, 1.0, 0, path, "nothing was seen")
+    return Evidence(float(path[-1]), float(path.max()), path.size, path, why)

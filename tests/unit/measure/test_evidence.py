@@ -1,0 +1,114 @@
+"""Evidence under peeking: the false alarms over all of the time, and how long the truth takes to be seen."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+from calibrant.measure.evidence import better, combined, sample_ratio
+
+
+def shares(draw, first, second, n):
+    return draw.binomial(1, second, n) - draw.binomial(1, first, n).astype(float)
+
+
+@pytest.mark.parametrize("kind", ["ties", "worse", "skewed", "drift", "clusters"])
+def test_looking_all_the_time_raises_no_more_false_alarms_than_it_says(kind):
+    draw = np.random.default_rng(7)
+    alarms, naive, rounds = 0, 0, 1500
+    for _ in range(rounds):
+        match kind:
+            case "ties":
+                rows = shares(draw, 0.8, 0.8, 600)
+            case "worse":
+                rows = shares(draw, 0.8, 0.78, 600)
+            case "skewed":
+                rows = np.where(draw.random(600) < 0.95, 0.05, -0.95)
+            case "drift":
+                base = np.linspace(0.3, 0.9, 600)
+                rows = (draw.random(600) < base) - (draw.random(600) < base).astype(float)
+            case _:
+                # Episodes of ten inferences that resemble each other, each as one difference.
+                sides = draw.beta(2, 1, (2, 300))
+                rows = np.mean([draw.binomial(10, side) / 10 for side in sides[::-1]], axis=0) - 0
+                rows = draw.binomial(10, sides[1]) / 10 - draw.binomial(10, sides[0]) / 10
+        found = better(rows)
+        alarms += found.crossed(0.05) is not None
+        seen = np.arange(20, rows.size + 1)
+        sums, squares = np.cumsum(rows)[19:], np.cumsum(rows**2)[19:]
+        z = sums / np.sqrt(np.maximum(squares - sums**2 / seen, 1e-9))
+        naive += bool((z > 1.645).any())
+    assert alarms / rounds <= 0.05
+    if kind == "ties":
+        assert naive / rounds > 0.15
+
+
+def test_a_true_difference_is_seen_in_time():
+    draw = np.random.default_rng(1)
+    times = [better(shares(draw, 0.85, 0.90, 6000)).crossed(0.05) or 6000 for _ in range(200)]
+    assert 300 < np.median(times) < 1600
+
+
+def test_a_margin_asks_for_more_or_for_less():
+    draw = np.random.default_rng(3)
+    rows = shares(draw, 0.8, 0.8, 4000)
+    assert better(rows, margin=-0.1).crossed(0.05) is not None
+    assert better(rows, margin=0.1).e_value < 0.5
+    rows = np.full(50, 1.0)
+    assert better(rows, margin=0.5).e_value > 1e3
+
+
+def test_the_path_is_the_mean_of_products():
+    rows = np.array([0.5, -1.0, 1.0, 0.0])
+    bets = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5])
+    wanted = np.cumprod(1 + rows[:, None] * bets, axis=0).mean(axis=1)
+    found = better(rows)
+    assert found.path == pytest.approx(wanted)
+    assert (found.e_value, found.largest, found.n) == (pytest.approx(wanted[-1]), pytest.approx(wanted.max()), 4)
+    assert found.p_value == pytest.approx(min(1, 1 / wanted.max()))
+    assert better([]).e_value == 1 and better([]).crossed(0.05) is None
+
+
+def test_the_ratio_is_the_bayes_factor_in_closed_form():
+    draw = np.random.default_rng(5)
+    planned = np.array([0.2, 0.3, 0.5])
+    arms = draw.choice(3, 400, p=[0.25, 0.3, 0.45])
+    counts, c = np.bincount(arms, minlength=3), 100.0
+    closed = (
+        special.gammaln(c)
+        - special.gammaln(c + 400)
+        + (special.gammaln(c * planned + counts) - special.gammaln(c * planned)).sum()
+        - (counts * np.log(planned)).sum()
+    )
+    assert np.log(sample_ratio(arms, planned).e_value) == pytest.approx(closed)
+
+
+def test_a_wrong_ratio_is_raised_soon_and_a_right_one_nearly_never():
+    draw = np.random.default_rng(9)
+    wrong = [sample_ratio(draw.choice(2, 8000, p=[0.55, 0.45]), [0.5, 0.5]).crossed(0.001) or 8000 for _ in range(300)]
+    assert np.median(wrong) <= 2000
+    right = [sample_ratio(draw.choice(2, 5000), [0.5, 0.5]).crossed(0.01) is not None for _ in range(1500)]
+    assert np.mean(right) <= 0.01
+
+
+def test_one_value_of_several():
+    assert combined([2.0, 3.0], independent=True) == 6
+    assert combined([2.0, 3.0], independent=False) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: better([1.5]), "within"),
+        (lambda: better([np.nan]), "within"),
+        (lambda: better([0.1], margin=1.0), "margin"),
+        (lambda: sample_ratio([0, 1], [0.5, 0.6]), "sum to 1"),
+        (lambda: sample_ratio([0, 2], [0.5, 0.5]), "from 0 to 1"),
+        (lambda: sample_ratio([0.5], [0.5, 0.5]), "whole"),
+        (lambda: sample_ratio([0], [0.5, 0.5], concentration=0), "concentration"),
+        (lambda: combined([], independent=True), "at least one"),
+        (lambda: combined([-1.0], independent=True), "at least 0"),
+    ],
+)
+def test_what_is_out_of_range(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
