@@ -1,7 +1,7 @@
 """Evidence that may be looked at at any time: e-values, which grow where a hypothesis is wrong.
 
-An e-value of a hypothesis is at most 1 in expectation while the hypothesis holds. A process of them passes 1/α with a
-chance of at most α, over all of its time (Ville's inequality), so it may be watched, and stopped when it says enough.
+An e-value of a hypothesis is at most 1 in expectation while the hypothesis holds. A process of them passes 20 with a
+chance of at most 5 %, over all of its time (Ville's inequality), so it may be watched, and stopped when it says enough.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
-from scipy import special  # scipy ships none
 
 __all__ = ["Evidence", "better", "combined", "sample_ratio"]
 
@@ -48,9 +47,9 @@ class Evidence(Struct, frozen=True):
 def better(differences: ArrayLike, *, margin: float = 0.0) -> Evidence:
     """Return the evidence against "the second variant is better by no more than `margin`".
 
-    Each difference is bet on: E = Π (1 + λ(d - margin)), averaged over a grid of λ. Exactly valid whatever the shape of the
-    differences, as long as each has a conditional mean of at most the margin when the hypothesis holds: units that
-    resemble each other (an episode's inferences) come as one difference.
+    Each difference is bet on: E = Π (1 + λ(d - margin)), averaged over a grid of λ. Exactly valid whatever the shape
+    of the differences, as long as each has a conditional mean of at most the margin when the hypothesis holds: units
+    that resemble each other (an episode's inferences) come as one difference.
 
     Args:
         differences: Second less first, one a unit, in order of arrival; within [-1, 1].
@@ -67,10 +66,12 @@ def better(differences: ArrayLike, *, margin: float = 0.0) -> Evidence:
         raise ValueError("differences must be one-dimensional and within [-1, 1]: scale scores to [0, 1] first")
     if not -1 <= margin < 1:
         raise ValueError(f"margin {margin!r} is not between -1 and 1")
-    # Half of what the worst difference can lose, so that no bet can lose all.
-    bets = np.asarray(BETS) * (2 / (1 + max(margin, 0.0)) / 2)
+    # The worst difference loses 1 + margin, and no bet may lose more than half.
+    bets = np.asarray(BETS) / (1 + max(margin, 0.0))
     wealth = np.cumsum(np.log1p(np.outer(rows - margin, bets)), axis=0)
-    path = np.exp(special.logsumexp(wealth, axis=1) - np.log(bets.size))
+    most = wealth.max(axis=1) if rows.size else np.zeros(0)
+    with np.errstate(over="ignore"):
+        path = np.exp(most + np.log(np.exp(wealth - most[:, None]).mean(axis=1)))
     return _evidence(path, f"bets on {rows.size} differences, averaged over {bets.size} sizes")
 
 
@@ -94,9 +95,7 @@ def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = C
     units = np.asarray(arms)
     if planned.ndim != 1 or planned.size < 2 or bool((planned <= 0).any()) or abs(float(planned.sum()) - 1) > 1e-9:
         raise ValueError("shares must be those of at least two arms, each above 0, and sum to 1")
-    if units.ndim != 1 or (
-        units.size and (units.dtype.kind not in "iu" or units.min() < 0 or units.max() >= planned.size)
-    ):
+    if units.ndim != 1 or not set(units.tolist()) <= set(range(planned.size)):
         raise ValueError(f"arms must be whole numbers from 0 to {planned.size - 1}, one a unit")
     if concentration <= 0:
         raise ValueError(f"concentration {concentration!r} is not above 0")

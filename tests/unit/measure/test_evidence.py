@@ -29,7 +29,6 @@ def test_looking_all_the_time_raises_no_more_false_alarms_than_it_says(kind):
             case _:
                 # Episodes of ten inferences that resemble each other, each as one difference.
                 sides = draw.beta(2, 1, (2, 300))
-                rows = np.mean([draw.binomial(10, side) / 10 for side in sides[::-1]], axis=0) - 0
                 rows = draw.binomial(10, sides[1]) / 10 - draw.binomial(10, sides[0]) / 10
         found = better(rows)
         alarms += found.crossed(0.05) is not None
@@ -54,7 +53,7 @@ def test_a_margin_asks_for_more_or_for_less():
     assert better(rows, margin=-0.1).crossed(0.05) is not None
     assert better(rows, margin=0.1).e_value < 0.5
     rows = np.full(50, 1.0)
-    assert better(rows, margin=0.5).e_value > 1e3
+    assert better(rows, margin=0.5).e_value > 100
 
 
 def test_the_path_is_the_mean_of_products():
