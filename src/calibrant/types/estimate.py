@@ -24,6 +24,11 @@ Method = Literal[
     "newcombe",
     "welch",
     "cluster_welch",
+    "kappa",
+    "gwet_ac1",
+    "krippendorff_alpha",
+    "ppi",
+    "rogan_gladen",
 ]
 WarningCode = Literal[
     "no_rows",

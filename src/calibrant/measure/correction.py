@@ -1,0 +1,181 @@
+"""The truth from many verdicts of a judge and few of people.
+
+A judge's mean alone is biased by what it gets wrong, however many items it has judged. These take the bias out.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import ArrayLike, NDArray
+
+from calibrant.measure.bounds import few_units, unmeasured
+from calibrant.measure.cluster import Clusters, cluster_variance
+from calibrant.measure.critical import student_two_sided
+from calibrant.measure.summary import Labels, checked_rows, groups_of
+from calibrant.types.estimate import Estimate, Warned
+
+__all__ = ["Corrected", "corrected_mean", "rogan_gladen"]
+
+
+class Corrected(Struct, frozen=True):
+    """A mean of what people would say, from what they said of some items and a judge of all."""
+
+    truth: Estimate
+    people: Estimate
+    """From people's labels alone."""
+    judge: float
+    """The judge's mean over all items, uncorrected; never to be shown as the result."""
+    weight: float
+    """How much the judge counts, from 0 to 1."""
+    gain: float
+    """How many labels of people would say as much as one does together with the judge."""
+
+
+def corrected_mean(
+    labels: ArrayLike,
+    judged: ArrayLike,
+    rest: ArrayLike,
+    clusters: Labels | None = None,
+    clusters_rest: Labels | None = None,
+    *,
+    level: float = 0.95,
+) -> Corrected:
+    """Return the mean of people's verdicts with the help of a judge (prediction-powered inference, tuned).
+
+    θ = λ · mean(rest) + mean(labels - λ · judged), with the λ in [0, 1] of the smallest variance. Valid whatever the
+    judge is worth: a bad one gets no weight. The items that people labelled must have been drawn at random.
+
+    Args:
+        labels: What people said, one a labelled item; for a difference of two variants, the difference of theirs.
+        judged: What the judge said of the same items.
+        rest: What the judge said of items that nobody labelled.
+        clusters: What each labelled item belongs to; null where items are independent.
+        clusters_rest: The same of the others.
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: the lengths differ, or a number is not finite.
+
+    Source: A. N. Angelopoulos, J. C. Duchi and T. Zrnic, PPI++: efficient prediction-powered inference (2023),
+    arXiv:2311.01453.
+    """
+    told, said, more = checked_rows(labels, "float"), checked_rows(judged, "float"), checked_rows(rest, "float")
+    if told.size != said.size:
+        raise ValueError(f"{told.size} labels, {said.size} verdicts: each labelled item has one of both")
+    groups, others = groups_of(clusters, told.size), groups_of(clusters_rest, more.size)
+    if told.size < 2:
+        empty = unmeasured(level)
+        return Corrected(empty, empty, float(more.mean()) if more.size else float("nan"), 0.0, 1.0)
+    weight = _weight(told, said, more, groups, others)
+    alone = _estimate(float(told.mean()), _variance(told, groups), told.size, _units(groups, told.size), level)
+    variance = _variance(told - weight * said, groups)
+    if weight:
+        variance += weight * weight * _variance(more, others)
+    point = float((told - weight * said).mean()) + (weight * float(more.mean()) if weight else 0.0)
+    truth = _estimate(point, variance, told.size + more.size, _units(groups, told.size), level)
+    everything = np.concatenate([said, more])
+    gain = _variance(told, groups) / variance if variance > 0 else 1.0
+    return Corrected(truth, alone, float(everything.mean()), weight, gain)
+
+
+def rogan_gladen(
+    rest: ArrayLike, judged_passed: ArrayLike, judged_failed: ArrayLike, *, level: float = 0.95
+) -> Estimate:
+    """Return the share that people would pass, from the judge's share and how often the judge is right in each class.
+
+    θ = (p + q0 - 1) / (q0 + q1 - 1). For labels that were not drawn at random from the same items, as where passes and
+    failures were picked in equal numbers; else `corrected_mean` says more with the same labels.
+
+    Args:
+        rest: Verdicts of the judge, 0 or 1, on the items whose share is wanted.
+        judged_passed: Its verdicts on items that people pass: their mean is the true positive rate, q1.
+        judged_failed: Its verdicts on items that people fail: their mean is 1 less the true negative rate, q0.
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: a verdict is neither 0 nor 1, a class has no items, or the judge does no better than chance.
+
+    Sources: W. J. Rogan and B. Gladen, Estimating prevalence from the results of a screening test, American Journal of
+    Epidemiology 107 (1978), 71-76; Z. Lang and J. Reiczigel, Confidence limits for prevalence of disease adjusted for
+    estimated sensitivity and specificity, Preventive Veterinary Medicine 113 (2014), 13-22 (the counts that are added).
+    """
+    said, passed, failed = (checked_rows(rows, "boolean") for rows in (rest, judged_passed, judged_failed))
+    if not (said.size and passed.size and failed.size):
+        raise ValueError("there must be verdicts on the items, on some that people pass, and on some that they fail")
+    z = student_two_sided(level, float("inf"))
+    positive, negative = float(passed.mean()), 1 - float(failed.mean())
+    if positive + negative <= 1:
+        raise ValueError("the judge passes failures as often as passes: its verdicts say nothing of the share")
+    n = said.size + z * z
+    share = (float(said.sum()) + z * z / 2) / n
+    right = (float(passed.sum()) + 1) / (passed.size + 2)
+    wrong = (failed.size - float(failed.sum()) + 1) / (failed.size + 2)
+    slope = right + wrong - 1
+    centre = (share + wrong - 1) / slope
+    of_right, of_wrong = right * (1 - right) / (passed.size + 2), wrong * (1 - wrong) / (failed.size + 2)
+    variance = (share * (1 - share) / n + (1 - centre) ** 2 * of_wrong + centre**2 * of_right) / slope**2
+    shift = 2 * z * z * (centre * of_right - (1 - centre) * of_wrong)
+    half = z * sqrt(variance)
+    point = min(1.0, max(0.0, (float(said.mean()) + negative - 1) / (positive + negative - 1)))
+    return Estimate(
+        estimate=point,
+        low=min(point, max(0.0, centre + shift - half)),
+        high=max(point, min(1.0, centre + shift + half)),
+        level=level,
+        n=said.size,
+        clusters=said.size,
+        method="rogan_gladen",
+        why=f"the judge's share, corrected by {passed.size} passes and {failed.size} failures of people",
+        std_error=sqrt(variance),
+        warnings=few_units(min(passed.size, failed.size)),
+    )
+
+
+def _weight(
+    told: NDArray[np.float64],
+    said: NDArray[np.float64],
+    more: NDArray[np.float64],
+    groups: Clusters | None,
+    others: Clusters | None,
+) -> float:
+    """Return the λ of the smallest variance: cov(labels, judged) over the variances of the judge's two means."""
+    if more.size < 2:
+        return 0.0
+    of_said, of_more = _variance(said, groups), _variance(more, others)
+    if of_said + of_more <= 0:
+        return 0.0
+    # The covariance of the two means, by the variance of their sum, so that clusters count as everywhere.
+    together = (_variance(told + said, groups) - _variance(told - said, groups)) / 4
+    return min(1.0, max(0.0, together / (of_said + of_more)))
+
+
+def _variance(rows: NDArray[np.float64], groups: Clusters | None) -> float:
+    if groups is not None and groups.count < rows.size:
+        return cluster_variance(rows, groups) if groups.count > 1 else 0.0
+    return float(rows.var(ddof=1)) / rows.size
+
+
+def _units(groups: Clusters | None, n: int) -> int:
+    return n if groups is None else groups.count
+
+
+def _estimate(point: float, variance: float, n: int, units: int, level: float) -> Estimate:
+    if variance <= 0 or units < 2:
+        warning = Warned("no_variation", "the labels show no spread: an interval cannot be drawn from them")
+        return Estimate(point, None, None, level, n, units, "ppi", warnings=(warning,))
+    half = student_two_sided(level, units - 1) * sqrt(variance)
+    return Estimate(
+        estimate=point,
+        low=point - half,
+        high=point + half,
+        level=level,
+        n=n,
+        clusters=units,
+        method="ppi",
+        why=f"{units} labelled units of people, and the judge's verdicts",
+        std_error=sqrt(variance),
+        warnings=few_units(units),
+    )
