@@ -29,6 +29,10 @@ Method = Literal[
     "krippendorff_alpha",
     "ppi",
     "rogan_gladen",
+    "clopper_pearson",
+    "beta",
+    "delta",
+    "bca",
 ]
 WarningCode = Literal[
     "no_rows",
