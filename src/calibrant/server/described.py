@@ -220,7 +220,6 @@ DESCRIBED: Final[dict[str, Described]] = {
         tag="record",
         body=erasure.ErasureBody,
         answer=Erasure,
-        fails=(501,),
         example={"tag": {"key": "user_id", "value": "42"}, "plan": True},
     ),
     "GET /status": Described(tag="host", answer=told.StatusBody),

@@ -9,6 +9,7 @@ server of a cluster runs for itself. The parts that were replaced are the server
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -62,7 +63,8 @@ _PATIENCE_S: Final = 30
 """How long a server may keep what it has replaced for us to wait for it."""
 _SLACK_S: Final = 30.0
 """How long after that the server may take to delete it; somebody may be reading it."""
-_NO_MONTH: Final = "190001"
+_CLEAR_S: Final = 5.0
+_NO_PARTITION: Final = "none"
 
 
 # What belongs to somebody.
@@ -145,9 +147,7 @@ def _belongs(whose: Whose, kind: ErasableKind) -> tuple[str, dict[str, Any]] | N
 # The removal.
 
 
-def erase_inferences(
-    link: Link, layout: Layout, inference_ids: Sequence[str], episode_ids: Sequence[str]
-) -> Removed:
+def erase_inferences(link: Link, layout: Layout, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
     """Delete inferences and everything about them, and feedback on these episodes; the inferences last."""
     feedback = _erase(link, layout, "feedback", "target_id", (*inference_ids, *episode_ids))
     gone = {table: _erase(link, layout, table, column, inference_ids) for table, column in _BY.items()}
@@ -176,8 +176,7 @@ def blanking(entries: Sequence[tuple[int, int]], layout: Layout) -> Iterator[str
     place = f"ALTER TABLE {local_name('quarantine', layout)}{everywhere(layout)}"
     for start in range(0, len(entries), AT_ONCE):
         some = ", ".join(f"({id_}, {version})" for id_, version in entries[start : start + AT_ONCE])
-        # An array, since of a list of one pair the engine makes a list of two numbers when it writes it down.
-        yield f"{place} UPDATE frame = '' WHERE has([{some}], (id, version)) SETTINGS mutations_sync = 2"
+        yield f"{place} UPDATE frame = '' WHERE (id, version) IN ({some}) SETTINGS mutations_sync = 2"
 
 
 def mutate(link: Link, layout: Layout, table: str, statement: str) -> None:
@@ -242,16 +241,15 @@ class Scrub:
         self._tables = [local_name(name, layout) for name, table in TABLES.items() if table.kind or table.removable]
         self._old: frozenset[tuple[str, ...]] | None = None
         """The parts that are waited for: host, table, name."""
-        self._until = 0.0
+        self._clear_at = self._until = 0.0
 
     def step(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
         if self._old is None:
             return self._begin()
-        for table in self._tables:
-            if table != local_name("quarantine", self._layout):
-                # There is no such month: the server only looks at what it has to clear away.
-                self._link.run(f"ALTER TABLE {table}{everywhere(self._layout)} DROP PARTITION {_NO_MONTH}")
+        if monotonic() >= self._clear_at:
+            self._clear_away()
+            self._clear_at = monotonic() + _CLEAR_S
         self._old &= self._old_parts()
         if not self._old:
             return self._end("done")
@@ -268,8 +266,17 @@ class Scrub:
         kept_s = self._kept_s()
         if kept_s > _PATIENCE_S:
             return "later"
-        self._old, self._until = old, monotonic() + kept_s + _SLACK_S
+        # A part's age is counted in whole seconds.
+        self._old, self._clear_at = old, monotonic() + kept_s + 1
+        self._until = self._clear_at + _SLACK_S
         return "more"
+
+    def _clear_away(self) -> None:
+        """Have the servers look at once whether they may delete something; they do without, when they come to it."""
+        for table in self._tables:
+            with suppress(StoreUnavailable):
+                # There is none of that name: nothing is dropped.
+                self._link.run(f"ALTER TABLE {table}{everywhere(self._layout)} DROP PARTITION ID '{_NO_PARTITION}'")
 
     def _end(self, said: Scrubbed) -> Scrubbed:
         self._old = None

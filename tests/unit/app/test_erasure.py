@@ -16,7 +16,7 @@ from calibrant.app import removal
 from calibrant.app.backup import make_backup
 from calibrant.app.erasure import erase
 from calibrant.app.options import Options
-from calibrant.base.errors import NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import StoreUnavailable
 from calibrant.config.load import load
 from calibrant.datasets.making import made
 from calibrant.engine.feedback import link
@@ -290,11 +290,6 @@ def test_no_backup_meanwhile(options, tmp_path):
     with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="an erasure or a backup"):
         make_backup(options, {}, CONFIG, tmp_path / "backup")
     assert make_backup(options, {}, CONFIG, tmp_path / "backup").manifest.home == "sqlite"
-
-
-def test_clickhouse_is_refused():
-    with pytest.raises(NotImplementedYet, match="ClickHouse"):
-        erase(Options(data_dir="x"), {"CALIBRANT_CLICKHOUSE_URL": "http://h/d"}, CONFIG, X, plan=True, actor="")
 
 
 def test_a_stream_that_has_not_ended_is_told(options):
