@@ -292,6 +292,29 @@ def test_no_backup_meanwhile(options, tmp_path):
     assert make_backup(options, {}, CONFIG, tmp_path / "backup").manifest.home == "sqlite"
 
 
+def test_what_the_database_does_later_by_itself_is_told(options, monkeypatch):
+    fill(options)
+    monkeypatch.setattr(SqliteEvents, "scrub", lambda _: "later")
+    assert any("old_parts_lifetime" in each for each in done_by(options).notes)
+
+
+def test_a_home_is_given_as_many_ids_as_it_takes_well(options, monkeypatch):
+    with record(options) as events:
+        stored(events, [said(tags=MINE) for _ in range(5)])
+    seen = []
+
+    def erase(self, inference_ids, episode_ids):
+        seen.append((len(inference_ids), len(episode_ids)))
+        return whole(self, inference_ids, episode_ids)
+
+    whole = SqliteEvents.erase
+    monkeypatch.setattr(SqliteEvents, "erase", erase)
+    monkeypatch.setattr(SqliteEvents, "erased_at_once", 3)
+    monkeypatch.setattr(removal, "_STEP", 2)
+    assert done_by(options).inferences == 5
+    assert seen == [(3, 0), (2, 0), (0, 3), (0, 2)]
+
+
 def test_a_stream_that_has_not_ended_is_told(options):
     with record(options) as events:
         stored(events, [records.begun(tags=MINE)])
