@@ -75,6 +75,11 @@ class Removal:
         if self.catalogue.exists():
             self._remove_from_catalogue()
         at_once = self.events.erased_at_once
+        # Feedback on an episode is found by the inferences, so before them.
+        for episodes in _steps(found.episodes, at_once):
+            done.feedback += self.events.erase((), episodes).feedback
+        for feedback in _steps(found.feedback, at_once):
+            done.feedback += self.events.erase_feedback(feedback)
         for ids in _steps(sorted(found.inferences), at_once):
             for some in _steps(ids, _STEP):
                 self._forget_vectors(some)
@@ -89,10 +94,6 @@ class Removal:
                 self._erase_datapoints(late)
             # Somebody who waits for the database comes first.
             time.sleep(_PAUSE_S)
-        for episodes in _steps(found.episodes, at_once):
-            done.feedback += self.events.erase((), episodes).feedback
-        for feedback in _steps(found.feedback, at_once):
-            done.feedback += self.events.erase_feedback(feedback)
 
     def scrub(self) -> None:
         """Leave no byte of it in the files of this data folder."""

@@ -298,6 +298,22 @@ def test_what_the_database_does_later_by_itself_is_told(options, monkeypatch):
     assert any("old_parts_lifetime" in each for each in done_by(options).notes)
 
 
+def test_feedback_on_an_episode_is_found_again_by_who_was_ended_before(options, monkeypatch):
+    mine = said(tags=MINE)
+    whole = records.feedback(mine.inference.episode_id, level="episode")
+    with record(options) as events:
+        stored(events, [mine, whole])
+    monkeypatch.setattr(SqliteEvents, "erase_feedback", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        done_by(options)
+    with record(options) as events:
+        assert len(events.find(Query())) == 1
+    monkeypatch.undo()
+    done_by(options)
+    with record(options) as events:
+        assert not events.find(Query()) and not events.feedback_for(whole.feedback.target_id)
+
+
 def test_a_home_is_given_as_many_ids_as_it_takes_well(options, monkeypatch):
     with record(options) as events:
         stored(events, [said(tags=MINE) for _ in range(5)])
@@ -312,7 +328,7 @@ def test_a_home_is_given_as_many_ids_as_it_takes_well(options, monkeypatch):
     monkeypatch.setattr(SqliteEvents, "erased_at_once", 3)
     monkeypatch.setattr(removal, "_STEP", 2)
     assert done_by(options).inferences == 5
-    assert seen == [(3, 0), (2, 0), (0, 3), (0, 2)]
+    assert seen == [(0, 3), (0, 2), (3, 0), (2, 0)]
 
 
 def test_a_stream_that_has_not_ended_is_told(options):
