@@ -152,7 +152,7 @@ class Described:
         schemas["ResponsesBody"]["properties"]["input"]["anyOf"].pop()
         often("ResponsesBody", input=HELLO, tools=None, tool_choice=None)
         often("MessagesBody", messages=HELLO, tools=None, tool_choice=None, system=None, thinking=None)
-        for block in ("UnknownBlock", "UnknownExtra"):
+        for block in ("UnknownBlock", "UnknownExtra", "Foreign"):
             # It goes to the provider as it is, and what the provider refuses is a 502: no fault of ours.
             pin(block, data=[{"type": "text", "text": "x"}])
         pin("ExtraBodyEntry", pointer=["/user"], value=["x"], delete=[None])
