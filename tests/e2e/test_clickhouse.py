@@ -2,20 +2,32 @@
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pytest
 from tests.support.clickhouse import clickhouse_server
-from tests.support.gateway import Gateway
+from tests.support.gateway import Gateway, until
 from tests.support.records import begun, feedback, inferred
 from tests.support.stores import spooled
 
-from calibrant.app.clickhouse import read_clickhouse
+from calibrant.app.clickhouse import open_clickhouse, read_clickhouse
+from calibrant.base.ids import uuid7
 from calibrant.config.load import default_config
+from calibrant.store.base import Batch, Suspect
+from calibrant.store.clickhouse_link import connector
+from calibrant.store.frame import encode_frame
 from calibrant.testing.upstream import run_upstream
 from calibrant.types.query import Query
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, decompress
+else:
+    from backports.zstd import ZstdError, decompress
 
 RECORD = """
 import sys
@@ -148,3 +160,104 @@ def test_a_gateway_records_into_the_clickhouse_of_its_environment(server, tmp_pa
         check=False,
     )
     assert '"record":"1"' in told.stdout and "ClickHouse at 127.0.0.1" in told.stdout and "gateway" in told.stdout
+
+
+WORD, OTHER = "zebrafinch-canary", "blackbird"
+_ZSTD = 0x90
+
+
+def unpacked(content):
+    """What stands in a file of a part: blocks of a checksum, the kind, both sizes and the bytes."""
+    found, at = [content], 0
+    while at + 25 <= len(content):
+        kind, packed, _ = struct.unpack_from("<BII", content, at + 16)
+        body = content[at + 25 : at + 16 + packed]
+        try:
+            found.append(decompress(body) if kind == _ZSTD else b"")
+        except ZstdError:
+            break
+        at += 16 + packed
+    return b"".join(found)
+
+
+def holding(folder, word):
+    """The tables, or other folders, in a file of which a word is."""
+    found = set()
+    for path in folder.rglob("*"):
+        # The server's own files come and go meanwhile.
+        with suppress(FileNotFoundError, IsADirectoryError):
+            if word.encode() in unpacked(path.read_bytes()):
+                found.add(path.parent)
+    return found
+
+
+def test_what_is_erased_is_in_no_part_of_the_engine(tmp_path):
+    engine = tmp_path / "engine"
+    engine.mkdir()
+    with clickhouse_server(engine) as server, run_upstream() as upstream:
+        env = {"CALIBRANT_CLICKHOUSE_URL": f"{server}/erased"}
+        gateway = Gateway(tmp_path / "gateway", CONFIG.format(upstream=upstream.url), env=env).start()
+        try:
+            for word in (WORD, OTHER):
+                lived(gateway, word)
+            gateway.settled()
+            quarantine(env)
+            assert len(holding(engine, WORD)) >= 5 and holding(engine, OTHER)
+            erase(gateway)
+            until(lambda: not holding(engine, WORD), "the engine to delete what it has replaced")
+            assert len(holding(engine, OTHER)) >= 4
+            # What a server keeps for longer is told.
+            client = connector(env["CALIBRANT_CLICKHOUSE_URL"])()
+            client.command("ALTER TABLE inferences MODIFY SETTING old_parts_lifetime = 480")
+            client.close()
+            done = gateway.post("/v1/erasures", {"tag": {"key": "user", "value": OTHER}}).json()
+            assert done["inferences"] == 3 and any("old_parts_lifetime" in each for each in done["notes"])
+            assert holding(engine, OTHER)
+        finally:
+            gateway.stop()
+
+
+def lived(gateway, word):
+    """Have a user leave something in every table."""
+    said = {"messages": [{"role": "user", "content": f"{word} said"}]}
+    asked = {"function_name": "chat", "input": said, "tags": {"user": word}}
+    made = [gateway.infer(asked).json() for _ in range(3)]
+    for metric in ("comment", "demonstration"):
+        judged = {"inference_id": made[0]["inference_id"], "metric_name": metric, "value": f"{word} judged"}
+        answered = gateway.post("/feedback", judged)
+        assert answered.status_code == 200, answered.text
+
+
+def quarantine(env):
+    """Leave a record in the quarantine, as a recorder does that finds no target."""
+    comment = f'"{WORD} lost"'.encode()
+    lost = feedback(uuid7(), kind="comment", number=None, document=comment, tags={"user": WORD}, linked=False)
+    frame = encode_frame(1, lost)
+    suspects = (Suspect(1, 1, "refused", "no target", frame, 0),)
+    with closing(open_clickhouse(default_config(), env, spool=Path("elsewhere"))) as events:
+        events.append(Batch("gone", "gone.00000001.seg", 0, len(frame), 1, (), suspects, at_ms=1))
+
+
+def erase(gateway):
+    """Erase what one user left; whatever the other did is there as before."""
+
+    def listed():
+        found = gateway.post("/v1/inferences/list_inferences", {"function_name": "chat", "limit": 10}).json()
+        return [each["tags"]["user"] for each in found["inferences"]]
+
+    def searched(word):
+        wanted = {"function_name": "chat", "search_query_experimental": word}
+        return len(gateway.post("/v1/inferences/list_inferences", wanted).json()["inferences"])
+
+    assert sorted(listed()) == [OTHER] * 3 + [WORD] * 3
+    tag = {"key": "user", "value": WORD}
+    plan = gateway.post("/v1/erasures", {"tag": tag, "plan": True}).json()
+    assert searched(WORD) == 3
+    done = gateway.post("/v1/erasures", {"tag": tag}).json()
+    names = ("inferences", "model_inferences", "feedback", "quarantined", "running")
+    assert [plan[name] for name in names] == [done[name] for name in names] == [3, 3, 2, 1, 0]
+    assert done["spool_bytes"] > 0 and not any("old_parts_lifetime" in each for each in done["notes"])
+    assert listed() == [OTHER] * 3 and (searched(WORD), searched(OTHER)) == (0, 3)
+    again = gateway.post("/v1/erasures", {"tag": tag}).json()
+    assert [again[name] for name in names] == [0] * 5
+    assert gateway.settled()["missing"] == 0

@@ -1,5 +1,6 @@
 """API keys through the real gateway: made, used, disabled, in effect on every worker, and kept through kill -9."""
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -33,13 +34,14 @@ def configured(upstream, head=ON):
     return head + "".join(models) + function("chat", ("only", "plain", ""))
 
 
-def command(folder, *args, status=0):
+def command(folder, *args, status=0, env=None):
     done = subprocess.run(
         [sys.executable, "-m", "calibrant", *args, "--data-dir", str(folder / "data")],
         capture_output=True,
         text=True,
         cwd=folder,
         timeout=60,
+        env={**os.environ, **(env or {})},
     )
     assert done.returncode == status, done.stderr
     return done.stdout.strip()

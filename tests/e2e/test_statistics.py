@@ -111,6 +111,8 @@ def test_usage_over_time(world, running):
     )["timeseries"]
     rows = [world["marks"][x["inference_id"]] for x in world["made"] if x["variant_name"] == "a"]
     assert (series[-1]["count"], series[-1]["mean"]) == (6, pytest.approx(sum(rows) / 6))
+    assert (series[-1]["cs_method"], series[-1]["alpha"]) == ("beta_binomial", 0.05)
+    assert 0 <= series[-1]["cs_lower"] < series[-1]["mean"] < series[-1]["cs_upper"] <= 1
 
 
 def test_feedback_on_a_target(world, running):

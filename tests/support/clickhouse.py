@@ -50,10 +50,11 @@ def clickhouse_events(**options):
 
 
 @contextmanager
-def clickhouse_server():
+def clickhouse_server(folder=None):
     """A server that other processes can ask, over HTTP; yields its address, without a database."""
+    place = [] if folder is None else ["--path", str(folder)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "calibrant.testing.clickhouse", "--port", "0", "--print-port"],
+        [sys.executable, "-m", "calibrant.testing.clickhouse", "--port", "0", "--print-port", *place],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Raw, Struct
 
@@ -179,9 +180,14 @@ class FeedbackPoint(Struct, frozen=True, kw_only=True):
     mean: float
     variance: float | None
     count: int
-    alpha: float = 0.05
-    cs_lower: float | None = None
-    cs_upper: float | None = None
+    alpha: float
+    """The chance that `cs_lower` and `cs_upper` ever miss the true mean, however often they are looked at."""
+    cs_lower: float | None
+    """Bounds of the mean by a confidence sequence; null while the rows are too few."""
+    cs_upper: float | None
+    cs_method: Literal["beta_binomial", "asymptotic"] | None
+    """Ours. `beta_binomial`: of a boolean metric, exact at any size where episodes are of one row each. `asymptotic`:
+    of a float metric, whose range nobody knows, from 30 independent rows on."""
 
 
 class Timeseries(Struct, frozen=True):

@@ -18,18 +18,16 @@ from blake3 import blake3
 from msgspec import Struct
 
 from calibrant.app.belongings import Belongings
-from calibrant.app.clickhouse import in_clickhouse
 from calibrant.app.erasure_lock import erasure_lock
 from calibrant.app.homes import open_catalogue
 from calibrant.app.options import Options
 from calibrant.app.recording import open_events
 from calibrant.app.removal import Removal
 from calibrant.base.clock import SystemClock
-from calibrant.base.errors import ConfigError, NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import ConfigError, StoreUnavailable
 from calibrant.config.schema import Config
 from calibrant.engine.feedback import link
 from calibrant.store.backup_manifest import read_backups
-from calibrant.store.erasing import NO_ERASURE
 from calibrant.store.recorder import Recorder
 from calibrant.store.segments import hold
 from calibrant.store.status import read_status
@@ -64,12 +62,9 @@ def erase(
         actor: Who does it, for the log.
 
     Raises:
-        NotImplementedYet: the record's home cannot erase.
         StoreUnavailable: another erasure or a backup runs, a database cannot be used now, or the recorder does not come
             to an end.
     """
-    if in_clickhouse(options, environ):
-        raise NotImplementedYet(NO_ERASURE)
     clock = SystemClock()
     done = Erasure(plan=plan)
     place = _Place(options, environ, config)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from calibrant.app.options import Options
-from calibrant.base.errors import InternalError, NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import InternalError, StoreUnavailable
 from calibrant.types.erasure import Erasure, Whose
 
 __all__ = ["Job", "Outcome", "ask_erasure"]
@@ -37,7 +37,6 @@ async def ask_erasure(options: Options, whose: Whose, plan: bool, actor: str) ->
 
     Raises:
         StoreUnavailable: it could not be done now.
-        NotImplementedYet: the home of the record cannot do it.
         InternalError: the process ended without a word.
     """
     try:
@@ -60,5 +59,4 @@ async def ask_erasure(options: Options, whose: Whose, plan: bool, actor: str) ->
         ) from None
     if outcome.done is not None:
         return outcome.done
-    kinds = {each.code: each for each in (NotImplementedYet, StoreUnavailable)}
-    raise kinds.get(outcome.code, InternalError)(outcome.message)
+    raise (StoreUnavailable if outcome.code == StoreUnavailable.code else InternalError)(outcome.message)

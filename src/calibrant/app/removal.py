@@ -37,10 +37,14 @@ from calibrant.types.storage import S3Storage
 __all__ = ["Removal"]
 
 _STEP: Final = 100
-"""Inferences that one transaction deletes: some tens of milliseconds, which the recorder waits for."""
+"""Rows of the catalogue that one transaction changes, and inferences whose inputs are in memory at a time."""
 _DATAPOINTS: Final = 500
 _PAUSE_S: Final = 0.005
 _SCRUB_S: Final = 60.0
+_LATER: Final = (
+    "No question finds it in ClickHouse any more. The files that it was in are replaced, and the server deletes the "
+    "old ones by itself, after `old_parts_lifetime` seconds."
+)
 _SLACK_MS: Final = 1_000
 """How long after an inference was over its file may have been marked as used."""
 
@@ -70,8 +74,15 @@ class Removal:
         self._remove_files()
         if self.catalogue.exists():
             self._remove_from_catalogue()
-        for ids in _steps(sorted(found.inferences), _STEP):
-            self._forget_vectors(ids)
+        at_once = self.events.erased_at_once
+        # Feedback on an episode is found by the inferences, so before them.
+        for episodes in _steps(found.episodes, at_once):
+            done.feedback += self.events.erase((), episodes).feedback
+        for feedback in _steps(found.feedback, at_once):
+            done.feedback += self.events.erase_feedback(feedback)
+        for ids in _steps(sorted(found.inferences), at_once):
+            for some in _steps(ids, _STEP):
+                self._forget_vectors(some)
             removed = self.events.erase(ids, ())
             done.inferences += removed.inferences
             done.model_inferences += removed.model_inferences
@@ -83,10 +94,6 @@ class Removal:
                 self._erase_datapoints(late)
             # Somebody who waits for the database comes first.
             time.sleep(_PAUSE_S)
-        for episodes in _steps(found.episodes, _STEP):
-            done.feedback += self.events.erase((), episodes).feedback
-        for feedback in _steps(found.feedback, _STEP):
-            done.feedback += self.events.erase_feedback(feedback)
 
     def scrub(self) -> None:
         """Leave no byte of it in the files of this data folder."""
@@ -111,6 +118,8 @@ class Removal:
         """However long it takes, as long as it gets on; the recorder has its turn between two steps."""
         while (state := self.events.scrub()) == "more":
             time.sleep(_PAUSE_S)
+        if state == "later":
+            self.done.notes.append(_LATER)
         if state == "busy":
             self._until_done("the record", lambda: self.events.scrub() == "done")
 

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
+from msgspec.structs import replace
+
 from calibrant.config.schema import Metric
 from calibrant.insights.periods import Series, Window, end_of, groups_of
 from calibrant.insights.usage import inference_count
 from calibrant.measure.moments import interval_of_moments
+from calibrant.measure.sequence import mean_sequence, share_sequence
 from calibrant.store.base import Reader
 from calibrant.types.insight import Performance, Point
 from calibrant.types.query import BooleanMetric, Comparison, Filter, FloatMetric, MetricKey, Moments, Or, Query, Scored
@@ -17,6 +20,7 @@ from calibrant.types.query import BooleanMetric, Comparison, Filter, FloatMetric
 __all__ = ["LEVEL", "feedback_counts", "feedback_timeseries", "performances", "spread_of"]
 
 LEVEL: Final = 0.95
+_ALPHA: Final = 0.05
 
 
 def performances(
@@ -42,8 +46,12 @@ def feedback_timeseries(
 ) -> list[Point]:
     """Return what the feedback on each variant had come to by the end of each of the last periods that had any.
 
-    Rows are placed by the time of their inference, or of the first one of their episode.
+    Rows are placed by the time of their inference, or of the first one of their episode. The bounds are of a confidence
+    sequence, so that whoever looks each day is not misled by having looked often. How much the rows of one episode
+    repeat each other is taken from all of the variant's rows: a period alone does not show it.
     """
+    whole = reader.moments(Scored(function_name, _key(metric), by=("variant",)))
+    repeats = {str(sums.key[0]): _repeats(sums, metric) for sums in whole}
     totals: dict[str, Moments] = {}
     points: list[Point] = []
     for sums in reader.moments(Scored(function_name, _key(metric), by=(*groups_of(window), "variant"))):
@@ -52,8 +60,7 @@ def feedback_timeseries(
             continue
         before = totals.get(variant)
         total = totals[variant] = sums if before is None else _together(before, sums)
-        variance = total.squares / (total.n - 1) if total.n > 1 else None
-        points.append(Point(end_of(period, window), variant, total.n, total.mean, variance))
+        points.append(_point(end_of(period, window), variant, total, metric, repeats.get(variant)))
     shown = sorted({point.end_ms for point in points})[-periods:]
     return [point for point in points if shown and point.end_ms >= shown[0]]
 
@@ -75,6 +82,25 @@ def feedback_counts(reader: Reader, function_name: str, metric: Metric | None, t
         inference_count(reader, Query(function_name=function_name, filters=judged, replays=False)),
         inference_count(reader, Query(function_name=function_name, filters=good, replays=False)),
     )
+
+
+def _point(end_ms: int, variant: str, total: Moments, metric: Metric, repeats: float | None) -> Point:
+    variance = total.squares / (total.n - 1) if total.n > 1 else None
+    point = Point(end_ms, variant, total.n, total.mean, variance, _ALPHA)
+    if repeats is None:
+        return point
+    n = total.n / repeats
+    if metric.type == "boolean":
+        low, high = share_sequence(total.mean * n, n, alpha=_ALPHA)
+        return replace(point, low=low, high=high, method="beta_binomial")
+    bounds = None if variance is None else mean_sequence(total.mean, variance, n, alpha=_ALPHA)
+    return point if bounds is None else replace(point, low=bounds[0], high=bounds[1], method="asymptotic")
+
+
+def _repeats(sums: Moments, metric: Metric) -> float | None:
+    """Return how many rows say as much as an independent one; null where a single cluster cannot show it."""
+    effect = interval_of_moments(sums, metric.type, level=LEVEL).design_effect
+    return None if effect is None else max(1.0, effect)
 
 
 def _filters(metric: Metric, threshold: float) -> tuple[Filter, Filter]:

@@ -1,19 +1,19 @@
-"""Checks the arguments of an input against the schemas of the function, before any variant is drawn."""
+"""Checks an input before any variant is drawn: arguments against the function's schemas, and who says what."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from calibrant.base.errors import InputInvalid
+from calibrant.base.errors import InputInvalid, InvalidRequest
 from calibrant.render.schema import Schema
-from calibrant.types.content import Template, Text
+from calibrant.types.content import Template, Text, ToolCall
 from calibrant.types.message import Input
 
 __all__ = ["check_input"]
 
 
 def check_input(input: Input, schemas: Mapping[str, Schema], schema_only_roles: frozenset[str]) -> None:  # noqa: A002
-    """Check every template argument of the input.
+    """Check every template argument of the input, and that only the assistant calls tools.
 
     Args:
         input: What the caller sent.
@@ -22,6 +22,7 @@ def check_input(input: Input, schemas: Mapping[str, Schema], schema_only_roles: 
 
     Raises:
         InputInvalid: an argument breaks its schema, or there is no schema for it; the message has the path.
+        InvalidRequest: a message of the user has a tool call, which no provider's dialect can say.
     """
     _check_system(input, schemas.get("system"))
     for i, message in enumerate(input.messages):
@@ -40,6 +41,11 @@ def check_input(input: Input, schemas: Mapping[str, Schema], schema_only_roles: 
                 raise InputInvalid(
                     f"input.messages[{i}].content[{j}]: the function has a schema for the role {message.role!r}; "
                     "send `arguments` for its template instead of text"
+                )
+            elif type(block) is ToolCall and message.role == "user":
+                raise InvalidRequest(
+                    f"input.messages[{i}].content[{j}]: a tool call belongs into a message of the assistant; "
+                    "what came of it is a `tool_result` of the user"
                 )
 
 

@@ -28,6 +28,7 @@ from calibrant.apischema.openai_answer import Completion, CompletionUsage, Model
 from calibrant.apischema.openai_embeddings import EmbeddingsAnswer, EmbeddingsBody, EmbeddingsUsage
 from calibrant.apischema.own import OwnFields
 from calibrant.server.described_datasets import DATASETS, DATASETS_READ_AS
+from calibrant.server.described_dialects import DIALECTS_READ_AS
 from calibrant.server.described_statistics import STATISTICS, STATISTICS_READ_AS
 from calibrant.server.description import LIMIT, Described, Parameter
 from calibrant.types.content import OutputBlock
@@ -220,7 +221,6 @@ DESCRIBED: Final[dict[str, Described]] = {
         tag="record",
         body=erasure.ErasureBody,
         answer=Erasure,
-        fails=(501,),
         example={"tag": {"key": "user_id", "value": "42"}, "plan": True},
     ),
     "GET /status": Described(tag="host", answer=told.StatusBody),
@@ -261,11 +261,7 @@ READ_AS: Final[dict[tuple[type, str], Any]] = {
     (batch.BatchBody, "parallel_tool_calls"): list[bool | None] | None,
     (batch.BatchBody, "output_schemas"): list[_Object | None] | None,
     (batch.CompletedBatch, "inferences"): {"type": "array", "items": {"type": "object"}},
-    (anthropic_request.MessagesBody, "system"): str | list[anthropic_request.TextBody] | None,
-    (anthropic_request.MessagesBody, "tools"): list[_Object] | None,
-    (anthropic_request.MessageBody, "content"): str | list[_Object],
-    (responses_body.ResponsesBody, "input"): str | list[_Object] | None,
-    (responses_body.ResponsesBody, "tools"): list[_Object] | None,
+    **DIALECTS_READ_AS,
     **DATASETS_READ_AS,
     **STATISTICS_READ_AS,
 }

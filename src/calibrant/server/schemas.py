@@ -46,7 +46,9 @@ class Schemas:
         self._read_as = read_as
 
     def of(self, kind: Any) -> JsonSchema:
-        """Return the schema of a type, or of one of several types; a schema that is one already stays as it is.
+        """Return the schema of a type, of one of several (a tuple), or of any number of one (a list of it alone).
+
+        A schema that is one already stays as it is.
 
         Raises:
             TypeError: JSON has no such type.
@@ -55,6 +57,9 @@ class Schemas:
             return cast("JsonSchema", kind)
         if isinstance(kind, tuple):
             return {"anyOf": [self.of(each) for each in cast("tuple[Any, ...]", kind)]}
+        if isinstance(kind, list):
+            (each,) = cast("list[Any]", kind)
+            return {"type": "array", "items": self.of(each)}
         return self._schema(kinds.type_info(kind))
 
     def _schema(self, kind: kinds.Type) -> JsonSchema:

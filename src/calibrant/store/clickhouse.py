@@ -13,14 +13,24 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from calibrant.base.clock import Clock, SystemClock
-from calibrant.base.errors import NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import StoreUnavailable
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
+from calibrant.store.clickhouse_erasure import (
+    AT_ONCE,
+    Scrub,
+    calls_of,
+    erase_feedback,
+    erase_inferences,
+    feedback_of,
+    files_of_others,
+    look_through,
+)
 from calibrant.store.clickhouse_link import Link
 from calibrant.store.clickhouse_migrate import keep_ages, migrate, schema_version, system_log_advice
 from calibrant.store.clickhouse_reader import ClickHouseReader
 from calibrant.store.clickhouse_rows import RowsRefused, Sequencer, blocks_of, seq_writer, writer_number
 from calibrant.store.clickhouse_schema import SCHEMA_VERSION, TABLES, Layout, everywhere, local_name
-from calibrant.store.erasing import NO_ERASURE, ErasableKind, Found, NamedFiles, Removed, Scrubbed
+from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
 from calibrant.store.quarantined import quarantine_parameters
 from calibrant.store.tables import INFERENCE
 from calibrant.types.erasure import Whose
@@ -46,6 +56,7 @@ class ClickHouseEvents(ClickHouseReader):
 
     pace = Pace(frames=4_096, bytes=32 * 2**20, rest_s=1.0)
     """ClickHouse makes a file of each block and merges them later: few and large ones."""
+    erased_at_once = AT_ONCE
 
     def __init__(
         self,
@@ -75,6 +86,7 @@ class ClickHouseEvents(ClickHouseReader):
         self._keeps_ages = keeps_ages
         self._clock = clock or SystemClock()
         self._sequencer: Sequencer | None = None
+        self._scrub = Scrub(link, self._layout)
         self._versions: dict[str, int] = {}
         """By segment, what new entries in the quarantine have; known once nothing unfinished is left there."""
 
@@ -191,32 +203,33 @@ class ClickHouseEvents(ClickHouseReader):
         return self._stored_bytes()
 
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
-        """See `ErasingEvents.erasable`."""
-        raise NotImplementedYet(NO_ERASURE)
+        """See `ErasingEvents.erasable`; looks through the whole table for so many rows that belong."""
+        self._ready()
+        return look_through(self._link, whose, kind, after=after, limit=limit)
 
     def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
-        """See `ErasingEvents.files_of_others`."""
-        raise NotImplementedYet(NO_ERASURE)
+        """See `ErasingEvents.files_of_others`; `after` is a file, and of `limit` nothing hangs."""
+        return files_of_others(self._link, whose, after=after)
 
     def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
         """See `ErasingEvents.calls_of`."""
-        raise NotImplementedYet(NO_ERASURE)
+        return calls_of(self._link, inference_ids)
 
     def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
         """See `ErasingEvents.feedback_of`."""
-        raise NotImplementedYet(NO_ERASURE)
+        return feedback_of(self._link, target_ids)
 
     def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
-        """See `ErasingEvents.erase`."""
-        raise NotImplementedYet(NO_ERASURE)
+        """See `ErasingEvents.erase`; one table after the other, that of the inferences last."""
+        return erase_inferences(self._link, self._layout, inference_ids, episode_ids)
 
     def erase_feedback(self, feedback_ids: Sequence[str]) -> int:
         """See `ErasingEvents.erase_feedback`."""
-        raise NotImplementedYet(NO_ERASURE)
+        return erase_feedback(self._link, self._layout, feedback_ids)
 
     def scrub(self) -> Scrubbed:
         """See `ErasingEvents.scrub`."""
-        raise NotImplementedYet(NO_ERASURE)
+        return self._scrub.step()
 
     def close(self) -> None:
         """See `base.Reader.close`."""

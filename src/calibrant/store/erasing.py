@@ -6,14 +6,13 @@ Every step is bounded and may be done again: what is gone already is passed over
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final, Literal, Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
 from calibrant.types.erasure import Whose
 
 __all__ = [
-    "NO_ERASURE",
     "Doomed",
     "ErasableKind",
     "ErasingEvents",
@@ -26,13 +25,10 @@ __all__ = [
     "Scrubbed",
 ]
 
-NO_ERASURE: Final = (
-    "the record in ClickHouse cannot be erased by this program: delete the rows there (docs/erasure.md says which), "
-    "or keep the record in SQLite or PostgreSQL"
-)
 ErasableKind = Literal["inferences", "feedback"]
-Scrubbed = Literal["done", "more", "busy"]
-"""`more`: another step is due; `busy`: somebody reads what is to go, and the step has to be tried again."""
+Scrubbed = Literal["done", "more", "busy", "later"]
+"""`more`: another step is due; `busy`: somebody reads what is to go, and the step has to be tried again; `later`: the
+database does by itself what is left to do, when it thinks it right."""
 
 
 class FoundRow(Struct, frozen=True):
@@ -79,6 +75,9 @@ class Doomed(Struct, frozen=True):
 
 class ErasingEvents(Protocol):
     """The record's part."""
+
+    erased_at_once: int
+    """How many ids `erase` and `erase_feedback` take well in one step."""
 
     def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
         """Look through a stretch of a table, by id, for rows that belong to somebody. Feedback does by its own tags.

@@ -54,6 +54,7 @@ class PostgresEvents(PostgresReader):
     too_slow = "a statement took longer than {:g} s and was given up; see what else the database is doing"
     # Each batch has some twenty statements, whatever its size: four times as many rows come in at twice the speed.
     pace = Pace(frames=2_048, bytes=8 * 2**20)
+    erased_at_once = 100
 
     def __init__(self, postgres: Postgres, *, clock: Clock | None = None) -> None:
         """Ask nothing yet.

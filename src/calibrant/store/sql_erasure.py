@@ -13,11 +13,12 @@ from calibrant.store.payload import unpack
 from calibrant.types.erasure import Whose
 from calibrant.types.replay import EPISODE_TAG
 
-__all__ = ["Asking", "calls_of", "feedback_of", "files_in", "files_of_others", "look_through"]
+__all__ = ["FILE", "Asking", "calls_of", "feedback_of", "files_in", "files_of_others", "look_through"]
 
 Asking = Callable[[str, Sequence[Any]], list[Any]]
 """Returns the rows of a statement with `?` marks."""
-_FILE: Final = re.compile(rb"observability/files/[0-9a-f]{64}(?:\.[a-z0-9]{1,8})?")
+FILE: Final = re.compile(rb"observability/files/[0-9a-f]{64}(?:[.][a-z0-9]{1,8})?")
+"""The key of a file."""
 _COLUMNS: Final[dict[ErasableKind, str]] = {
     "inferences": "inferences.id, episode_id, status, processing_ms",
     "feedback": "feedback.id, '', '', 0.0",
@@ -74,7 +75,7 @@ def feedback_of(ask: Asking, target_ids: Sequence[str]) -> tuple[str, ...]:
 
 def files_in(document: bytes) -> frozenset[str]:
     """Return the keys of the files that a document names."""
-    return frozenset(key.decode() for key in _FILE.findall(document))
+    return frozenset(key.decode() for key in FILE.findall(document))
 
 
 def _belongs(dialect: Dialect, whose: Whose, kind: ErasableKind) -> Sql | None:

@@ -52,6 +52,8 @@ class SqliteEvents(SqliteReader):
     """The writing side; for one thread. Opens the file when first used and again after any trouble."""
 
     pace = Pace()
+    erased_at_once = 100
+    """Deleted in some tens of milliseconds, which the recorder waits for."""
 
     def __init__(self, path: Path, *, durability: Durability = "kernel", busy_timeout_s: float = 5.0) -> None:
         """Open nothing yet.

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["Estimate", "Method", "Warned", "WarningCode"]
+__all__ = ["Estimate", "Method", "SequenceMethod", "Warned", "WarningCode"]
 
 Method = Literal[
     "none",
@@ -34,6 +34,8 @@ Method = Literal[
     "delta",
     "bca",
 ]
+SequenceMethod = Literal["beta_binomial", "asymptotic"]
+"""How the bounds of a confidence sequence came about."""
 WarningCode = Literal[
     "no_rows",
     "too_few_units",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from calibrant.types.estimate import Estimate
+from calibrant.types.estimate import Estimate, SequenceMethod
 
 __all__ = ["EpisodeBounds", "EpisodeSeen", "FunctionCount", "Performance", "Point", "RunMetric", "VariantCount"]
 
@@ -43,6 +43,12 @@ class Point(Struct, frozen=True):
     count: int
     mean: float
     variance: float | None
+    alpha: float
+    """The chance that the bounds of a series ever miss."""
+    low: float | None = None
+    """Null where the rows are too few for bounds that hold at every look."""
+    high: float | None = None
+    method: SequenceMethod | None = None
 
 
 class RunMetric(Struct, frozen=True):

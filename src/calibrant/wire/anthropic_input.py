@@ -157,6 +157,8 @@ class Reader:
             case shape.RedactedBody():
                 return self._thought(None, body.data, place)
             case shape.ToolUseBody():
+                if role == "user":
+                    raise invalid("a tool_use belongs into a message of the assistant", path)
                 self._names[body.id] = body.name
                 return [_call(body, path), *_mark(body.cache_control)]
             case shape.TemplateBody():

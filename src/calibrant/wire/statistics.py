@@ -119,6 +119,10 @@ def encode_timeseries(points: Iterable[Point]) -> bytes:
                     mean=point.mean,
                     variance=point.variance,
                     count=point.count,
+                    alpha=point.alpha,
+                    cs_lower=point.low,
+                    cs_upper=point.high,
+                    cs_method=point.method,
                 )
                 for point in points
             ]

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from tests.support import records
 from tests.support.homes import CATALOGUES, HOMES, appended, stored
 
-from calibrant.base.errors import NotImplementedYet
 from calibrant.base.ids import uuid7
 from calibrant.datasets.making import made
 from calibrant.store.erasing import Doomed, Removed
@@ -25,7 +24,7 @@ MINE, YOURS = {"user_id": "x"}, {"user_id": "y", "other": "x"}
 KEY = "observability/files/" + "ab" * 32
 
 
-@pytest.fixture(params=sorted(set(HOMES) - {"clickhouse"}))
+@pytest.fixture(params=sorted(HOMES))
 def events(request, tmp_path):
     with HOMES[request.param](tmp_path) as fresh:
         yield fresh()
@@ -66,13 +65,16 @@ def test_what_carries_the_tag_is_found_and_nothing_else(events):
 
 
 def test_a_replay_belongs_to_the_episode_that_it_asked_again(events):
-    first, other = said("hello"), said("hello")
-    replays = [said("hello", tags={EPISODE_TAG: each.inference.episode_id}) for each in (first, other)]
+    first, other = said(f"{KEY}.png"), said(f"{KEY}.pdf")
+    replays = [
+        said(f"{KEY}.{kind}", tags={EPISODE_TAG: each.inference.episode_id})
+        for each, kind in ((first, "png"), (other, "gif"))
+    ]
     stored(events, [first, other, *replays])
     whose = Whose(episode_id=first.inference.episode_id)
     assert [each.id for each in found(events, whose)] == [first.inference.id, replays[0].inference.id]
     # Neither keeps the files of the other.
-    assert events.files_of_others(whose, after="", limit=10).after is not None
+    assert events.files_of_others(whose, after="", limit=10).keys == {f"{KEY}.pdf", f"{KEY}.gif"}
 
 
 def test_what_is_known_of_a_row_says_when_it_was_over(events):
@@ -171,17 +173,6 @@ def test_free_pages_go_back_as_many_as_were_asked_for(tmp_path):
         while events.drop_payloads(limit=500):
             pass
         assert events.shrink(max_pages=100) == 100
-
-
-def test_clickhouse_says_that_it_cannot(tmp_path):
-    from calibrant.store.clickhouse import ClickHouseEvents
-    from calibrant.store.erasing import NO_ERASURE
-
-    unconnected = ClickHouseEvents(None)
-    for act in (lambda: unconnected.erase(["i"], []), unconnected.scrub, lambda: found(unconnected, X)):
-        with pytest.raises(NotImplementedYet) as caught:
-            act()
-        assert caught.value.message == NO_ERASURE
 
 
 # The catalogue.

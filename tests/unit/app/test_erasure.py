@@ -16,7 +16,7 @@ from calibrant.app import removal
 from calibrant.app.backup import make_backup
 from calibrant.app.erasure import erase
 from calibrant.app.options import Options
-from calibrant.base.errors import NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import StoreUnavailable
 from calibrant.config.load import load
 from calibrant.datasets.making import made
 from calibrant.engine.feedback import link
@@ -292,9 +292,43 @@ def test_no_backup_meanwhile(options, tmp_path):
     assert make_backup(options, {}, CONFIG, tmp_path / "backup").manifest.home == "sqlite"
 
 
-def test_clickhouse_is_refused():
-    with pytest.raises(NotImplementedYet, match="ClickHouse"):
-        erase(Options(data_dir="x"), {"CALIBRANT_CLICKHOUSE_URL": "http://h/d"}, CONFIG, X, plan=True, actor="")
+def test_what_the_database_does_later_by_itself_is_told(options, monkeypatch):
+    fill(options)
+    monkeypatch.setattr(SqliteEvents, "scrub", lambda _: "later")
+    assert any("old_parts_lifetime" in each for each in done_by(options).notes)
+
+
+def test_feedback_on_an_episode_is_found_again_by_who_was_ended_before(options, monkeypatch):
+    mine = said(tags=MINE)
+    whole = records.feedback(mine.inference.episode_id, level="episode")
+    with record(options) as events:
+        stored(events, [mine, whole])
+    monkeypatch.setattr(SqliteEvents, "erase_feedback", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        done_by(options)
+    with record(options) as events:
+        assert len(events.find(Query())) == 1
+    monkeypatch.undo()
+    done_by(options)
+    with record(options) as events:
+        assert not events.find(Query()) and not events.feedback_for(whole.feedback.target_id)
+
+
+def test_a_home_is_given_as_many_ids_as_it_takes_well(options, monkeypatch):
+    with record(options) as events:
+        stored(events, [said(tags=MINE) for _ in range(5)])
+    seen = []
+
+    def erase(self, inference_ids, episode_ids):
+        seen.append((len(inference_ids), len(episode_ids)))
+        return whole(self, inference_ids, episode_ids)
+
+    whole = SqliteEvents.erase
+    monkeypatch.setattr(SqliteEvents, "erase", erase)
+    monkeypatch.setattr(SqliteEvents, "erased_at_once", 3)
+    monkeypatch.setattr(removal, "_STEP", 2)
+    assert done_by(options).inferences == 5
+    assert seen == [(0, 3), (0, 2), (3, 0), (2, 0)]
 
 
 def test_a_stream_that_has_not_ended_is_told(options):

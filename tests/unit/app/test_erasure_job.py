@@ -9,7 +9,7 @@ from tests.support.homes import stored
 
 from calibrant.app.erasure_job import ask_erasure
 from calibrant.app.options import Options
-from calibrant.base.errors import InternalError, NotImplementedYet, StoreUnavailable
+from calibrant.base.errors import InternalError, StoreUnavailable
 from calibrant.store.segments import hold
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.types.erasure import Whose
@@ -38,8 +38,8 @@ def test_its_faults_are_told_as_they_are(options, monkeypatch):
     lock = hold(options.run_dir / "erasure.lock")
     with open(lock, "rb", buffering=0), pytest.raises(StoreUnavailable, match="an erasure or a backup"):
         ask(options)
-    monkeypatch.setenv("CALIBRANT_CLICKHOUSE_URL", "http://h/d")
-    with pytest.raises(NotImplementedYet, match="ClickHouse"):
+    monkeypatch.setenv("CALIBRANT_CLICKHOUSE_URL", "http://127.0.0.1:1/d")
+    with pytest.raises(StoreUnavailable, match="ClickHouse at 127.0.0.1"):
         ask(options)
 
 

@@ -9,7 +9,7 @@ from calibrant.base.errors import InputInvalid, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
 from calibrant.engine.engine import Caller
 from calibrant.engine.resolve import resolve
-from calibrant.types.content import Template, Text
+from calibrant.types.content import Template, Text, ToolCall
 from calibrant.types.message import Input, Message
 from calibrant.types.tool import Specific, Tool
 
@@ -198,3 +198,14 @@ def test_an_output_schema_of_the_request_replaces_the_functions(plan):
     assert plan(toml, output_schema={"type": "string"}).output_schema.source == {"type": "string"}
     with pytest.raises(InputInvalid, match="output_schema is no JSON Schema"):
         plan(toml, output_schema={"type": 3})
+
+
+CALL = ToolCall("c", "get_weather", "{}")
+
+
+def test_a_tool_call_of_the_user_is_refused_by_its_place_before_anybody_is_asked(line):
+    it = line(model() + function())
+    words = Message("user", (Text("Hello."), CALL))
+    with pytest.raises(InvalidRequest, match=r"input\.messages\[1\]\.content\[1\]: a tool call") as caught:
+        it.infer(input=Input((Message("assistant", (CALL,)), words)))
+    assert (caught.value.status, it.sender.calls, it.records) == (400, [], [])

@@ -263,6 +263,7 @@ def test_calls_and_what_tools_answered():
         ),
     )
     refused("no earlier assistant message", messages=[{"role": "user", "content": [{**result, "tool_use_id": "x"}]}])
+    refused(r"assistant - at `\$\.messages\[0\]\.content\[0\]`", messages=[{"role": "user", "content": [USED]}])
     refused(r"content\[0\].input", messages=[{"role": "assistant", "content": [{**USED, "input": [1]}]}])
 
 
