@@ -16,6 +16,7 @@ __all__ = [
     "normal_two_sided",
     "student_two_sided",
     "student_two_sided_p",
+    "student_upper_p",
 ]
 
 
@@ -37,6 +38,11 @@ def student_two_sided(level: float, freedom: float) -> float:
 def student_two_sided_p(t: float, freedom: float) -> float:
     """Return the chance that a Student variable lies as far from 0 as t, or farther."""
     return 2 * float(special.stdtr(freedom, -abs(t)))
+
+
+def student_upper_p(t: float, freedom: float) -> float:
+    """Return the chance that a Student variable lies above t."""
+    return float(special.stdtr(freedom, -t))
 
 
 def binomial_two_sided(successes: int, n: int) -> float:
