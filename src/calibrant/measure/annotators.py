@@ -48,8 +48,8 @@ def alternative_annotator(
     """Return whether a judge agrees with people at least as well, less epsilon, as they do with each other.
 
     Each person is left out in turn; on each item the judge and the person are held against the ratings of the others,
-    and who agrees with them better wins, both where they agree as well. A person is outdone where the judge's wins are not
-    fewer than the person's by epsilon or more, in a t-test, over all people by Benjamini and Yekutieli.
+    and who agrees with them better wins, both where they agree as well. A person is outdone where the judge's wins are
+    not fewer than the person's by epsilon or more, in a t-test, over all people by Benjamini and Yekutieli.
 
     Args:
         people: For each person a rating of each item; null where there is none. At least two people.

@@ -67,8 +67,8 @@ def calibration(
     Raises:
         ValueError: the lengths differ, or a number is out of range.
 
-    Source: C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, On calibration of modern neural networks (ICML 2017); bins of
-    equal size by A. Kumar, P. Liang and T. Ma, Verified uncertainty calibration (NeurIPS 2019).
+    Source: C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, On calibration of modern neural networks (ICML 2017); bins
+    of equal size by A. Kumar, P. Liang and T. Ma, Verified uncertainty calibration (NeurIPS 2019).
     """
     said, seen = _pairs(probabilities, outcomes)
     order = np.argsort(said, kind="stable")
@@ -91,8 +91,8 @@ def isotonic(probabilities: ArrayLike, outcomes: ArrayLike) -> Isotonic:
     Raises:
         ValueError: the lengths differ, a number is out of range, or there are no items.
 
-    Source: R. E. Barlow, D. J. Bartholomew, J. M. Bremner and H. D. Brunk, Statistical Inference under Order Restrictions
-    (1972): pool adjacent violators.
+    Source: R. E. Barlow, D. J. Bartholomew, J. M. Bremner and H. D. Brunk, Statistical Inference under Order
+    Restrictions (1972): pool adjacent violators.
     """
     said, seen = _pairs(probabilities, outcomes)
     if not said.size:
