@@ -1,6 +1,146 @@
 """Statistics only: arrays in, estimates with intervals and warnings out. Pure, on numpy and scipy.
 
-Read `types/estimate.py` first (what every function here returns), then `summary.py` (the two entry points, which
-choose a method and say why), then `interval.py` (independent rows) and `cluster.py` (rows that come in
-groups). Import from those modules: this file stays empty so that a reader pays only for what it uses.
+Read `types/estimate.py` first (what nearly every function here returns), then `summary.py` (the mean and the quantile
+of one variant, by the method that its rows deserve), `paired.py` and `unpaired.py` (two variants), and then what the
+names of the files say. `from calibrant import measure` has every function, and loads the file of one when it is first
+asked for, so that a reader pays only for what it uses.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from calibrant.measure.adjusted import Adjusted, cuped, ratio_interval
+    from calibrant.measure.agreement import Rates, gwet_ac1, kappa, krippendorff_alpha, rates
+    from calibrant.measure.annotators import Alternative, alternative_annotator
+    from calibrant.measure.attempts import Components, pass_all_k, pass_at_k, variance_components
+    from calibrant.measure.bootstrap import bca_interval
+    from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
+    from calibrant.measure.comparison import Comparison
+    from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
+    from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
+    from calibrant.measure.exact import beta_interval, clopper_pearson_interval
+    from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
+    from calibrant.measure.leakage import jaccard, near_duplicates
+    from calibrant.measure.multiplicity import (
+        Findings,
+        benjamini_hochberg,
+        benjamini_yekutieli,
+        best_of,
+        e_benjamini_hochberg,
+        fcr_level,
+        holm,
+    )
+    from calibrant.measure.paired import bonett_price_interval, compare_paired, mcnemar, sign_flip
+    from calibrant.measure.planning import (
+        Plan,
+        detectable,
+        items_for,
+        paired_share_items,
+        repeats,
+        unpaired_share_items,
+    )
+    from calibrant.measure.sequence import mean_sequence, share_sequence
+    from calibrant.measure.shrinkage import Shrunk, shrunk
+    from calibrant.measure.summary import mean_interval, quantile_interval
+    from calibrant.measure.unpaired import compare_unpaired
+
+__all__ = [
+    "Adjusted",
+    "Alternative",
+    "Bin",
+    "Calibration",
+    "Comparison",
+    "Components",
+    "Corrected",
+    "Evidence",
+    "Findings",
+    "Isotonic",
+    "Plan",
+    "Rates",
+    "Shrunk",
+    "alternative_annotator",
+    "bca_interval",
+    "benjamini_hochberg",
+    "benjamini_yekutieli",
+    "best_of",
+    "beta_interval",
+    "better",
+    "bonett_price_interval",
+    "calibration_of",
+    "clopper_pearson_interval",
+    "combined",
+    "compare_paired",
+    "compare_unpaired",
+    "corrected_mean",
+    "cuped",
+    "detectable",
+    "e_benjamini_hochberg",
+    "fcr_level",
+    "gwet_ac1",
+    "holm",
+    "isotonic_of",
+    "items_for",
+    "jaccard",
+    "kappa",
+    "krippendorff_alpha",
+    "mcnemar",
+    "mean_interval",
+    "mean_sequence",
+    "near_duplicates",
+    "order_statistic_interval",
+    "paired_share_items",
+    "pass_all_k",
+    "pass_at_k",
+    "quantile_interval",
+    "rates",
+    "ratio_interval",
+    "repeats",
+    "rogan_gladen",
+    "sample_ratio",
+    "share_sequence",
+    "shrunk",
+    "sign_flip",
+    "student_interval",
+    "unpaired_share_items",
+    "variance_components",
+    "wilson_interval",
+]
+
+_PLACES: Final = {
+    "adjusted": "Adjusted cuped ratio_interval",
+    "agreement": "Rates gwet_ac1 kappa krippendorff_alpha rates",
+    "annotators": "Alternative alternative_annotator",
+    "attempts": "Components pass_all_k pass_at_k variance_components",
+    "bootstrap": "bca_interval",
+    "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
+    "comparison": "Comparison",
+    "correction": "Corrected corrected_mean rogan_gladen",
+    "evidence": "Evidence better combined sample_ratio",
+    "exact": "beta_interval clopper_pearson_interval",
+    "interval": "order_statistic_interval student_interval wilson_interval",
+    "leakage": "jaccard near_duplicates",
+    "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
+    "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
+    "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "sequence": "mean_sequence share_sequence",
+    "shrinkage": "Shrunk shrunk",
+    "summary": "mean_interval quantile_interval",
+    "unpaired": "compare_unpaired",
+}
+"""Which names each file has."""
+_FILES: Final = {name: file for file, names in _PLACES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FILES})

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrant.measure.summary import Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate
 
-__all__ = ["Bin", "Calibration", "Isotonic", "calibration", "isotonic"]
+__all__ = ["Bin", "Calibration", "Isotonic", "calibration_of", "isotonic_of"]
 
 _BINS: Final = 15
 
@@ -47,7 +47,7 @@ class Isotonic(Struct, frozen=True):
         return np.interp(np.asarray(probabilities, dtype=np.float64), self.said, self.believed)
 
 
-def calibration(
+def calibration_of(
     probabilities: ArrayLike,
     outcomes: ArrayLike,
     clusters: Labels | None = None,
@@ -85,7 +85,7 @@ def calibration(
     return Calibration(tuple(found), brier, error)
 
 
-def isotonic(probabilities: ArrayLike, outcomes: ArrayLike) -> Isotonic:
+def isotonic_of(probabilities: ArrayLike, outcomes: ArrayLike) -> Isotonic:
     """Return the rising function that fits outcomes best, to be used on other items than these.
 
     Raises:
