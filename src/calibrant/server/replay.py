@@ -83,6 +83,7 @@ class ReplayDesk:
     async def _samples(self, wanted: wire.Wanted, http: HttpRequest) -> tuple[AsyncIterator[Sample], int | None]:
         """Return what to ask, and how much that is where it is known."""
         if wanted.inference_ids is not None:
+            self._opened()
             return self._inferences(wanted.inference_ids, http), len(wanted.inference_ids)
         if wanted.query is not None:
             query = replace(wanted.query, functions=visible_functions(http), payloads=False)

@@ -306,9 +306,11 @@ def test_what_is_wrong_is_said_before_anything_is_asked(world, body, message):
         world.run(body)
 
 
-def test_without_a_record(world):
+@pytest.mark.parametrize("which", [{"query": {}}, {"inference_ids": [NOBODY]}])
+def test_without_a_record(world, which):
+    # Before the first line: it is an answer with a status.
     with pytest.raises(InvalidRequest, match=r"observability\.enabled"):
-        world.run({"query": {}, "variant_name": "v"}, desk=world.off)
+        asyncio.run(world.off.run(_request({**which, "variant_name": "v"}, ("inference", "read"), None)))
 
 
 def test_rendering(world):
