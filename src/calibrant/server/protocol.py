@@ -322,6 +322,7 @@ class HttpProtocol(asyncio.Protocol):
         try:
             async for data in answer.chunks:
                 if (self._transport is None or head_only) and not answer.outlives_client:
+                    await answer.end()
                     break
                 if not data or self._transport is None or head_only:
                     continue
