@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import monotonic
 from typing import Any
 
@@ -15,8 +15,10 @@ from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.config.dynamic import edited_variant
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
+from calibrant.engine.record import output_json, redacted
 from calibrant.replay.comparing import same_blocks, same_value
 from calibrant.types.answer import Answered
+from calibrant.types.content import OutputBlock
 from calibrant.types.datapoint import Content, JsonValue
 from calibrant.types.key import DEFAULT_FUNCTION
 from calibrant.types.replay import EPISODE_TAG, OF_TAG, RUN_TAG, Case, Fault, Figures, Replay, Sample
@@ -26,11 +28,13 @@ __all__ = ["replayed"]
 
 _RESERVED = ("tensorzero::", "calibrant::")
 _encode = msgspec.json.Encoder().encode
+_blocks = msgspec.json.Decoder(tuple[OutputBlock, ...]).decode
+_value = msgspec.json.Decoder(JsonValue).decode
 
 
 async def replayed(
     engine: Engine, samples: AsyncIterator[Sample], how: Replay, caller: Caller, run_id: str
-) -> AsyncIterator[Case]:
+) -> AsyncGenerator[Case]:
     """Yield what came of each sample, as soon as it is over.
 
     When nobody takes cases any more no further sample is asked, and what had begun is brought to its end, since it is
@@ -88,7 +92,7 @@ async def _case(engine: Engine, sample: Sample, number: int, how: Replay, caller
         inference_id=answered.head.inference_id,
         variant_name=answered.head.variant_name,
         output=output,
-        same_output=_same(sample.content, output),
+        same_output=_same(engine, sample.content, answered, output),
         figures=Figures(answered.usage.input_tokens, answered.usage.output_tokens, answered.cost, processing_ms),
         cached=any(call.cached for call in answered.calls),
     )
@@ -138,10 +142,21 @@ def _output(answered: Answered) -> Any:
     return JsonValue(answered.raw, msgspec.Raw(_encode(answered.parsed)))
 
 
-def _same(content: Content, output: Any) -> bool | None:
+def _same(engine: Engine, content: Content, answered: Answered, output: Any) -> bool | None:
     stored = content.output
-    if stored is None:
+    if stored is None or isinstance(stored, JsonValue) is not isinstance(output, JsonValue):
         return None
-    if isinstance(stored, JsonValue):
-        return same_value(stored, output) if isinstance(output, JsonValue) else None
-    return None if isinstance(output, JsonValue) else same_blocks(stored, output)
+    if _equal(stored, output):
+        return True
+    # What stands in the record went through the hook.
+    kept = None if engine.redact is None else redacted(engine, output_json(answered), "output")
+    if kept is None:
+        return False
+    try:
+        return _equal(stored, _value(kept) if isinstance(stored, JsonValue) else _blocks(kept))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _equal(stored: tuple[OutputBlock, ...] | JsonValue, output: Any) -> bool:
+    return same_value(stored, output) if isinstance(stored, JsonValue) else same_blocks(stored, output)

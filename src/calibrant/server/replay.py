@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -75,9 +76,10 @@ class ReplayDesk:
         run_id, tally = uuid7(), Tally()
         yield wire.encode_run(run_id, count, wanted.how)
         caller = caller_of(http, "replay")
-        async for case in replayed(self.engine, samples, wanted.how, caller, run_id):
-            tally.add(case)
-            yield wire.encode_case(case)
+        async with aclosing(replayed(self.engine, samples, wanted.how, caller, run_id)) as cases:
+            async for case in cases:
+                tally.add(case)
+                yield wire.encode_case(case)
         yield wire.encode_summary(run_id, tally.summary())
 
     async def _samples(self, wanted: wire.Wanted, http: HttpRequest) -> tuple[AsyncIterator[Sample], int | None]:
@@ -98,12 +100,15 @@ class ReplayDesk:
 
     async def _inferences(self, ids: Sequence[str], http: HttpRequest) -> AsyncIterator[Sample]:
         functions = visible_functions(http)
-        arrived = self.engine.clock.wall_ms()
+        arrived, patient = self.engine.clock.wall_ms(), True
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             found = await self._found(some, functions)
-            if len(found) < len(some) and await self._recorder_is_behind(arrived):
-                found = await self._found(some, functions)
+            if len(found) < len(some) and patient:
+                # Once: then it has stored what had arrived, or is not going to.
+                patient = False
+                if await self._recorder_is_behind(arrived):
+                    found = await self._found(some, functions)
             for id_ in some:
                 yield found.get(id_) or missing("inference", id_)
 
