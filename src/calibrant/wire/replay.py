@@ -97,7 +97,7 @@ def decode_render(body: bytes) -> Rendering:
     """
     asked = checks.parse(_RENDER, body)
     checks.check_text(body)
-    if not asked.inference_ids and not asked.datapoint_ids:
+    if asked.inference_ids is None and asked.datapoint_ids is None:
         raise InvalidRequest("Name something to render in `inference_ids` or `datapoint_ids`")
     return Rendering(
         _ids(asked.inference_ids or [], "inference_ids"),

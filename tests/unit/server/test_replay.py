@@ -404,6 +404,8 @@ def test_rendering(world):
     assert "names none for the function 'j'" in lacking["error"]["message"]
     with pytest.raises(InvalidRequest, match="Name something"):
         world.render(variants={})
+    # As a program asks that has found no samples.
+    assert world.render(inference_ids=[], datapoint_ids=[], variants={}) == []
 
 
 def test_what_was_asked_of_a_model_is_rendered_as_it_was_said(world):
