@@ -27,6 +27,7 @@ from calibrant.types.request import InferenceRequest
 __all__ = ["replayed"]
 
 _RESERVED = ("tensorzero::", "calibrant::")
+_NAMESPACE = "tensorzero::namespace"
 _encode = msgspec.json.Encoder().encode
 _blocks = msgspec.json.Decoder(tuple[OutputBlock, ...]).decode
 _value = msgspec.json.Decoder(JsonValue).decode
@@ -111,6 +112,7 @@ def _request(engine: Engine, sample: Sample, content: Content, how: Replay, run_
         parallel_tool_calls=tools.parallel_tool_calls,
         provider_tools=tools.provider_tools,
         output_schema=content.output_schema,
+        namespace=sample.tags.get(_NAMESPACE),
         dryrun=not how.recorded,
         cache=how.cache,
         credentials=how.credentials,

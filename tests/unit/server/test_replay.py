@@ -31,6 +31,7 @@ TOML = (
     + function(
         variant(extra='templates.system.path = "system.minijinja"'),
         variant("other", "slow", 'temperature = 0.5, templates.system.path = "system.minijinja"'),
+        variant("home", extra='namespace = "home"'),
         extra='tools = ["weather"]',
     )
     + function(variant(extra='json_mode = "on"'), name="j", kind="json", extra='output_schema = "city.json"')
@@ -144,6 +145,15 @@ def test_an_edited_prompt_is_not_recorded(world):
     (body,) = world.line.sender.bodies
     assert body["messages"][0]["content"] == "Be long." and body["temperature"] == 0.5
     assert case["variant_name"] == "tensorzero::dynamic_variant" and case["output"]
+
+
+def test_a_sample_keeps_its_namespace(world):
+    inside = world.made(function_name="f", variant_name="home", namespace="home")
+    outside = world.made(function_name="f", variant_name="v")
+    _, cases, _ = world.run({"inference_ids": [inside.id, outside.id], "variant_name": "home"})
+    assert cases[0]["error"] is None and "namespace 'home'" in cases[1]["error"]["message"]
+    (record,) = world.line.records
+    assert (record.inference.namespace, record.inference.tags["tensorzero::namespace"]) == ("home", "home")
 
 
 def test_a_text_that_no_template_takes_is_refused(world):
