@@ -27,7 +27,7 @@ from calibrant.server.visible import visible_functions
 from calibrant.store.base import Reader
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.key import Grants, Role
-from calibrant.types.replay import Sample
+from calibrant.types.replay import Replay, Sample
 from calibrant.wire import replay as wire
 from calibrant.wire.body import stored_name
 
@@ -53,6 +53,7 @@ class ReplayDesk:
         """`POST /v1/replay`: a line that begins, one for each case as it is over, one that adds up."""
         _check_reads(http)
         wanted = wire.decode_replay(http.body, self.engine.config.metrics)
+        _check_changes(wanted.how, http)
         samples, count = await self._samples(wanted, http)
         lines = self._lines(wanted, samples, count, http)
         return StreamAnswer(lines, content_type="application/jsonl", outlives_client=False)
@@ -161,6 +162,21 @@ async def _pages(first: list[Sample], rows: Iterator[Sample]) -> AsyncIterator[S
         for sample in page:
             yield sample
         page = await asyncio.to_thread(_some, rows)
+
+
+def _check_changes(how: Replay, http: HttpRequest) -> None:
+    """Refuse at once what each case would be refused for.
+
+    Raises:
+        Forbidden: the key has a list of what it may use, and the variant is none of the configuration's.
+    """
+    named = "templates" if how.templates else "variant"
+    if http.principal is not None and http.principal.grants is not None and (how.templates or how.variant is not None):
+        raise Forbidden(
+            f"{named}: this API key has a list of what it may use, so it may only replay through variants of the "
+            "configuration; name one in `variant_name`",
+            reason="extra",
+        )
 
 
 def _check_reads(http: HttpRequest) -> None:

@@ -357,6 +357,12 @@ def test_keys(world):
     assert cases[1]["stored_output"] is None
     _, cases, _ = world.run({"query": {}, "variant_name": "v"}, functions=("f",))
     assert [case["sample_id"] for case in cases] == [seen.id]
+    for changed in ({"templates": {"system": "x"}, "variant_name": "v"}, {"variant": {"type": "chat_completion"}}):
+        # At once, not of each case.
+        with pytest.raises(Forbidden, match=f"^{next(iter(changed))}: this API key has a list"):
+            asyncio.run(
+                world.desk.run(_request({"inference_ids": [seen.id], **changed}, ("inference", "read"), ("f",)))
+            )
     (found,) = world.render(functions=("f",), inference_ids=[hidden.id], variants={"j": "v"})
     assert found["outcome"] == "failed"
 
