@@ -239,6 +239,20 @@ def test_a_dataset_at_a_version(world):
         world.run({"dataset": {"name": "d", "version": 7}, "variant_name": "v"})
 
 
+def test_a_case_is_a_line_whatever_the_output_of_a_datapoint_looks_like(world):
+    written = '{\n  "city": "Rome"\n}'
+    world.add(Content("json", "j", HELLO, JsonValue(written, msgspec.Raw(written.encode()))))
+    world.line.sender.steps = [said('{"city":"Rome"}')]
+
+    async def take():
+        answer = await world.desk.run(_request({"dataset": {"name": "d"}, "variant_name": "v"}, ("read",), None))
+        return b"".join([chunk async for chunk in answer.chunks])
+
+    begun, case, summary = map(msgspec.json.decode, asyncio.run(take()).splitlines())
+    assert (begun["type"], case["same_output"], summary["cases"]) == ("run", True, 1)
+    assert case["stored_output"] == {"raw": written, "parsed": {"city": "Rome"}}
+
+
 def test_a_query(world):
     one, two = (world.made(function_name="f", variant_name=name) for name in ("v", "other"))
     query = {"function_name": "f", "order_by": [{"by": "timestamp", "direction": "ascending"}]}
