@@ -81,7 +81,8 @@ class ReplayDesk:
             async for case in cases:
                 tally.add(case)
                 yield wire.encode_case(case)
-        yield wire.encode_summary(run_id, tally.summary())
+        # Of many cases it takes a second or more, which others need not wait for.
+        yield wire.encode_summary(run_id, await asyncio.to_thread(tally.summary))
 
     async def _samples(self, wanted: wire.Wanted, http: HttpRequest) -> tuple[AsyncIterator[Sample], int | None]:
         """Return what to ask, and how much that is where it is known."""

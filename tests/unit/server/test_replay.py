@@ -1,6 +1,7 @@
 """Replays and renderings over HTTP, on a line in this process: the record, the datasets and a provider that is told."""
 
 import asyncio
+import threading
 from contextlib import closing
 
 import msgspec
@@ -12,6 +13,7 @@ from calibrant.base.clock import SystemClock
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.datasets import editing
 from calibrant.datasets.editing import Actor
+from calibrant.replay.tally import Tally
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.http import HttpRequest
 from calibrant.server.replay import ReplayDesk
@@ -339,6 +341,13 @@ def test_who_leaves_ends_the_run_and_loses_nothing_that_began(world):
     asyncio.run(leave())
     called = len(world.line.sender.calls)
     assert 1 <= called <= 3 and len(world.line.records) == called
+
+
+def test_cases_are_added_up_off_the_event_loop(world, monkeypatch):
+    threads, summary = [], Tally.summary
+    monkeypatch.setattr(Tally, "summary", lambda tally: (threads.append(threading.get_ident()), summary(tally))[1])
+    world.run({"inference_ids": [NOBODY], "variant_name": "v"})
+    assert len(threads) == 1 and threads[0] != threading.get_ident()
 
 
 def test_the_recorder_is_waited_for_once(tmp_path):
