@@ -134,8 +134,9 @@ def _request(engine: Engine, sample: Sample, content: Content, how: Replay, run_
 def _tags(sample: Sample, run_id: str) -> dict[str, str]:
     """Return the sample's own tags, by which its user is found when he is to be forgotten, and those of the run."""
     own = {key: value for key, value in sample.tags.items() if not key.startswith(_RESERVED)}
-    episode = {} if sample.episode_id is None else {EPISODE_TAG: sample.episode_id}
-    return {**own, RUN_TAG: run_id, OF_TAG: sample.id, **episode}
+    # What a replay asked was said in the episode before it.
+    said_in = sample.tags.get(EPISODE_TAG, sample.episode_id)
+    return {**own, RUN_TAG: run_id, OF_TAG: sample.id, **({} if said_in is None else {EPISODE_TAG: said_in})}
 
 
 def _output(answered: Answered) -> Any:

@@ -281,6 +281,9 @@ def test_a_query_leaves_replays_out_which_are_asked_by_their_ids(world):
     assert [case["sample_id"] for case in cases] == [row.id]
     _, cases, _ = world.run({"inference_ids": [record.inference.id], "variant_name": "v"})
     assert [(case["sample_id"], case["error"]) for case in cases] == [(record.inference.id, None)]
+    # Whoever erases the episode in which it was said erases this one, too.
+    tags = world.line.records[-1].inference.tags
+    assert (tags[OF_TAG], tags[EPISODE_TAG]) == (record.inference.id, row.episode_id)
 
 
 def test_each_case_fails_for_itself(world):
