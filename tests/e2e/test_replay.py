@@ -171,6 +171,7 @@ def test_the_command_says_why_all_failed(running, made):
         (("--variant-config", "none.toml"), "none.toml"),
         (("--variant", "v", "--cache", "perhaps"), "enabled"),
         (("--variant", "v", "--url", "http://127.0.0.1:9"), "127.0.0.1:9"),
+        (("--variant", "v", "--url", "http://127.0.0.1:9", "--to", "none/cases.jsonl"), "none/cases.jsonl"),
     ],
 )
 def test_what_is_wrong_is_said(running, arguments, said):

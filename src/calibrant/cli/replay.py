@@ -80,6 +80,9 @@ def replay(
         chosen["query"] = {name: value for name, value in query.items() if value is not None}
     if ((inference or dataset) and (narrowed or served_by)) or (inference and (dataset or function or limit)):
         raise ConfigError("name inferences, or a dataset, or describe inferences by flags: one of the three")
+    if to is not None and not to.parent.is_dir():
+        # Before models are asked, which costs money.
+        raise ConfigError(f"{to}: there is no folder {str(to.parent)!r}; make it first")
     try:
         with Client(url, timeout=None) as client:
             summary, faults = _run(

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from calibrant.base.errors import ConfigError, NotFound
+from calibrant.base.errors import ConfigError, InvalidRequest, NotFound
 from calibrant.config.schema import AnyVariant, Config
 from calibrant.config.snapshot import restore
 
@@ -16,6 +16,8 @@ DYNAMIC_VARIANT = "tensorzero::dynamic_variant"
 """The name under which it answers."""
 
 _DATA = "__data"
+_ROLES = ("system", "user", "assistant")
+"""Whose templates a variant may have without having them now."""
 _SECTIONS = ("gateway", "models", "embedding_models", "tools")
 """What a variant can refer to, beside its function."""
 
@@ -74,6 +76,7 @@ def edited_variant(config: Config, function_name: str, variant_name: str, templa
 
     Raises:
         NotFound: there is no such function or variant.
+        InvalidRequest: the variant has no such template, so that nothing would ask for the text.
     """
     document: dict[str, Any] = msgspec.json.decode(config.canonical, type=dict[str, Any])["document"]
     variants: dict[str, Any] = document.get("functions", {}).get(function_name, {}).get("variants", {})
@@ -81,7 +84,13 @@ def edited_variant(config: Config, function_name: str, variant_name: str, templa
         raise NotFound(f"Unknown variant: {variant_name[:80]!r} of the function {function_name[:80]!r}")
     table: dict[str, Any] = {**variants[variant_name]}
     named: dict[str, Any] = {**table.get("templates", {})}
+    known = {*_ROLES, *named, *document["functions"][function_name].get("schemas", {})}
     for name, text in templates.items():
+        if name not in known:
+            raise InvalidRequest(
+                f"templates: the variant {variant_name[:80]!r} of the function {function_name[:80]!r} has no template "
+                f"{name[:80]!r}; there are {', '.join(sorted(known))}"
+            )
         if f"{name}_template" in table:
             table[f"{name}_template"] = text
         else:

@@ -15,6 +15,7 @@ from calibrant.store.base import Reader
 from calibrant.types.content import OutputBlock
 from calibrant.types.datapoint import Datapoint, DatapointQuery, JsonValue
 from calibrant.wire.datapoint_answer import encode_datapoint
+from calibrant.wire.jsonl import line_of
 
 __all__ = ["Exporter"]
 
@@ -70,7 +71,7 @@ class Exporter:
                 self.left_out += 1
             else:
                 self.written += 1
-                yield line + b"\n"
+                yield line_of(line)
 
     def _rendered(self, row: Datapoint) -> Rendered:
         content = row.content

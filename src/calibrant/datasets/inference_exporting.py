@@ -25,6 +25,7 @@ from calibrant.types.query import OutputSource, Query
 from calibrant.types.rows import FeedbackRow, InferenceRow, ModelInferenceRow
 from calibrant.types.tool import CustomTool, Tool, ToolConfig
 from calibrant.wire.exported import encode_exported
+from calibrant.wire.jsonl import line_of
 
 __all__ = ["TUNING_FORMATS", "ExportRequest", "InferenceExporter", "TuningFormat"]
 
@@ -114,7 +115,7 @@ class InferenceExporter:
                 self.why = self.why or error.message
                 continue
             self.written += 1
-            yield line + b"\n"
+            yield line_of(line)
 
     def _rows(self) -> Iterator[tuple[InferenceRow, _Said]]:
         after = self._asked.after

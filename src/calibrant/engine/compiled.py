@@ -227,11 +227,16 @@ class Compiler:
         """
         if name not in self._config.functions:
             raise InvalidRequest(f"internal_dynamic_variant_config: {name!r} is no function of the configuration")
+        asked = (name, _encode(table))
+        if self._trial is not None and self._trial[0] == asked:
+            return self._trial[1]
         try:
             variant = dynamic_variant(self._config, name, table)
-            return compiled_variant(variant, self._config.functions[name], self._config.includes)
+            made = compiled_variant(variant, self._config.functions[name], self._config.includes)
         except (ConfigError, RenderError) as error:
             raise InvalidRequest(error.message) from None
+        self._trial = (asked, made)
+        return made
 
     def model(self, name: str) -> CompiledModel[CompiledProvider] | None:
         """Return the model, configured or by its shorthand, or null where there is none."""

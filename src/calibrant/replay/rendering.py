@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from calibrant.base.errors import CalibrantError
 from calibrant.datasets.prompting import call_of, prompt_of, tools_of
 from calibrant.engine.compiled import Compiler
+from calibrant.types.key import DEFAULT_FUNCTION
 from calibrant.types.replay import Fault, Rendered, Sample
 
 __all__ = ["rendered"]
@@ -28,7 +29,10 @@ def rendered(compiler: Compiler, sample: Sample, variants: Mapping[str, str]) ->
         message = f"variants: it names none for the function {content.function_name!r}"
         return Rendered(sample=sample, fault=Fault("invalid_request", message))
     try:
-        system, messages = prompt_of(content.input, call_of(compiler, content.function_name, variant))
+        # Who asked a model without a function said all that it was told.
+        model_alone = content.function_name == DEFAULT_FUNCTION
+        call = None if model_alone else call_of(compiler, content.function_name, variant)
+        system, messages = prompt_of(content.input, call)
         tools = tools_of(compiler, content)
     except CalibrantError as error:
         return Rendered(sample=sample, variant_name=variant, fault=Fault(error.code, error.message))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from time import monotonic
 from typing import Any
 
@@ -15,8 +15,10 @@ from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.config.dynamic import edited_variant
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
+from calibrant.engine.record import output_json, redacted
 from calibrant.replay.comparing import same_blocks, same_value
 from calibrant.types.answer import Answered
+from calibrant.types.content import OutputBlock
 from calibrant.types.datapoint import Content, JsonValue
 from calibrant.types.key import DEFAULT_FUNCTION
 from calibrant.types.replay import EPISODE_TAG, OF_TAG, RUN_TAG, Case, Fault, Figures, Replay, Sample
@@ -25,12 +27,15 @@ from calibrant.types.request import InferenceRequest
 __all__ = ["replayed"]
 
 _RESERVED = ("tensorzero::", "calibrant::")
+_NAMESPACE = "tensorzero::namespace"
 _encode = msgspec.json.Encoder().encode
+_blocks = msgspec.json.Decoder(tuple[OutputBlock, ...]).decode
+_value = msgspec.json.Decoder(JsonValue).decode
 
 
 async def replayed(
     engine: Engine, samples: AsyncIterator[Sample], how: Replay, caller: Caller, run_id: str
-) -> AsyncIterator[Case]:
+) -> AsyncGenerator[Case]:
     """Yield what came of each sample, as soon as it is over.
 
     When nobody takes cases any more no further sample is asked, and what had begun is brought to its end, since it is
@@ -88,7 +93,7 @@ async def _case(engine: Engine, sample: Sample, number: int, how: Replay, caller
         inference_id=answered.head.inference_id,
         variant_name=answered.head.variant_name,
         output=output,
-        same_output=_same(sample.content, output),
+        same_output=_same(engine, sample.content, answered, output),
         figures=Figures(answered.usage.input_tokens, answered.usage.output_tokens, answered.cost, processing_ms),
         cached=any(call.cached for call in answered.calls),
     )
@@ -107,6 +112,7 @@ def _request(engine: Engine, sample: Sample, content: Content, how: Replay, run_
         parallel_tool_calls=tools.parallel_tool_calls,
         provider_tools=tools.provider_tools,
         output_schema=content.output_schema,
+        namespace=sample.tags.get(_NAMESPACE),
         dryrun=not how.recorded,
         cache=how.cache,
         credentials=how.credentials,
@@ -128,8 +134,9 @@ def _request(engine: Engine, sample: Sample, content: Content, how: Replay, run_
 def _tags(sample: Sample, run_id: str) -> dict[str, str]:
     """Return the sample's own tags, by which its user is found when he is to be forgotten, and those of the run."""
     own = {key: value for key, value in sample.tags.items() if not key.startswith(_RESERVED)}
-    episode = {} if sample.episode_id is None else {EPISODE_TAG: sample.episode_id}
-    return {**own, RUN_TAG: run_id, OF_TAG: sample.id, **episode}
+    # What a replay asked was said in the episode before it.
+    said_in = sample.tags.get(EPISODE_TAG, sample.episode_id)
+    return {**own, RUN_TAG: run_id, OF_TAG: sample.id, **({} if said_in is None else {EPISODE_TAG: said_in})}
 
 
 def _output(answered: Answered) -> Any:
@@ -138,10 +145,21 @@ def _output(answered: Answered) -> Any:
     return JsonValue(answered.raw, msgspec.Raw(_encode(answered.parsed)))
 
 
-def _same(content: Content, output: Any) -> bool | None:
+def _same(engine: Engine, content: Content, answered: Answered, output: Any) -> bool | None:
     stored = content.output
-    if stored is None:
+    if stored is None or isinstance(stored, JsonValue) is not isinstance(output, JsonValue):
         return None
-    if isinstance(stored, JsonValue):
-        return same_value(stored, output) if isinstance(output, JsonValue) else None
-    return None if isinstance(output, JsonValue) else same_blocks(stored, output)
+    if _equal(stored, output):
+        return True
+    # What stands in the record went through the hook.
+    kept = None if engine.redact is None else redacted(engine, output_json(answered), "output")
+    if kept is None:
+        return False
+    try:
+        return _equal(stored, _value(kept) if isinstance(stored, JsonValue) else _blocks(kept))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+
+
+def _equal(stored: tuple[OutputBlock, ...] | JsonValue, output: Any) -> bool:
+    return same_value(stored, output) if isinstance(stored, JsonValue) else same_blocks(stored, output)

@@ -117,6 +117,7 @@ class AsgiApp:
         try:
             async for data in answer.chunks:
                 if (client.gone or request.method == "HEAD") and not answer.outlives_client:
+                    await answer.end()
                     break
                 if not data or request.method == "HEAD":
                     continue

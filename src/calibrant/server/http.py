@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import cast
 
 from msgspec import Struct
 
@@ -65,6 +66,11 @@ class StreamAnswer(Struct, frozen=True):
     headers: Headers = ()
     outlives_client: bool = True
     """Whether the chunks are read to their end when there is nobody to send them to."""
+
+    async def end(self) -> None:
+        """Have whoever makes the chunks end before their end, and wait for that."""
+        if hasattr(self.chunks, "aclose"):
+            await cast("AsyncGenerator[bytes]", self.chunks).aclose()
 
     def __post_init__(self) -> None:
         """Refuse header fields that would break out of their line."""

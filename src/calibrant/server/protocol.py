@@ -224,11 +224,12 @@ class HttpProtocol(asyncio.Protocol):
         try:
             objection = await self._server.dispatcher.objection(request)
         except Exception as fault:  # noqa: BLE001 - the request edge: one request's fault must not reach another
+            self._questioned = None
             self._server.dispatcher.fault(fault, request)
             self.abort()
             return
-        finally:
-            self._questioned = None
+        # Whoever cancels a question has forgotten it, and may have asked the next.
+        self._questioned = None
         if objection is not None:
             self._refuse(objection)
         elif self._reader.wants_continue and self._task is None:
@@ -321,6 +322,7 @@ class HttpProtocol(asyncio.Protocol):
         try:
             async for data in answer.chunks:
                 if (self._transport is None or head_only) and not answer.outlives_client:
+                    await answer.end()
                     break
                 if not data or self._transport is None or head_only:
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -26,7 +27,7 @@ from calibrant.server.visible import visible_functions
 from calibrant.store.base import Reader
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.key import Grants, Role
-from calibrant.types.replay import Sample
+from calibrant.types.replay import Replay, Sample
 from calibrant.wire import replay as wire
 from calibrant.wire.body import stored_name
 
@@ -52,6 +53,7 @@ class ReplayDesk:
         """`POST /v1/replay`: a line that begins, one for each case as it is over, one that adds up."""
         _check_reads(http)
         wanted = wire.decode_replay(http.body, self.engine.config.metrics)
+        _check_changes(wanted.how, http)
         samples, count = await self._samples(wanted, http)
         lines = self._lines(wanted, samples, count, http)
         return StreamAnswer(lines, content_type="application/jsonl", outlives_client=False)
@@ -75,14 +77,17 @@ class ReplayDesk:
         run_id, tally = uuid7(), Tally()
         yield wire.encode_run(run_id, count, wanted.how)
         caller = caller_of(http, "replay")
-        async for case in replayed(self.engine, samples, wanted.how, caller, run_id):
-            tally.add(case)
-            yield wire.encode_case(case)
-        yield wire.encode_summary(run_id, tally.summary())
+        async with aclosing(replayed(self.engine, samples, wanted.how, caller, run_id)) as cases:
+            async for case in cases:
+                tally.add(case)
+                yield wire.encode_case(case)
+        # Of many cases it takes a second or more, which others need not wait for.
+        yield wire.encode_summary(run_id, await asyncio.to_thread(tally.summary))
 
     async def _samples(self, wanted: wire.Wanted, http: HttpRequest) -> tuple[AsyncIterator[Sample], int | None]:
         """Return what to ask, and how much that is where it is known."""
         if wanted.inference_ids is not None:
+            self._opened()
             return self._inferences(wanted.inference_ids, http), len(wanted.inference_ids)
         if wanted.query is not None:
             query = replace(wanted.query, functions=visible_functions(http), payloads=False)
@@ -97,12 +102,15 @@ class ReplayDesk:
 
     async def _inferences(self, ids: Sequence[str], http: HttpRequest) -> AsyncIterator[Sample]:
         functions = visible_functions(http)
-        arrived = self.engine.clock.wall_ms()
+        arrived, patient = self.engine.clock.wall_ms(), True
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             found = await self._found(some, functions)
-            if len(found) < len(some) and await self._recorder_is_behind(arrived):
-                found = await self._found(some, functions)
+            if len(found) < len(some) and patient:
+                # Once: then it has stored what had arrived, or is not going to.
+                patient = False
+                if await self._recorder_is_behind(arrived):
+                    found = await self._found(some, functions)
             for id_ in some:
                 yield found.get(id_) or missing("inference", id_)
 
@@ -155,6 +163,21 @@ async def _pages(first: list[Sample], rows: Iterator[Sample]) -> AsyncIterator[S
         for sample in page:
             yield sample
         page = await asyncio.to_thread(_some, rows)
+
+
+def _check_changes(how: Replay, http: HttpRequest) -> None:
+    """Refuse at once what each case would be refused for.
+
+    Raises:
+        Forbidden: the key has a list of what it may use, and the variant is none of the configuration's.
+    """
+    named = "templates" if how.templates else "variant"
+    if http.principal is not None and http.principal.grants is not None and (how.templates or how.variant is not None):
+        raise Forbidden(
+            f"{named}: this API key has a list of what it may use, so it may only replay through variants of the "
+            "configuration; name one in `variant_name`",
+            reason="extra",
+        )
 
 
 def _check_reads(http: HttpRequest) -> None:

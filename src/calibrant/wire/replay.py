@@ -22,6 +22,7 @@ from calibrant.wire import body as checks
 from calibrant.wire.body import invalid
 from calibrant.wire.datapoint_answer import block_shown, input_shown, tool_shown
 from calibrant.wire.inferences import to_listing
+from calibrant.wire.jsonl import line_of
 from calibrant.wire.statistics import interval_of
 
 __all__ = [
@@ -97,7 +98,7 @@ def decode_render(body: bytes) -> Rendering:
     """
     asked = checks.parse(_RENDER, body)
     checks.check_text(body)
-    if not asked.inference_ids and not asked.datapoint_ids:
+    if asked.inference_ids is None and asked.datapoint_ids is None:
         raise InvalidRequest("Name something to render in `inference_ids` or `datapoint_ids`")
     return Rendering(
         _ids(asked.inference_ids or [], "inference_ids"),
@@ -108,7 +109,7 @@ def decode_render(body: bytes) -> Rendering:
 
 def encode_run(run_id: str, samples: int | None, how: Replay) -> bytes:
     """Return the first line of a run."""
-    return _line(shape.RunLine(run_id=run_id, samples=samples, recorded=how.recorded)) + b"\n"
+    return line_of(_line(shape.RunLine(run_id=run_id, samples=samples, recorded=how.recorded)))
 
 
 def encode_case(case: Case) -> bytes:
@@ -130,7 +131,7 @@ def encode_case(case: Case) -> bytes:
         cached=case.cached,
         error=_fault(case.fault),
     )
-    return _line(shown) + b"\n"
+    return line_of(_line(shown))
 
 
 def encode_summary(run_id: str, summary: Summary) -> bytes:
@@ -148,7 +149,7 @@ def encode_summary(run_id: str, summary: Summary) -> bytes:
         cost=_difference(summary.cost),
         processing_time_ms=_difference(summary.processing_ms),
     )
-    return _line(shown) + b"\n"
+    return line_of(_line(shown))
 
 
 def encode_rendered(found: Iterable[Rendered]) -> bytes:

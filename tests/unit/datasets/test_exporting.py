@@ -54,7 +54,9 @@ def export(catalogue, compiler):
         if contents:
             editing.add(catalogue, "d", [NewDatapoint(each, "n", None, {"a": "b"}, origin) for each in contents], ME)
         exporter = Exporter(DatasetReader(catalogue), form, compiler=compiler, **options)
-        lines = [msgspec.json.decode(line) for line in exporter.lines(DatapointQuery(dataset_name="d"))]
+        taken = list(exporter.lines(DatapointQuery(dataset_name="d")))
+        assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in taken)
+        lines = [msgspec.json.decode(line) for line in taken]
         assert exporter.written == len(lines)
         return lines, exporter.left_out
 
@@ -220,3 +222,10 @@ def test_memory_does_not_grow_with_the_dataset(catalogue):
         tracemalloc.stop()
     # Ten times as many, of longer numbers too.
     assert peaks[1] < 3 * peaks[0]
+
+
+def test_a_value_that_was_written_over_several_lines_is_on_one(export):
+    written = '{\n  "age": 3\r\n}'
+    value = JsonValue(written, msgspec.Raw(written.encode()))
+    ((line,), _) = export(None, Content("json", "extract", HELLO, value))
+    assert line["output"] == {"raw": written, "parsed": {"age": 3}}

@@ -189,3 +189,13 @@ def test_ours_needs_no_configuration(export):
     assert [each["name"] for each in found[0]["additional_tools"]] == ["clock", "other"]
     found, exporter = export(form="chat", with_compiler=False)
     assert (found, exporter.left_out) == ([], 1)
+
+
+def test_what_was_written_over_several_lines_is_on_one(export):
+    row = chat()
+    shown = msgspec.json.format(said("Ho."), indent=2)
+    tall = msgspec.structs.replace(row, output=msgspec.json.format(row.output, indent=2))
+    (line,), _ = export(Inferred(tall, ()), demonstration(row, shown))
+    assert line["output"] == msgspec.json.decode(said("Hi."))
+    (line,), _ = export(which=Query(source="demonstration"))
+    assert line["output"] == msgspec.json.decode(said("Ho."))

@@ -69,6 +69,18 @@ def test_mistakes_are_the_callers(line, table, fields, said):
     assert said in caught.value.message and it.sender.calls == []
 
 
+def test_a_run_of_one_variant_compiles_it_once(line):
+    compiler = line(TOML).engine.compiler
+    table = {"type": "chat_completion", "model": "m", "templates": {"system": {"path": "Be calm."}}}
+    first = compiler.dynamic("f", table)
+    assert compiler.dynamic("f", {**table}) is first
+    other = compiler.dynamic("f", {**table, "model": "n"})
+    assert (first.variant.model, other.variant.model) == ("m", "n")
+    with pytest.raises(InvalidRequest):
+        compiler.dynamic("f", {"type": "nothing"})
+    assert compiler.dynamic("f", {**table, "model": "n"}) is other
+
+
 def test_a_model_takes_none(line):
     with pytest.raises(InvalidRequest, match="send it with a function"):
         line(TOML).infer(model_name="m", dynamic_variant={}, dryrun=True)

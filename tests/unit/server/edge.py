@@ -115,6 +115,21 @@ class World:
 
         return StreamAnswer(chunks(), content_type="application/jsonl", outlives_client=False)
 
+    async def winding(self, _):
+        """What the client alone wants, and what takes a while to end."""
+
+        async def chunks():
+            try:
+                while True:
+                    yield b"line\n"
+                    self.started.set()
+                    await asyncio.sleep(0)
+            finally:
+                await self.release.wait()
+                self.finished.set()
+
+        return StreamAnswer(chunks(), content_type="application/jsonl", outlives_client=False)
+
     async def snapped(self, request):
         async def chunks():
             if request.query != "early":
@@ -146,6 +161,7 @@ class World:
             ("GET", "/stream", self.stream),
             ("GET", "/slow-stream", self.slow_stream),
             ("GET", "/endless", self.endless),
+            ("GET", "/winding", self.winding),
             ("GET", "/big", self.big),
             ("GET", "/huge", self.huge),
             ("GET", "/snapped", self.snapped),

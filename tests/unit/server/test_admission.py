@@ -119,6 +119,32 @@ def test_a_body_that_is_there_before_the_key_is_known_is_answered_by_the_rules_o
     run(main())
 
 
+def test_a_question_that_is_dropped_leaves_the_next_one_alone():
+    async def main():
+        keys = Keys()
+        metrics = Metrics()
+        async with edge(**guarded(keys, metrics)) as served:
+            keys.found.clear()
+            reader, writer = await served.connect()
+            writer.write(head(BAD))
+            while keys.looked < 1:
+                await asyncio.sleep(0)
+            # The end of one body, and the beginning of a request whose body is to come.
+            writer.write(b"body body" + head(BAD))
+            while keys.looked < 3:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0.02)
+            writer.write(b"body body" + post("/echo", b"last", GOOD))
+            await asyncio.sleep(0.02)
+            keys.found.set()
+            replies = await answers(reader, 3)
+            assert [reply.status for reply in replies] == [401, 401, 200] and replies[2].body == b"last"
+            await close(writer)
+            assert sum(count for _, count in metrics.figures().counters["auth_refused"]) == 2
+
+    run(main())
+
+
 def test_nobody_is_told_to_go_on_before_the_key_is_known():
     async def main():
         keys = Keys()

@@ -418,6 +418,25 @@ def test_what_the_client_alone_wants_ends_when_it_leaves(leave):
     run(main())
 
 
+def test_what_ends_when_its_client_leaves_is_waited_for():
+    async def main():
+        async with edge() as served:
+            world = served.world
+            _, writer = await served.connect()
+            writer.write(b"GET /winding HTTP/1.1\r\nHost: a\r\n\r\n")
+            await world.started.wait()
+            writer.transport.abort()
+            await asyncio.sleep(0.05)
+            assert served.server.running and not world.finished.is_set()
+            world.release.set()
+            async with asyncio.timeout(5):
+                while served.server.running:
+                    await asyncio.sleep(0.005)
+            assert world.finished.is_set() and not world.errors
+
+    run(main())
+
+
 def test_a_head_of_what_is_long_is_no_more_than_its_head():
     async def main():
         async with edge() as served:

@@ -1,15 +1,19 @@
 """Replays and renderings over HTTP, on a line in this process: the record, the datasets and a provider that is told."""
 
 import asyncio
+import threading
+from contextlib import closing
 
 import msgspec
 import pytest
 from tests.support.engine import HELLO, Line, function, model, refusal, said, variant
 from tests.support.homes import stored
 
+from calibrant.base.clock import SystemClock
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.datasets import editing
 from calibrant.datasets.editing import Actor
+from calibrant.replay.tally import Tally
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.http import HttpRequest
 from calibrant.server.replay import ReplayDesk
@@ -29,6 +33,7 @@ TOML = (
     + function(
         variant(extra='templates.system.path = "system.minijinja"'),
         variant("other", "slow", 'temperature = 0.5, templates.system.path = "system.minijinja"'),
+        variant("home", extra='namespace = "home"'),
         extra='tools = ["weather"]',
     )
     + function(variant(extra='json_mode = "on"'), name="j", kind="json", extra='output_schema = "city.json"')
@@ -45,10 +50,10 @@ class Direct:
 
 
 class World:
-    def __init__(self, folder, *steps):
+    def __init__(self, folder, *steps, **fields):
         (folder / "system.minijinja").write_text("Be brief.")
         (folder / "city.json").write_text('{"type":"object","properties":{"city":{"type":"string"}}}')
-        self.line = Line(folder, TOML, *steps)
+        self.line = Line(folder, TOML, *steps, **fields)
         self.events = SqliteEvents(folder / "events.db")
         self.catalogue = SqliteCatalogue(folder / "catalogue.db")
         questions = Direct(self.events)
@@ -88,6 +93,10 @@ class World:
         answer = asyncio.run(self.desk.render(_request(body, ("read",), functions)))
         return msgspec.json.decode(answer.body)["samples"]
 
+    def close(self):
+        self.events.close()
+        self.catalogue.close()
+
 
 def _request(body, roles, functions):
     grants = None if functions is None else Grants(functions=functions)
@@ -97,10 +106,8 @@ def _request(body, roles, functions):
 
 @pytest.fixture
 def world(tmp_path):
-    world = World(tmp_path)
-    yield world
-    world.events.close()
-    world.catalogue.close()
+    with closing(World(tmp_path)) as world:
+        yield world
 
 
 def test_a_recorded_inference_is_asked_again_through_another_variant(world):
@@ -140,6 +147,57 @@ def test_an_edited_prompt_is_not_recorded(world):
     (body,) = world.line.sender.bodies
     assert body["messages"][0]["content"] == "Be long." and body["temperature"] == 0.5
     assert case["variant_name"] == "tensorzero::dynamic_variant" and case["output"]
+
+
+def test_a_sample_keeps_its_namespace(world):
+    inside = world.made(function_name="f", variant_name="home", namespace="home")
+    outside = world.made(function_name="f", variant_name="v")
+    _, cases, _ = world.run({"inference_ids": [inside.id, outside.id], "variant_name": "home"})
+    assert cases[0]["error"] is None and "namespace 'home'" in cases[1]["error"]["message"]
+    (record,) = world.line.records
+    assert (record.inference.namespace, record.inference.tags["tensorzero::namespace"]) == ("home", "home")
+
+
+def test_a_text_that_no_template_takes_is_refused(world):
+    row = world.made(function_name="f", variant_name="v")
+    asked = {"inference_ids": [row.id], "variant_name": "v"}
+    _, (case,), _ = world.run({**asked, "templates": {"sytem": "Be long."}})
+    assert case["error"]["code"] == "invalid_request"
+    assert "no template 'sytem'; there are assistant, system, user" in case["error"]["message"]
+    assert not world.line.sender.calls
+    _, (case,), _ = world.run({**asked, "templates": {"user": "Be {{ user_text }}."}})
+    assert case["error"] is None
+
+
+def _hook(payload, what):
+    return payload.replace(b"Hi", b"[name]").replace(b"Rome", b"[city]") if what == "output" else payload
+
+
+def test_what_was_redacted_is_compared_with_what_would_be_kept(tmp_path):
+    with closing(World(tmp_path, redact=_hook)) as world:
+        said_again = {"variant_name": "v"}
+        row = world.made(function_name="f", variant_name="v")
+        _, (case,), last = world.run({**said_again, "inference_ids": [row.id]})
+        assert case["stored_output"] == [{"type": "text", "text": "[name]."}]
+        assert case["output"] == [{"type": "text", "text": "Hi."}]
+        assert case["same_output"] is True and last["same_output"]["estimate"] == 1
+        world.line.sender.steps = [said("Hey.")]
+        assert world.run({**said_again, "inference_ids": [row.id]})[1][0]["same_output"] is False
+        world.line.sender.steps = [said('{"city": "Rome"}'), said('{"city":"Rome"}')]
+        row = world.made(function_name="j", variant_name="v")
+        (case,) = world.run({**said_again, "inference_ids": [row.id]})[1]
+        assert case["stored_output"]["parsed"] == {"city": "[city]"} and case["same_output"] is True
+
+
+def test_a_hook_that_leaves_nothing_that_can_be_read_makes_no_two_answers_the_same(tmp_path):
+    left = [lambda payload: payload, lambda _: b"gone", lambda _: b"\xff"]
+    with closing(World(tmp_path, redact=lambda payload, what: left[0](payload))) as world:
+        row = world.made(function_name="f", variant_name="v")
+        for hook in left[1:]:
+            left[0] = hook
+            world.line.sender.steps = [said("Hey.")]
+            (case,) = world.run({"inference_ids": [row.id], "variant_name": "v"})[1]
+            assert (case["error"], case["same_output"]) == (None, False)
 
 
 def test_a_variant_of_the_request(world):
@@ -183,6 +241,20 @@ def test_a_dataset_at_a_version(world):
         world.run({"dataset": {"name": "d", "version": 7}, "variant_name": "v"})
 
 
+def test_a_case_is_a_line_whatever_the_output_of_a_datapoint_looks_like(world):
+    written = '{\n  "city": "Rome"\n}'
+    world.add(Content("json", "j", HELLO, JsonValue(written, msgspec.Raw(written.encode()))))
+    world.line.sender.steps = [said('{"city":"Rome"}')]
+
+    async def take():
+        answer = await world.desk.run(_request({"dataset": {"name": "d"}, "variant_name": "v"}, ("read",), None))
+        return b"".join([chunk async for chunk in answer.chunks])
+
+    begun, case, summary = map(msgspec.json.decode, asyncio.run(take()).splitlines())
+    assert (begun["type"], case["same_output"], summary["cases"]) == ("run", True, 1)
+    assert case["stored_output"] == {"raw": written, "parsed": {"city": "Rome"}}
+
+
 def test_a_query(world):
     one, two = (world.made(function_name="f", variant_name=name) for name in ("v", "other"))
     query = {"function_name": "f", "order_by": [{"by": "timestamp", "direction": "ascending"}]}
@@ -209,6 +281,9 @@ def test_a_query_leaves_replays_out_which_are_asked_by_their_ids(world):
     assert [case["sample_id"] for case in cases] == [row.id]
     _, cases, _ = world.run({"inference_ids": [record.inference.id], "variant_name": "v"})
     assert [(case["sample_id"], case["error"]) for case in cases] == [(record.inference.id, None)]
+    # Whoever erases the episode in which it was said erases this one, too.
+    tags = world.line.records[-1].inference.tags
+    assert (tags[OF_TAG], tags[EPISODE_TAG]) == (record.inference.id, row.episode_id)
 
 
 def test_each_case_fails_for_itself(world):
@@ -271,6 +346,33 @@ def test_who_leaves_ends_the_run_and_loses_nothing_that_began(world):
     assert 1 <= called <= 3 and len(world.line.records) == called
 
 
+def test_cases_are_added_up_off_the_event_loop(world, monkeypatch):
+    threads, summary = [], Tally.summary
+    monkeypatch.setattr(Tally, "summary", lambda tally: (threads.append(threading.get_ident()), summary(tally))[1])
+    world.run({"inference_ids": [NOBODY], "variant_name": "v"})
+    assert len(threads) == 1 and threads[0] != threading.get_ident()
+
+
+def test_the_recorder_is_waited_for_once(tmp_path):
+    class Behind:
+        def watermark_ms(self):
+            return 0
+
+    class Clock(SystemClock):
+        asked = 0
+
+        def monotonic(self):
+            self.asked += 1
+            return self.asked * 10.0
+
+    clock = Clock()
+    with closing(World(tmp_path, targets=Behind(), clock=clock)) as world:
+        ids = [NOBODY[:-4] + f"{number:04d}" for number in range(160)]
+        _, cases, _ = world.run({"inference_ids": ids, "variant_name": "v"})
+        assert {case["error"]["code"] for case in cases} == {"not_found"}
+        assert clock.asked == 2
+
+
 def test_keys(world):
     seen, hidden = world.made(function_name="f", variant_name="v"), world.made(function_name="j")
     with pytest.raises(Forbidden, match="read"):
@@ -281,6 +383,12 @@ def test_keys(world):
     assert cases[1]["stored_output"] is None
     _, cases, _ = world.run({"query": {}, "variant_name": "v"}, functions=("f",))
     assert [case["sample_id"] for case in cases] == [seen.id]
+    for changed in ({"templates": {"system": "x"}, "variant_name": "v"}, {"variant": {"type": "chat_completion"}}):
+        # At once, not of each case.
+        with pytest.raises(Forbidden, match=f"^{next(iter(changed))}: this API key has a list"):
+            asyncio.run(
+                world.desk.run(_request({"inference_ids": [seen.id], **changed}, ("inference", "read"), ("f",)))
+            )
     (found,) = world.render(functions=("f",), inference_ids=[hidden.id], variants={"j": "v"})
     assert found["outcome"] == "failed"
 
@@ -306,9 +414,11 @@ def test_what_is_wrong_is_said_before_anything_is_asked(world, body, message):
         world.run(body)
 
 
-def test_without_a_record(world):
+@pytest.mark.parametrize("which", [{"query": {}}, {"inference_ids": [NOBODY]}])
+def test_without_a_record(world, which):
+    # Before the first line: it is an answer with a status.
     with pytest.raises(InvalidRequest, match=r"observability\.enabled"):
-        world.run({"query": {}, "variant_name": "v"}, desk=world.off)
+        asyncio.run(world.off.run(_request({**which, "variant_name": "v"}, ("inference", "read"), None)))
 
 
 def test_rendering(world):
@@ -336,3 +446,11 @@ def test_rendering(world):
     assert "names none for the function 'j'" in lacking["error"]["message"]
     with pytest.raises(InvalidRequest, match="Name something"):
         world.render(variants={})
+    # As a program asks that has found no samples.
+    assert world.render(inference_ids=[], datapoint_ids=[], variants={}) == []
+
+
+def test_what_was_asked_of_a_model_is_rendered_as_it_was_said(world):
+    row = world.made(model_name="m")
+    (found,) = world.render(inference_ids=[row.id], variants={"tensorzero::default": "slow"})
+    assert found["outcome"] == "rendered" and found["input"]["messages"][0]["content"][0]["text"] == "Hello?"
