@@ -81,9 +81,10 @@ def administrator():
     return psycopg.connect(server_url(), autocommit=True)
 
 
-def cut(postgres, stop):
+def cut(postgres, stop, made):
     """End every session of the recorder, again and again."""
     with administrator() as connection:
+        made.set()
         while not stop.wait(0.02):
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -91,15 +92,16 @@ def cut(postgres, stop):
             )
 
 
-def lock(postgres, stop):
+def lock(postgres, stop, made):
     """Hold a lock on a table for longer than the recorder waits for it."""
     with psycopg.connect(server_url()) as connection:
         connection.execute(f"SET search_path = {postgres.settings.schema}")
         connection.execute("LOCK TABLE arrivals IN ACCESS EXCLUSIVE MODE")
-        stop.wait(1.0)
+        made.set()
+        stop.wait(1.5)
 
 
-def slow(postgres, stop):
+def slow(postgres, stop, made):
     """Make every batch slower than a statement may be."""
     schema = postgres.settings.schema
     with administrator() as connection:
@@ -109,12 +111,13 @@ def slow(postgres, stop):
             "$$ BEGIN PERFORM pg_sleep(5); RETURN NULL; END $$"
         )
         connection.execute("CREATE TRIGGER pause AFTER UPDATE ON arrivals EXECUTE FUNCTION pause()")
+        made.set()
         stop.wait(2.5)
         with suppress(psycopg.errors.LockNotAvailable):
             connection.execute("DROP TRIGGER pause ON arrivals")
 
 
-def full(postgres, stop):
+def full(postgres, stop, made):
     """Have the server say that its disk is full."""
     schema = postgres.settings.schema
     with administrator() as connection:
@@ -124,7 +127,8 @@ def full(postgres, stop):
             "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$"
         )
         connection.execute("CREATE TRIGGER full_disk BEFORE UPDATE ON arrivals EXECUTE FUNCTION full_disk()")
-        stop.wait(0.5)
+        made.set()
+        stop.wait(1.5)
         connection.execute("DROP TRIGGER full_disk ON arrivals")
 
 
@@ -133,12 +137,12 @@ def test_trouble_while_a_recorder_drains(postgres, tmp_path, trouble):
     records = [inferred() for _ in range(600)]
     records += [feedback(record.inference.id) for record in records[:100]]
     filled(tmp_path, records)
-    stop = threading.Event()
-    maker = threading.Thread(target=trouble, args=(postgres, stop))
+    stop, made = threading.Event(), threading.Event()
+    maker = threading.Thread(target=trouble, args=(postgres, stop, made))
     maker.start()
+    assert made.wait(20)
     timer = threading.Timer(3.0, stop.set)
     timer.start()
-    time.sleep(0.2)
     try:
         troubles = drained(tmp_path, postgres)
     finally:
