@@ -1,8 +1,8 @@
 """Statistics only: arrays in, estimates with intervals and warnings out. Pure, on numpy and scipy.
 
 Read `types/estimate.py` first (what nearly every function here returns), then `summary.py` (the mean and the quantile
-of one variant, by the method that its rows deserve), `paired.py` and `unpaired.py` (two variants), and then what the
-names of the files say. `from calibrant import measure` has every function, and loads the file of one when it is first
+of one variant, by the method that its rows deserve), `arms.py` (two variants), and then what the names of the files
+say. `from calibrant import measure` has every function, and loads the file of one when it is first
 asked for, so that a reader pays only for what it uses.
 """
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from calibrant.measure.adjusted import Adjusted, cuped, ratio_interval
     from calibrant.measure.agreement import Rates, gwet_ac1, kappa, krippendorff_alpha, rates
     from calibrant.measure.annotators import Alternative, alternative_annotator
+    from calibrant.measure.arms import Arm, Compared, compare
     from calibrant.measure.attempts import Components, pass_all_k, pass_at_k, variance_components
     from calibrant.measure.bootstrap import bca_interval
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
@@ -50,8 +51,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Adjusted",
     "Alternative",
+    "Arm",
     "Bin",
     "Calibration",
+    "Compared",
     "Comparison",
     "Components",
     "Corrected",
@@ -72,6 +75,7 @@ __all__ = [
     "calibration_of",
     "clopper_pearson_interval",
     "combined",
+    "compare",
     "compare_paired",
     "compare_unpaired",
     "corrected_mean",
@@ -113,6 +117,7 @@ _PLACES: Final = {
     "adjusted": "Adjusted cuped ratio_interval",
     "agreement": "Rates gwet_ac1 kappa krippendorff_alpha rates",
     "annotators": "Alternative alternative_annotator",
+    "arms": "Arm Compared compare",
     "attempts": "Components pass_all_k pass_at_k variance_components",
     "bootstrap": "bca_interval",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",

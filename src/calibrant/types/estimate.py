@@ -44,13 +44,15 @@ WarningCode = Literal[
     "all_equal",
     "open_low",
     "open_high",
+    "failures_differ",
 ]
 """A unit is what varies independently: a cluster, or a row where rows are not clustered.
 
 `no_rows`: nothing was measured. `too_few_units`: no interval can be given. `few_units`: the interval is
 less sure than its level says. `no_variation`: the data show no spread, so an interval cannot be drawn from
 it. `all_equal`: every row of a proportion says the same, so the interval assumes the worst of the clusters.
-`open_low`, `open_high`: there are too few rows to bound the quantile on that side.
+`open_low`, `open_high`: there are too few rows to bound the quantile on that side. `failures_differ`: one of two
+variants failed more often, so that the difference is one of failures, too.
 """
 
 
