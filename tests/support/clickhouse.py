@@ -62,5 +62,10 @@ def clickhouse_server(folder=None):
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            # The engine now and then does not come out of its own shutdown.
+            process.kill()
+            process.wait(10)
         process.stdout.close()
