@@ -12,12 +12,12 @@ from calibrant.app.homes import load_driver, postgres_url
 from calibrant.app.options import Options
 from calibrant.app.prices import read_prices
 from calibrant.base.errors import ConfigError
-from calibrant.base.ids import id_millis
+from calibrant.base.ids import first_id, id_millis
 from calibrant.config.schema import Config, Provider
 from calibrant.config.snapshot import restore
 from calibrant.providers.cost import Priced, Pricer, recalled, was_batched
 from calibrant.providers.price_table import PriceTable
-from calibrant.store.costs import CostReader, CostWriter, Repriced, Spending, first_id
+from calibrant.store.costs import CostReader, CostWriter, Repriced, Spending
 from calibrant.types.money import total
 from calibrant.types.rows import SnapshotRecord
 

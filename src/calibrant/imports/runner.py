@@ -16,6 +16,7 @@ import msgspec
 
 from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError
+from calibrant.base.ids import first_id
 from calibrant.imports.blocks import Unmappable
 from calibrant.imports.carrying import carry_datapoints
 from calibrant.imports.datapoints import to_datapoint, to_example
@@ -24,7 +25,7 @@ from calibrant.imports.inferences import to_inferred, unkept
 from calibrant.imports.ledger import Ledger, Numbers, Refused, position_of, time_of
 from calibrant.imports.report import LeftOut, Report, TableReport
 from calibrant.imports.snapshots import document_of, to_snapshots
-from calibrant.imports.source import EXAMPLES, FEEDBACK, INFERENCES, LEFT_OUT, NIL, TABLES, Row, Source, before_millis
+from calibrant.imports.source import EXAMPLES, FEEDBACK, INFERENCES, LEFT_OUT, NIL, TABLES, Row, Source
 from calibrant.store.base import Events
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.query import Aggregate, Query
@@ -149,7 +150,7 @@ class Importer:
         """Go through a table from where the import is, by id."""
         ledger = self._ledger(table)
         known = ledger.position
-        after = before_millis(time_of(known) - _OVERLAP_MS) if known else NIL
+        after = first_id(time_of(known) - _OVERLAP_MS) if known else NIL
         while rows := self._source.page(table, after=after, limit=self._page):
             after = rows[-1]["id"]
             # A source may have a row twice; the last one counts.

@@ -20,7 +20,6 @@ __all__ = [
     "TABLES",
     "Row",
     "Source",
-    "before_millis",
 ]
 
 Row = dict[str, Any]
@@ -101,12 +100,6 @@ OTHER: Final = tuple(LEFT_OUT)
 
 NIL: Final = "00000000-0000-0000-0000-000000000000"
 """Before every id."""
-
-
-def before_millis(millis: int) -> str:
-    """Return what stands before every id of a time, in Unix milliseconds, and behind every earlier one."""
-    stamp = f"{max(millis, 0):012x}"
-    return f"{stamp[:8]}-{stamp[8:]}-0000-0000-000000000000"
 
 
 class Source(Protocol):

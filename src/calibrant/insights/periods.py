@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+from calibrant.base import ids
 from calibrant.types.query import Group
 
 __all__ = ["SERIES", "WINDOWS", "Series", "Window", "end_of", "first_id", "groups_of", "length_ms", "since"]
@@ -66,7 +67,4 @@ def end_of(begin_ms: int, window: Window) -> int:
 
 def first_id(millis: int) -> str | None:
     """Return an id that comes before all that were made from this instant on; null for the beginning of time."""
-    if millis <= 0:
-        return None
-    digits = f"{millis:012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+    return ids.first_id(millis) if millis > 0 else None

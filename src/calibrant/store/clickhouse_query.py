@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
 
+from calibrant.base.ids import first_id
 from calibrant.store.clickhouse_rows import second_of
 from calibrant.store.dialect import REPLAYED
 from calibrant.store.search_text import folded
@@ -289,18 +290,13 @@ def _timed(asked: Time) -> str:
 def _since(millis: int) -> str:
     if millis > _LATEST_MS:
         return "(0)"
-    return f"(i.id >= '{_first_id(millis)}')" if millis > 0 else "(1)"
+    return f"(i.id >= '{first_id(millis)}')" if millis > 0 else "(1)"
 
 
 def _until(millis: int) -> str:
     if millis > _LATEST_MS:
         return "(1)"
-    return f"(i.id < '{_first_id(millis)}')" if millis > 0 else "(0)"
-
-
-def _first_id(millis: int) -> str:
-    digits = f"{millis:012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+    return f"(i.id < '{first_id(millis)}')" if millis > 0 else "(0)"
 
 
 def _key(group: Group, owner: str) -> str:

@@ -6,6 +6,7 @@ version is touched. What waits in the spool is not seen.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
@@ -18,7 +19,7 @@ from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.types.reply import Usage
 
-__all__ = ["CostReader", "CostWriter", "Repriced", "Repricing", "Spending", "Spendings", "first_id"]
+__all__ = ["CostReader", "CostWriter", "Repriced", "Repricing", "Spending", "Spendings"]
 
 _SPENDINGS = (
     "SELECT m.seq, m.id, m.inference_id, m.model_name, m.provider_name, m.provider_type, m.provider_model, "
@@ -57,11 +58,12 @@ class Repriced(Struct, frozen=True):
     price_version: str | None
 
 
-class Spendings:
+class Spendings(ABC):
     """Reads what calls cost, on any SQL store. Mixed into a reader of one, behind it."""
 
+    @abstractmethod
     def _all(self, query: str, parameters: Sequence[Any]) -> list[Any]:
-        raise NotImplementedError
+        """Return the rows of a statement."""
 
     def spendings(self, *, after: str, before: str, limit: int) -> list[Spending]:
         """Return a page of the calls whose ids are between these two, by id: the order in which they ended."""
@@ -82,12 +84,12 @@ class CostReader(SqliteReader, Spendings):
         return unpack(rows[0][0]) if rows else None
 
 
-class Repricing:
+class Repricing(ABC):
     """Writes what calls cost, on any SQL store. Mixed into a writer of one."""
 
+    @abstractmethod
     def _portable(self) -> AbstractContextManager[Statements]:
         """Open a transaction for portable statements."""
-        raise NotImplementedError
 
     def reprice(self, changes: Sequence[Repriced], total: Callable[[Sequence[str | None]], str | None]) -> int:
         """Write costs of calls, and of the inferences that made them, in one transaction.
@@ -124,12 +126,6 @@ class CostWriter(Repricing, SqliteEvents):
     def _portable(self) -> Generator[Statements]:
         with self._transaction() as connection:
             yield cast("Statements", connection)
-
-
-def first_id(millis: int) -> str:
-    """Return a text that sorts before every id made at this time or later, and after every earlier one."""
-    stamp = f"{max(millis, 0):012x}"
-    return f"{stamp[:8]}-{stamp[8:]}"
 
 
 def _bytes(stored: str | bytes | None) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, assert_never
 
+from calibrant.base.ids import first_id
 from calibrant.store.dialect import Dialect, Sql, joined
 from calibrant.store.search_text import folded
 from calibrant.types.query import (
@@ -302,18 +303,13 @@ def _timed(comparison: Comparison, micros: int) -> Sql:
 def _since(millis: int) -> Sql:
     if millis > _LATEST_MS:
         return Sql(f"({_FALSE.text})")
-    return Sql("(inferences.id >= ?)", (_first_id(millis),)) if millis > 0 else Sql(f"({_TRUE.text})")
+    return Sql("(inferences.id >= ?)", (first_id(millis),)) if millis > 0 else Sql(f"({_TRUE.text})")
 
 
 def _until(millis: int) -> Sql:
     if millis > _LATEST_MS:
         return Sql(f"({_TRUE.text})")
-    return Sql("(inferences.id < ?)", (_first_id(millis),)) if millis > 0 else Sql(f"({_FALSE.text})")
-
-
-def _first_id(millis: int) -> str:
-    digits = f"{millis:012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+    return Sql("(inferences.id < ?)", (first_id(millis),)) if millis > 0 else Sql(f"({_FALSE.text})")
 
 
 def _text(wanted: str, dialect: Dialect, *, indexed: bool) -> list[Sql]:

@@ -7,10 +7,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calibrant.base.ids import first_id
 from calibrant.imports.blocks import Unmappable, to_blocks, to_input
 from calibrant.imports.inferences import to_call, to_inferred
 from calibrant.imports.ledger import position_of, time_of
-from calibrant.imports.source import before_millis
 from calibrant.types.message import Input
 
 MILLIS = st.integers(0, 2**47)
@@ -51,8 +51,8 @@ def test_positions_follow_ids_and_have_their_time(ids):
 @given(IDS, MILLIS)
 def test_what_stands_before_a_time_stands_before_all_ids_of_it_and_behind_all_earlier_ones(row_id, millis):
     mine = int(row_id[:8] + row_id[9:13], 16)
-    assert before_millis(mine) < row_id
-    assert (before_millis(millis) > row_id) == (millis > mine)
+    assert first_id(mine) < row_id
+    assert (first_id(millis) > row_id) == (millis > mine)
 
 
 @given(MESSAGES, st.none() | TEXTS | st.dictionaries(TEXTS, TEXTS))

@@ -16,9 +16,10 @@ from calibrant.app.migration import migrate_home
 from calibrant.app.options import Options
 from calibrant.app.recording import open_events
 from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import first_id
 from calibrant.config.load import load
 from calibrant.providers.price_table import Dated, Match, ModelPrices, Price, PriceTable, ProviderPrices
-from calibrant.store.costs import CostReader, CostWriter, first_id
+from calibrant.store.costs import CostReader, CostWriter
 from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.types.rows import Inferred, SnapshotRecord
 
@@ -162,7 +163,7 @@ def test_a_provider_of_another_type_under_the_same_name_is_another(host):
 
 
 def test_a_span_is_by_the_time_of_the_call(host):
-    ids = [f"{first_id(ms)}-7000-8000-000000000001" for ms in (1000, 2000, 3000)]
+    ids = [f"{first_id(ms)[:13]}-7000-8000-000000000001" for ms in (1000, 2000, 3000)]
     records = [called({"id": id_}) for id_ in ids]
     host.store(*records)
     done = host.again(span=Span(since_ms=2000, until_ms=3000))
