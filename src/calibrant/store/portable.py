@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from itertools import islice
+from typing import Any, Final, Protocol, TypeVar
 
-__all__ = ["Result", "Statements", "postgres_definition", "postgres_parameters", "postgres_statement", "storable"]
+__all__ = [
+    "Result",
+    "Statements",
+    "marks_for",
+    "pages",
+    "postgres_definition",
+    "postgres_parameters",
+    "postgres_statement",
+    "storable",
+]
+
+T = TypeVar("T")
 
 _MARK = re.compile(r"\?(\d*)")
 _TYPES: Final = {"INTEGER": "BIGINT", "REAL": "DOUBLE PRECISION", "BLOB": "BYTEA"}
@@ -18,6 +30,18 @@ _TYPE = re.compile(rf"\b({'|'.join(_TYPES)})\b")
 _NUMBERED = re.compile(r"INTEGER PRIMARY KEY( AUTOINCREMENT)?")
 _OPTIONS = re.compile(r"\)\s*(STRICT|WITHOUT ROWID)(,\s*(STRICT|WITHOUT ROWID))*\s*$")
 _NUL, _NUL_SHOWN = "\0", "\N{SYMBOL FOR NULL}"
+
+
+def marks_for(values: Sequence[object]) -> str:
+    """Return a mark for each value, with commas between them."""
+    return ", ".join("?" * len(values))
+
+
+def pages(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Yield items, so many at a time."""
+    rest = iter(items)
+    while page := tuple(islice(rest, size)):
+        yield page
 
 
 class Result(Protocol):

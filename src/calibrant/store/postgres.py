@@ -14,8 +14,7 @@ from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import first_id
 from calibrant.store.base import Appended, Batch, Cursor, Entry, EntryState, Pace
-from calibrant.store.dialect import POSTGRES
-from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
+from calibrant.store.erasing import Removed, Scrubbed
 from calibrant.store.payload import Packer
 from calibrant.store.postgres_connection import Connection, Postgres
 from calibrant.store.postgres_erasure import erase_feedback, erase_inferences, vacuum
@@ -30,8 +29,7 @@ from calibrant.store.postgres_partitions import (
 from calibrant.store.postgres_reader import PostgresReader
 from calibrant.store.postgres_rows import ROW_FAULTS, forget_staged, ids_of, interrupt_running, stage, write_records
 from calibrant.store.quarantined import quarantine_parameters
-from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
-from calibrant.types.erasure import Whose
+from calibrant.store.sql_erasure import SqlErasure
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["PostgresEvents"]
@@ -48,7 +46,7 @@ _LEDGER: Final = (
 _DAY_MS: Final = 86_400_000
 
 
-class PostgresEvents(PostgresReader):
+class PostgresEvents(PostgresReader, SqlErasure):
     """The writing side; for one thread."""
 
     too_slow = "a statement took longer than {:g} s and was given up; see what else the database is doing"
@@ -179,22 +177,6 @@ class PostgresEvents(PostgresReader):
             return dropped
         with self._transaction() as connection:
             return sum(_drop_rows(connection, table, limit, before_ms) for table in tables)
-
-    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
-        """See `ErasingEvents.erasable`."""
-        return look_through(self._all, POSTGRES, whose, kind, after=after, limit=limit)
-
-    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
-        """See `ErasingEvents.files_of_others`."""
-        return files_of_others(self._all, POSTGRES, whose, after=after, limit=limit)
-
-    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
-        """See `ErasingEvents.calls_of`."""
-        return calls_of(self._all, inference_ids)
-
-    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
-        """See `ErasingEvents.feedback_of`."""
-        return feedback_of(self._all, target_ids)
 
     def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
         """See `ErasingEvents.erase`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from calibrant.store.arrivals import Arrived, Latest
 from calibrant.store.dialect import Dialect, Sql, joined
+from calibrant.store.portable import marks_for
 from calibrant.store.sql_query import conditions, tables_of
 from calibrant.store.tables import FEEDBACK, MODEL, MODEL_DATA, to_feedback, to_model_inference
 from calibrant.types.query import Query
@@ -68,7 +69,7 @@ class SqlArrivals(ABC):
         """See `arrivals.ArrivalReading.feedback_on`."""
         found: list[FeedbackRow] = []
         for some in _parts(target_ids):
-            query = f"SELECT {', '.join(FEEDBACK)} FROM feedback WHERE target_id IN ({_marks(some)})"  # noqa: S608
+            query = f"SELECT {', '.join(FEEDBACK)} FROM feedback WHERE target_id IN ({marks_for(some)})"  # noqa: S608
             found += map(to_feedback, self._all(query, some))
         return tuple(sorted(found, key=lambda row: row.id))
 
@@ -76,13 +77,13 @@ class SqlArrivals(ABC):
         """See `arrivals.ArrivalReading.calls_for`."""
         found: list[ModelInferenceRow] = []
         for some in _parts(inference_ids):
-            query = f"SELECT id FROM model_inferences WHERE inference_id IN ({_marks(some)})"  # noqa: S608
+            query = f"SELECT id FROM model_inferences WHERE inference_id IN ({marks_for(some)})"  # noqa: S608
             for ids in _parts([str(row[0]) for row in self._all(query, some)]):
                 found += self._calls(ids)
         return tuple(sorted(found, key=lambda row: (row.inference_id, row.attempt, row.id)))
 
     def _calls(self, ids: Sequence[str]) -> Iterator[ModelInferenceRow]:
-        key, marks = self.dialect.data_key, _marks(ids)
+        key, marks = self.dialect.data_key, marks_for(ids)
         # PostgreSQL would look for each payload in all weeks, were it not told the ids of payloads too.
         also = f" AND model_inference_data.id IN ({marks})" if key == "id" else ""
         query = (
@@ -95,7 +96,3 @@ class SqlArrivals(ABC):
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), _IDS):
         yield ids[start : start + _IDS]
-
-
-def _marks(ids: Sequence[str]) -> str:
-    return ", ".join("?" * len(ids))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from calibrant.store.portable import Statements
+from calibrant.store.portable import Statements, marks_for
 from calibrant.types.batch import Batch, BatchElement, BatchKind, BatchOwner, BatchStatus, Finished
 
 __all__ = ["BATCH_STEP", "SqlBatches"]
@@ -133,11 +133,11 @@ class SqlBatches:
     def add_batch(self, batch: Batch, elements: Iterable[BatchElement]) -> None:
         """See `BatchWriting.add_batch`."""
         self._connection.execute(
-            f"INSERT INTO batches ({_BATCH_COLUMNS}) VALUES ({_marks(_BATCH)})",  # noqa: S608
+            f"INSERT INTO batches ({_BATCH_COLUMNS}) VALUES ({marks_for(_BATCH)})",  # noqa: S608
             tuple(getattr(batch, name) for name in _BATCH),
         )
         self._connection.executemany(
-            f"INSERT INTO batch_inferences ({_ELEMENT_COLUMNS}) VALUES ({_marks(_ELEMENT)})",  # noqa: S608
+            f"INSERT INTO batch_inferences ({_ELEMENT_COLUMNS}) VALUES ({marks_for(_ELEMENT)})",  # noqa: S608
             (tuple(getattr(element, name) for name in _ELEMENT) for element in elements),
         )
 
@@ -286,10 +286,6 @@ class SqlBatches:
             (batch_id,),
         )
         return self.batch(batch_id)
-
-
-def _marks(names: Sequence[str]) -> str:
-    return ", ".join("?" * len(names))
 
 
 def _to_batch(row: Sequence[Any]) -> Batch:

@@ -5,15 +5,14 @@ Contents stand once, under their hash, whatever datasets and versions have them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from calibrant.store.payload import Packer, unpack
-from calibrant.store.portable import Statements
+from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.search_text import text_of_payloads
 from calibrant.store.sql_datapoints import datapoints_sql
 from calibrant.types.datapoint import Action, Change, Content, Datapoint, DatapointQuery, Dataset, Origin
@@ -164,11 +163,11 @@ class SqlDatasets:
         """See `DatasetReading.find_datapoints`."""
         found: dict[str, Datapoint] = {}
         inside = "" if dataset_name is None else "AND d.dataset_name = ? "
-        for some in _pages(dict.fromkeys(ids)):
+        for some in pages(dict.fromkeys(ids), _PAGE):
             # A row that has ended and is not stale was followed by another.
             rows = self._connection.execute(
                 f"SELECT {_SELECTED} FROM datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
-                f"WHERE d.id IN ({_marks(some)}) {inside}AND (d.until IS NULL OR d.staled_at IS NOT NULL)",
+                f"WHERE d.id IN ({marks_for(some)}) {inside}AND (d.until IS NULL OR d.staled_at IS NOT NULL)",
                 (*some, *(() if dataset_name is None else (dataset_name,))),
             )
             found |= {row[0]: _datapoint(row) for row in rows.fetchall()}
@@ -205,14 +204,14 @@ class SqlDatasets:
         """See `DatasetWriting.add_datapoints`."""
         pack = Packer()
         added = 0
-        for some in _pages(rows):
+        for some in pages(rows, _PAGE):
             added += len(some)
             self._connection.executemany(
                 "INSERT INTO datapoint_contents (hash, content, words) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
                 [_stored_content(row, pack) for row in some],
             )
             self._connection.executemany(
-                f"INSERT INTO datapoints ({', '.join(_COLUMNS)}) VALUES ({_marks(_COLUMNS)})",  # noqa: S608
+                f"INSERT INTO datapoints ({', '.join(_COLUMNS)}) VALUES ({marks_for(_COLUMNS)})",  # noqa: S608
                 [_values(row) for row in some],
             )
             self._connection.executemany(
@@ -228,8 +227,8 @@ class SqlDatasets:
     def end_datapoints(self, name: str, ids: Sequence[str] | None, *, version: int, staled_at: int | None) -> int:
         """See `DatasetWriting.end_datapoints`."""
         ended = 0
-        for some in ((),) if ids is None else _pages(dict.fromkeys(ids)):
-            these = "" if ids is None else f"id IN ({_marks(some)}) AND "
+        for some in ((),) if ids is None else pages(dict.fromkeys(ids), _PAGE):
+            these = "" if ids is None else f"id IN ({marks_for(some)}) AND "
             ended += self._connection.execute(
                 f"UPDATE datapoints SET until = ?, staled_at = ? WHERE {these}dataset_name = ? AND until IS NULL",  # noqa: S608
                 (version, staled_at, *some, name),
@@ -243,19 +242,6 @@ class SqlDatasets:
     def close_dataset(self, name: str) -> None:
         """See `DatasetWriting.close_dataset`."""
         self._connection.execute("UPDATE datasets SET closed = 1 WHERE name = ?", (name,))
-
-
-T = TypeVar("T")
-
-
-def _pages(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
-    rest = iter(items)
-    while page := tuple(islice(rest, _PAGE)):
-        yield page
-
-
-def _marks(items: Sequence[object]) -> str:
-    return ", ".join("?" * len(items))
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:

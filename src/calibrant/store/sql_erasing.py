@@ -6,14 +6,14 @@ the hash of its content.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from calibrant.store.erasing import Doomed, NamedFiles
 from calibrant.store.payload import unpack
+from calibrant.store.portable import marks_for, pages
 from calibrant.store.sql_batches import SqlBatches
 from calibrant.store.sql_datasets import SqlDatasets
 from calibrant.store.sql_erasure import files_in
@@ -51,8 +51,8 @@ class SqlErasing(SqlDatasets, SqlBatches):
     ) -> tuple[Doomed, ...]:
         """See `ErasureReading.doomed_datapoints`."""
         found = {each.id: each for each in self.datapoints_of(tuple(inference_ids))}
-        for some in _pages(feedback_ids):
-            found |= self._doomed(f"source_feedback_id IN ({_marks(some)})", some)
+        for some in pages(feedback_ids, _PAGE):
+            found |= self._doomed(f"source_feedback_id IN ({marks_for(some)})", some)
         if whose.tag is not None:
             tagged = "id IN (SELECT datapoint_id FROM datapoint_tags WHERE key = ? AND value = ?)"
             found |= self._doomed(tagged, whose.tag)
@@ -61,8 +61,8 @@ class SqlErasing(SqlDatasets, SqlBatches):
         fresh: Collection[str] = tuple(found)
         while fresh:
             heirs: dict[str, Doomed] = {}
-            for some in _pages(fresh):
-                marks = _marks(some)
+            for some in pages(fresh, _PAGE):
+                marks = marks_for(some)
                 heirs |= self._doomed(f"(parent_id IN ({marks}) OR root_id IN ({marks}))", (*some, *some))
             fresh = tuple(heirs.keys() - found.keys())
             found |= heirs
@@ -71,17 +71,17 @@ class SqlErasing(SqlDatasets, SqlBatches):
     def datapoints_of(self, inference_ids: Sequence[str]) -> tuple[Doomed, ...]:
         """See `ErasureReading.datapoints_of`."""
         found: dict[str, Doomed] = {}
-        for some in _pages(inference_ids):
-            found |= self._doomed(f"source_inference_id IN ({_marks(some)})", some)
+        for some in pages(inference_ids, _PAGE):
+            found |= self._doomed(f"source_inference_id IN ({marks_for(some)})", some)
         return tuple(found.values())
 
     def files_of_datapoints(self, ids: Collection[str]) -> frozenset[str]:
         """See `ErasureReading.files_of_datapoints`."""
         found: set[str] = set()
-        for some in _pages(ids):
+        for some in pages(ids, _PAGE):
             rows = self._connection.execute(
                 "SELECT c.content FROM datapoint_contents c WHERE c.hash IN "  # noqa: S608
-                f"(SELECT content_hash FROM datapoints WHERE id IN ({_marks(some)}))",
+                f"(SELECT content_hash FROM datapoints WHERE id IN ({marks_for(some)}))",
                 some,
             ).fetchall()
             found.update(key for row in rows for key in files_in(_content(row[0])))
@@ -109,9 +109,9 @@ class SqlErasing(SqlDatasets, SqlBatches):
     ) -> tuple[tuple[str, ...], int | None]:
         """See `ErasureReading.batch_elements_of`."""
         found: dict[str, None] = {}
-        for some in _pages(inference_ids):
+        for some in pages(inference_ids, _PAGE):
             rows = self._connection.execute(
-                f"SELECT inference_id FROM batch_inferences WHERE inference_id IN ({_marks(some)})",  # noqa: S608
+                f"SELECT inference_id FROM batch_inferences WHERE inference_id IN ({marks_for(some)})",  # noqa: S608
                 some,
             ).fetchall()
             found |= dict.fromkeys(row[0] for row in rows)
@@ -148,8 +148,8 @@ class SqlErasing(SqlDatasets, SqlBatches):
                 version = self.change_dataset(name, "erase", group_by=BY_EPISODE, actor=actor, now_ms=now_ms).version
                 self.end_datapoints(name, ids, version=version, staled_at=now_ms)
         erased = 0
-        for some in _pages(each.id for each in doomed):
-            marks = _marks(some)
+        for some in pages((each.id for each in doomed), _PAGE):
+            marks = marks_for(some)
             rows = self._connection.execute(
                 f"SELECT DISTINCT id, content_hash FROM datapoints WHERE id IN ({marks}) AND source <> 'erased'",  # noqa: S608
                 some,
@@ -172,9 +172,9 @@ class SqlErasing(SqlDatasets, SqlBatches):
     def erase_batch_elements(self, inference_ids: Sequence[str], now_ms: int) -> int:
         """See `ErasureWriting.erase_batch_elements`."""
         erased = 0
-        for some in _pages(inference_ids):
+        for some in pages(inference_ids, _PAGE):
             rows = self._connection.execute(
-                f"SELECT inference_id, status FROM batch_inferences WHERE inference_id IN ({_marks(some)}) "  # noqa: S608
+                f"SELECT inference_id, status FROM batch_inferences WHERE inference_id IN ({marks_for(some)}) "  # noqa: S608
                 "AND (body IS NOT NULL OR answer IS NOT NULL OR coalesce(error_message, ?) <> ?)",
                 (*some, _ERASED, _ERASED),
             ).fetchall()
@@ -192,9 +192,9 @@ class SqlErasing(SqlDatasets, SqlBatches):
     def erase_workflow_episodes(self, ids: Sequence[str]) -> int:
         """See `ErasureWriting.erase_workflow_episodes`."""
         erased = 0
-        for some in _pages(ids):
+        for some in pages(ids, _PAGE):
             erased += self._connection.execute(
-                f"DELETE FROM workflow_evaluation_run_episodes WHERE id IN ({_marks(some)})",  # noqa: S608
+                f"DELETE FROM workflow_evaluation_run_episodes WHERE id IN ({marks_for(some)})",  # noqa: S608
                 some,
             ).rowcount
         return erased
@@ -209,10 +209,11 @@ class SqlErasing(SqlDatasets, SqlBatches):
     def _has_current(self, name: str, ids: Sequence[str]) -> bool:
         return any(
             self._connection.execute(
-                f"SELECT 1 FROM datapoints WHERE dataset_name = ? AND until IS NULL AND id IN ({_marks(some)}) LIMIT 1",  # noqa: S608
+                "SELECT 1 FROM datapoints WHERE dataset_name = ? AND until IS NULL "  # noqa: S608
+                f"AND id IN ({marks_for(some)}) LIMIT 1",
                 (name, *some),
             ).fetchone()
-            for some in _pages(ids)
+            for some in pages(ids, _PAGE)
         )
 
 
@@ -231,13 +232,3 @@ def _asks(whose: Whose, episode_id: str, body: bytes | None) -> bool:
 
 def _content(stored: Any) -> bytes:
     return unpack(stored if isinstance(stored, str) else bytes(stored)) or b""
-
-
-def _pages(items: Iterable[T]) -> Iterator[tuple[T, ...]]:
-    rest = iter(items)
-    while page := tuple(islice(rest, _PAGE)):
-        yield page
-
-
-def _marks(items: Sequence[object]) -> str:
-    return ", ".join("?" * len(items))

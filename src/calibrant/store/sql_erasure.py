@@ -1,22 +1,22 @@
-"""Whose rows are whose, asked of SQLite and PostgreSQL in the same words. Pure but for the asking."""
+"""Whose rows are whose, asked of SQLite and PostgreSQL in the same words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Final
 
 from calibrant.base.ids import id_millis
 from calibrant.store.dialect import Dialect, Sql
 from calibrant.store.erasing import ErasableKind, Found, FoundRow, NamedFiles
 from calibrant.store.payload import unpack
+from calibrant.store.portable import marks_for
 from calibrant.types.erasure import Whose
 from calibrant.types.replay import EPISODE_TAG
 
-__all__ = ["FILE", "Asking", "calls_of", "feedback_of", "files_in", "files_of_others", "look_through"]
+__all__ = ["FILE", "SqlErasure", "files_in"]
 
-Asking = Callable[[str, Sequence[Any]], list[Any]]
-"""Returns the rows of a statement with `?` marks."""
 FILE: Final = re.compile(rb"observability/files/[0-9a-f]{64}(?:[.][a-z0-9]{1,8})?")
 """The key of a file."""
 _COLUMNS: Final[dict[ErasableKind, str]] = {
@@ -25,52 +25,66 @@ _COLUMNS: Final[dict[ErasableKind, str]] = {
 }
 
 
-def look_through(ask: Asking, dialect: Dialect, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
-    """See `ErasingEvents.erasable`."""
-    mine = _belongs(dialect, whose, kind)
-    if mine is None:
-        return Found((), None)
-    last = _stretch(ask, kind, after, limit)
-    if last is None:
-        return Found((), None)
-    rows = ask(
-        f"SELECT {_COLUMNS[kind]} FROM {kind} WHERE {kind}.id > ? AND {kind}.id <= ? AND {mine.text} "  # noqa: S608
-        f"ORDER BY {kind}.id",
-        (after, last, *mine.parameters),
-    )
-    found = (FoundRow(id_, episode, status, id_millis(id_) + (took or 0.0)) for id_, episode, status, took in rows)
-    return Found(tuple(found), last)
+class SqlErasure(ABC):
+    """The reading half of `ErasingEvents`. Mixed into a writer of either engine, behind its reader."""
 
+    dialect: Dialect
 
-def files_of_others(ask: Asking, dialect: Dialect, whose: Whose, *, after: str, limit: int) -> NamedFiles:
-    """See `ErasingEvents.files_of_others`."""
-    last = _stretch(ask, "inferences", after, limit)
-    mine = _belongs(dialect, whose, "inferences")
-    if last is None or mine is None:
-        return NamedFiles(frozenset(), None)
-    rows = ask(
-        f"SELECT inference_data.input FROM {dialect.with_data} WHERE inferences.id > ? AND inferences.id <= ? "  # noqa: S608
-        f"AND inference_data.input IS NOT NULL AND NOT ({mine.text})",
-        (after, last, *mine.parameters),
-    )
-    return NamedFiles(frozenset(key for row in rows for key in files_in(unpack(row[0]) or b"")), last)
+    @abstractmethod
+    def _all(self, query: str, parameters: Sequence[Any]) -> list[Any]:
+        """Return the rows of a statement."""
 
+    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
+        """See `ErasingEvents.erasable`."""
+        mine = _belongs(self.dialect, whose, kind)
+        if mine is None:
+            return Found((), None)
+        last = self._stretch(kind, after, limit)
+        if last is None:
+            return Found((), None)
+        rows = self._all(
+            f"SELECT {_COLUMNS[kind]} FROM {kind} WHERE {kind}.id > ? AND {kind}.id <= ? AND {mine.text} "  # noqa: S608
+            f"ORDER BY {kind}.id",
+            (after, last, *mine.parameters),
+        )
+        found = (FoundRow(id_, episode, status, id_millis(id_) + (took or 0.0)) for id_, episode, status, took in rows)
+        return Found(tuple(found), last)
 
-def calls_of(ask: Asking, inference_ids: Sequence[str]) -> dict[str, int]:
-    """See `ErasingEvents.calls_of`."""
-    if not inference_ids:
-        return {}
-    marks = ", ".join("?" * len(inference_ids))
-    query = f"SELECT model_name, count(*) FROM model_inferences WHERE inference_id IN ({marks}) GROUP BY model_name"  # noqa: S608
-    return {name: int(count) for name, count in ask(query, inference_ids)}
+    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
+        """See `ErasingEvents.files_of_others`."""
+        last = self._stretch("inferences", after, limit)
+        mine = _belongs(self.dialect, whose, "inferences")
+        if last is None or mine is None:
+            return NamedFiles(frozenset(), None)
+        rows = self._all(
+            f"SELECT inference_data.input FROM {self.dialect.with_data} "  # noqa: S608
+            "WHERE inferences.id > ? AND inferences.id <= ? AND inference_data.input IS NOT NULL "
+            f"AND NOT ({mine.text})",
+            (after, last, *mine.parameters),
+        )
+        return NamedFiles(frozenset(key for row in rows for key in files_in(unpack(row[0]) or b"")), last)
 
+    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
+        """See `ErasingEvents.calls_of`."""
+        if not inference_ids:
+            return {}
+        query = (
+            "SELECT model_name, count(*) FROM model_inferences "  # noqa: S608
+            f"WHERE inference_id IN ({marks_for(inference_ids)}) GROUP BY model_name"
+        )
+        return {name: int(count) for name, count in self._all(query, inference_ids)}
 
-def feedback_of(ask: Asking, target_ids: Sequence[str]) -> tuple[str, ...]:
-    """See `ErasingEvents.feedback_of`."""
-    if not target_ids:
-        return ()
-    marks = ", ".join("?" * len(target_ids))
-    return tuple(row[0] for row in ask(f"SELECT id FROM feedback WHERE target_id IN ({marks})", target_ids))  # noqa: S608
+    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
+        """See `ErasingEvents.feedback_of`."""
+        if not target_ids:
+            return ()
+        query = f"SELECT id FROM feedback WHERE target_id IN ({marks_for(target_ids)})"  # noqa: S608
+        return tuple(row[0] for row in self._all(query, target_ids))
+
+    def _stretch(self, table: ErasableKind, after: str, limit: int) -> str | None:
+        """Return the last id of the next rows of a table; null where there are none."""
+        query = f"SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?) AS stretch"  # noqa: S608
+        return self._all(query, (after, limit))[0][0]
 
 
 def files_in(document: bytes) -> frozenset[str]:
@@ -87,9 +101,3 @@ def _belongs(dialect: Dialect, whose: Whose, kind: ErasableKind) -> Sql | None:
     replayed = dialect.tag.format(tags="inferences.tags")
     text = f"(inferences.episode_id = ? OR coalesce({replayed} = ?, 1 = 0))"
     return Sql(text, (whose.episode_id, EPISODE_TAG, whose.episode_id))
-
-
-def _stretch(ask: Asking, table: ErasableKind, after: str, limit: int) -> str | None:
-    """Return the last id of the next rows of a table; null where there are none."""
-    query = f"SELECT max(id) FROM (SELECT id FROM {table} WHERE id > ? ORDER BY id LIMIT ?) AS stretch"  # noqa: S608
-    return ask(query, (after, limit))[0][0]

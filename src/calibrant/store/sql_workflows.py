@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from calibrant.store.portable import Statements
+from calibrant.store.portable import Statements, marks_for
 from calibrant.types.workflow import Pinned, Project, WorkflowEpisode, WorkflowRun
 
 __all__ = ["WORKFLOW_STEP", "SqlWorkflows"]
@@ -67,7 +67,7 @@ class SqlWorkflows:
         if project_name is not None:
             only = "AND project_name = ? "
             parameters.append(project_name)
-        query = f"SELECT {_RUN_COLUMNS} FROM {_RUNS} WHERE id IN ({_marks(run_ids)}) {only}ORDER BY id DESC"  # noqa: S608
+        query = f"SELECT {_RUN_COLUMNS} FROM {_RUNS} WHERE id IN ({marks_for(run_ids)}) {only}ORDER BY id DESC"  # noqa: S608
         return tuple(map(_to_run, self._connection.execute(query, parameters)))
 
     def list_workflow_runs(
@@ -128,7 +128,7 @@ class SqlWorkflows:
         """See `WorkflowReading.count_workflow_episodes`."""
         if not run_ids:
             return {}
-        query = f"SELECT run_id, count(*) FROM {_EPISODES} WHERE run_id IN ({_marks(run_ids)}) GROUP BY run_id"  # noqa: S608
+        query = f"SELECT run_id, count(*) FROM {_EPISODES} WHERE run_id IN ({marks_for(run_ids)}) GROUP BY run_id"  # noqa: S608
         return dict(self._connection.execute(query, tuple(run_ids)).fetchall())
 
     def workflow_tasks(self, run_ids: Sequence[str], *, limit: int, offset: int = 0) -> tuple[WorkflowEpisode, ...]:
@@ -136,7 +136,7 @@ class SqlWorkflows:
         if not run_ids:
             return ()
         columns = ", ".join(f"e.{name}" for name in _EPISODE)
-        marks = _marks(run_ids)
+        marks = marks_for(run_ids)
         query = (
             f"SELECT {columns} FROM {_EPISODES} e JOIN "  # noqa: S608
             f"(SELECT coalesce(task_name, id) AS task, task_name IS NULL AS alone, max(id) AS newest FROM {_EPISODES} "
@@ -153,7 +153,7 @@ class SqlWorkflows:
         if not run_ids:
             return 0
         query = (
-            f"SELECT count(*) FROM (SELECT 1 FROM {_EPISODES} WHERE run_id IN ({_marks(run_ids)}) "  # noqa: S608
+            f"SELECT count(*) FROM (SELECT 1 FROM {_EPISODES} WHERE run_id IN ({marks_for(run_ids)}) "  # noqa: S608
             "GROUP BY coalesce(task_name, id), task_name IS NULL) t"
         )
         return self._count(query, tuple(run_ids))
@@ -172,14 +172,10 @@ class SqlWorkflows:
 
     def _insert(self, table: str, columns: str, values: Iterable[Any]) -> None:
         row = tuple(values)
-        self._connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({_marks(row)})", row)  # noqa: S608
+        self._connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks_for(row)})", row)  # noqa: S608
 
     def _count(self, query: str, parameters: Sequence[Any]) -> int:
         return int(self._connection.execute(query, tuple(parameters)).fetchone()[0])
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _containing(text: str) -> str:

@@ -17,12 +17,11 @@ from typing import Literal
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.schema import Durability
 from calibrant.store.base import Appended, Batch, Cursor, EntryState, Pace
-from calibrant.store.dialect import SQLITE
-from calibrant.store.erasing import ErasableKind, Found, NamedFiles, Removed, Scrubbed
+from calibrant.store.erasing import Removed, Scrubbed
 from calibrant.store.migrations import migrate_sqlite
 from calibrant.store.payload import Packer
 from calibrant.store.quarantined import quarantine_parameters
-from calibrant.store.sql_erasure import calls_of, feedback_of, files_of_others, look_through
+from calibrant.store.sql_erasure import SqlErasure
 from calibrant.store.sql_reader import SEARCH_BEHIND
 from calibrant.store.sqlite_erasure import empty_log, erase_feedback, erase_inferences, free_pages
 from calibrant.store.sqlite_functions import add_functions
@@ -30,7 +29,6 @@ from calibrant.store.sqlite_reader import SqliteReader
 from calibrant.store.sqlite_retention import drop_feedback, drop_inferences, drop_payloads
 from calibrant.store.sqlite_rows import ROW_FAULTS, interrupt_running, write_records
 from calibrant.store.sqlite_search import garbage_is_due, index_next, merge_garbage
-from calibrant.types.erasure import Whose
 from calibrant.types.rows import Record, Shed
 
 __all__ = ["SqliteEvents"]
@@ -48,7 +46,7 @@ _WAL_PAGES = 2048
 _SCRUB_PAGES = 2_000
 
 
-class SqliteEvents(SqliteReader):
+class SqliteEvents(SqliteReader, SqlErasure):
     """The writing side; for one thread. Opens the file when first used and again after any trouble."""
 
     pace = Pace()
@@ -200,22 +198,6 @@ class SqliteEvents(SqliteReader):
             more = merge_garbage(connection, begun=self._merging)
         self._merging = more
         return int(more)
-
-    def erasable(self, whose: Whose, kind: ErasableKind, *, after: str, limit: int) -> Found:
-        """See `ErasingEvents.erasable`."""
-        return look_through(self._all, SQLITE, whose, kind, after=after, limit=limit)
-
-    def files_of_others(self, whose: Whose, *, after: str, limit: int) -> NamedFiles:
-        """See `ErasingEvents.files_of_others`."""
-        return files_of_others(self._all, SQLITE, whose, after=after, limit=limit)
-
-    def calls_of(self, inference_ids: Sequence[str]) -> dict[str, int]:
-        """See `ErasingEvents.calls_of`."""
-        return calls_of(self._all, inference_ids)
-
-    def feedback_of(self, target_ids: Sequence[str]) -> tuple[str, ...]:
-        """See `ErasingEvents.feedback_of`."""
-        return feedback_of(self._all, target_ids)
 
     def erase(self, inference_ids: Sequence[str], episode_ids: Sequence[str]) -> Removed:
         """See `ErasingEvents.erase`."""

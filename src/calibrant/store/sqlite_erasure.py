@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from calibrant.store.erasing import Removed
+from calibrant.store.portable import marks_for
 from calibrant.store.sqlite_rows import keep_numbers
 from calibrant.store.sqlite_search import forget_text
 
@@ -30,7 +31,7 @@ def erase_inferences(
     """Delete inferences and everything about them, and feedback on these episodes."""
     for table in _TABLES:
         keep_numbers(connection, table)
-    marks = _marks(inference_ids)
+    marks = marks_for(inference_ids)
     rows = connection.execute(_TEXTS.format(marks=marks), inference_ids).fetchall()
     forget_text(connection, rows)
     calls = f"SELECT seq FROM model_inferences WHERE inference_id IN ({marks})"  # noqa: S608
@@ -41,7 +42,7 @@ def erase_inferences(
     ).rowcount
     targets = (*inference_ids, *episode_ids)
     feedback = connection.execute(
-        f"DELETE FROM feedback WHERE target_id IN ({_marks(targets)})",  # noqa: S608
+        f"DELETE FROM feedback WHERE target_id IN ({marks_for(targets)})",  # noqa: S608
         targets,
     ).rowcount
     owned = f"SELECT seq FROM inferences WHERE id IN ({marks})"  # noqa: S608
@@ -54,7 +55,7 @@ def erase_feedback(connection: sqlite3.Connection, feedback_ids: Sequence[str]) 
     """Delete feedback."""
     keep_numbers(connection, "feedback")
     return connection.execute(
-        f"DELETE FROM feedback WHERE id IN ({_marks(feedback_ids)})",  # noqa: S608
+        f"DELETE FROM feedback WHERE id IN ({marks_for(feedback_ids)})",  # noqa: S608
         feedback_ids,
     ).rowcount
 
@@ -70,7 +71,3 @@ def empty_log(connection: sqlite3.Connection) -> bool:
     """Bring everything from the write-ahead log into the database and cut it off; False while a reader needs it."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
-
-
-def _marks(items: Sequence[object]) -> str:
-    return ", ".join("?" * len(items))
