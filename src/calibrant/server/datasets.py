@@ -18,7 +18,7 @@ from calibrant.datasets.making import checked_dataset
 from calibrant.datasets.reader import DatasetReader
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
-from calibrant.server.inferences import Questions
+from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import number_in, read_query
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
@@ -218,9 +218,7 @@ class DatasetDesk:
             await asyncio.sleep(_POLL_S)
 
     def _recorded(self) -> Questions:
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
-        return self.questions
+        return recorded(self.questions)
 
     def _check(self, content: Content) -> Content:
         return checked_content(self.engine.compiler, content)

@@ -18,7 +18,7 @@ from calibrant.types.rows import InferenceRow
 from calibrant.wire.inferences import Lookup, decode_get, decode_list
 from calibrant.wire.stored import encode_stored
 
-__all__ = ["BEHIND", "InferenceDesk", "Questions"]
+__all__ = ["BEHIND", "InferenceDesk", "Questions", "recorded"]
 
 BEHIND = "calibrant-search-behind"
 """The header that says how many inferences, at most, a search for text did not look at."""
@@ -76,9 +76,18 @@ class InferenceDesk:
         Raises:
             InvalidRequest: there is no record.
         """
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
-        return self.questions
+        return recorded(self.questions)
+
+
+def recorded(questions: Questions | None) -> Questions:
+    """Return where to ask.
+
+    Raises:
+        InvalidRequest: there is no record.
+    """
+    if questions is None:
+        raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
+    return questions
 
 
 def _grants(http: HttpRequest) -> Grants | None:

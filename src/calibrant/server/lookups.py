@@ -12,7 +12,7 @@ from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.engine.engine import Engine
 from calibrant.insights.usage import inference_count
 from calibrant.server.http import Answer, HttpRequest
-from calibrant.server.inferences import Questions
+from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import ids_in, number_in, path_id, read_query
 from calibrant.server.visible import shown, visible_functions
 from calibrant.store.base import Reader
@@ -196,9 +196,7 @@ class LookupDesk:
         return before, after
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
-        return await self.questions.ask(question)
+        return await recorded(self.questions).ask(question)
 
 
 def _function(query: dict[str, str]) -> str | None:

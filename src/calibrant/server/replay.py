@@ -22,7 +22,7 @@ from calibrant.replay.tally import Tally
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.inference import caller_of
-from calibrant.server.inferences import Questions
+from calibrant.server.inferences import Questions, recorded
 from calibrant.server.visible import visible_functions
 from calibrant.store.base import Reader
 from calibrant.types.datapoint import DatapointQuery
@@ -148,9 +148,7 @@ class ReplayDesk:
         return map(of_datapoint, islice(self.datasets.reader(http).stream(which), choice.limit))
 
     def _opened(self) -> Questions:
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
-        return self.questions
+        return recorded(self.questions)
 
 
 def _some(rows: Iterator[Sample]) -> list[Sample]:

@@ -14,7 +14,7 @@ from calibrant.engine.engine import Engine
 from calibrant.insights import performance, usage
 from calibrant.insights.periods import SERIES, WINDOWS, Window
 from calibrant.server.http import Answer, HttpRequest
-from calibrant.server.inferences import Questions
+from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import choice_in, number_in, read_query
 from calibrant.server.visible import check_visible, visible_functions
 from calibrant.store.base import Reader
@@ -186,9 +186,7 @@ class StatisticsDesk:
         return metrics[name]
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
-        return await self.questions.ask(question)
+        return await recorded(self.questions).ask(question)
 
 
 def _window(query: dict[str, str]) -> Window:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from calibrant.base.errors import InternalError, InvalidRequest
+from calibrant.base.errors import InternalError
 from calibrant.engine.engine import Engine
 from calibrant.engine.workflow import start_episode, start_run
 from calibrant.insights.workflows import run_statistics
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inference import caller_of
-from calibrant.server.inferences import Questions
+from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import ids_in, number_in, offset_in, read_query
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue, Reading
@@ -148,13 +148,12 @@ class WorkflowDesk:
         return self.engine.clock.wall_ms()
 
     async def _judged(self, episodes: tuple[WorkflowEpisode, ...], encode: Callable[..., bytes]) -> Answer:
-        if self.questions is None:
-            raise InvalidRequest("there is no record to ask: the configuration turns it off (observability.enabled)")
+        questions = recorded(self.questions)
 
         def read(reader: Reader) -> bytes:
             return encode(episodes, {each.id: reader.feedback_for(each.id) for each in episodes})
 
-        return Answer(200, await self.questions.ask(read))
+        return Answer(200, await questions.ask(read))
 
     async def _read(self, ask: Callable[[Reading], T]) -> T:
         catalogue = self._open()
