@@ -57,7 +57,7 @@ class Dispatcher:
         try:
             route, params = self._router.match(request.method, request.path)
             method, path = request.method, route.path
-            if self._gate is not None:
+            if self._gate is not None and request.principal is None:
                 # Before anything is done with the body.
                 request.principal = self._gate.known(route, request) or await self._gate.check(route, request)
             if params:
@@ -73,7 +73,7 @@ class Dispatcher:
         return answer
 
     def known(self, request: HttpRequest) -> bool:
-        """Return whether it is certain at once that a request may send its body."""
+        """Return whether it is certain at once that a request may send its body; who sends it is noted there."""
         if self._gate is None:
             return True
         try:
@@ -81,7 +81,8 @@ class Dispatcher:
         except CalibrantError:
             # No key is asked for what is not there; it is answered when it is whole.
             return True
-        return not route.roles or self._gate.known(route, request) is not None
+        request.principal = self._gate.known(route, request)
+        return not route.roles or request.principal is not None
 
     async def objection(self, request: HttpRequest) -> CalibrantError | None:
         """Return why a request is not let in, whatever its body; null where nothing is against it."""
@@ -89,7 +90,7 @@ class Dispatcher:
             return None
         try:
             route, _ = self._router.match(request.method, request.path)
-            await self._gate.check(route, request)
+            request.principal = await self._gate.check(route, request)
         except CalibrantError as error:
             return error
         return None
