@@ -13,9 +13,9 @@ from calibrant.demo.simlm.truth import population_icc, population_mean, weights_
 
 __all__ = ["calibrated"]
 
-_FAR: Final = 40.0
+_FAR: Final = 60.0
 """Logits beyond which nothing changes."""
-_WIDEST: Final = 30.0
+_WIDEST: Final = 12.0
 """The largest standard deviation of clusters that is tried."""
 _HALVINGS: Final = 50
 
@@ -88,6 +88,8 @@ def _with_icc(world: Parameters, icc: float, accuracy: float) -> Parameters:
 
 def _with_effect(world: Parameters, name: str, effect: float) -> Rule:
     rule, base = world.rules[name], _accuracy(world)
+    if effect == 0:
+        return replace(rule, weight=0.0, weights={})
     weights = weights_of(world, rule)
     if not weights.any():
         weights = np.ones(len(world.types))

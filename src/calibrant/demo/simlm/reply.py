@@ -53,7 +53,7 @@ class Said(Struct, frozen=True):
     """Whose style it has; empty where none."""
 
 
-class _Json(Struct, frozen=True):
+class _Json(Struct, frozen=True, omit_defaults=True):
     answer: str
     reason: str = ""
     style: str = ""

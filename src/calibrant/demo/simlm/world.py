@@ -184,12 +184,16 @@ class World(Struct, frozen=True):
         return (prompt_tokens * priced.input_price + completion_tokens * priced.output_price) / 1e6
 
     def describe(self) -> str:
-        """Return the world as one line of JSON, always the same; it stands beside every result that used it."""
+        """Return the world as one line of JSON, which stands beside every result that used it.
+
+        The same world has the same text, and the parameters in it are the file of this world.
+        """
         rules = self.parameters.rules
         known = {
             "accuracy": round(self.accuracy(""), 6),
             "icc": round(self.icc(""), 6),
-            "effects": {name: round(self.true_effect("", rule.phrase), 6) for name, rule in rules.items()},
+            # No effect is 0.0, not -0.0.
+            "effects": {name: round(self.true_effect("", rule.phrase), 6) + 0.0 for name, rule in rules.items()},
         }
         found = {"simlm": 1, "purpose": PURPOSE, "parameters": self.parameters, "truth": known}
-        return msgspec.json.encode(found, order="sorted").decode()
+        return msgspec.json.encode(found).decode()
