@@ -17,6 +17,7 @@ from calibrant.cli import (
     doctor,
     erase,
     gateway,
+    holdout,
     import_,
     inference_export,
     inferences,
@@ -56,6 +57,9 @@ app.command("version")(version.version)
 app.command("simlm")(simlm.simlm)
 app.add_typer(key.app, name="key")
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(holdout.app, name="holdout")
+dataset.app.command("seal")(holdout.seal)
+app.command("confirm")(holdout.confirm)
 app.add_typer(import_.app, name="import")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from calibrant.measure.arms import Arm, Compared, compare
     from calibrant.measure.attempts import Components, pass_all_k, pass_at_k, variance_components
     from calibrant.measure.bootstrap import bca_interval
+    from calibrant.measure.budget import alpha_of, items_needed, smallest_gain
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
-    from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed, smallest_gain
+    from calibrant.measure.confirmation import Decision, decide
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
     from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
@@ -126,9 +127,10 @@ _PLACES: Final = {
     "arms": "Arm Compared compare",
     "attempts": "Components pass_all_k pass_at_k variance_components",
     "bootstrap": "bca_interval",
+    "budget": "alpha_of items_needed smallest_gain",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
-    "confirmation": "Decision alpha_of decide items_needed smallest_gain",
+    "confirmation": "Decision decide",
     "correction": "Corrected corrected_mean rogan_gladen",
     "evidence": "Evidence better combined sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
