@@ -20,11 +20,30 @@ if TYPE_CHECKING:
     from calibrant.measure.bootstrap import bca_interval
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
+    from calibrant.measure.contamination import (
+        Contamination,
+        Item,
+        Leak,
+        Prompt,
+        SplitLeaks,
+        Twice,
+        compare_twice,
+        contamination_of,
+    )
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
     from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
+    from calibrant.measure.minhash import (
+        bands_of,
+        components,
+        near_across,
+        near_components,
+        near_pairs,
+        overlap,
+        print_of,
+    )
     from calibrant.measure.multiplicity import (
         Findings,
         benjamini_hochberg,
@@ -43,6 +62,7 @@ if TYPE_CHECKING:
         repeats,
         unpaired_share_items,
     )
+    from calibrant.measure.quoting import Quote, answers_in, copied_in
     from calibrant.measure.sequence import mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.summary import mean_interval, quantile_interval
@@ -57,14 +77,23 @@ __all__ = [
     "Compared",
     "Comparison",
     "Components",
+    "Contamination",
     "Corrected",
     "Evidence",
     "Findings",
     "Isotonic",
+    "Item",
+    "Leak",
     "Plan",
+    "Prompt",
+    "Quote",
     "Rates",
     "Shrunk",
+    "SplitLeaks",
+    "Twice",
     "alternative_annotator",
+    "answers_in",
+    "bands_of",
     "bca_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -77,7 +106,11 @@ __all__ = [
     "combined",
     "compare",
     "compare_paired",
+    "compare_twice",
     "compare_unpaired",
+    "components",
+    "contamination_of",
+    "copied_in",
     "corrected_mean",
     "cuped",
     "detectable",
@@ -93,11 +126,16 @@ __all__ = [
     "mcnemar",
     "mean_interval",
     "mean_sequence",
+    "near_across",
+    "near_components",
     "near_duplicates",
+    "near_pairs",
     "order_statistic_interval",
+    "overlap",
     "paired_share_items",
     "pass_all_k",
     "pass_at_k",
+    "print_of",
     "quantile_interval",
     "rates",
     "ratio_interval",
@@ -122,14 +160,17 @@ _PLACES: Final = {
     "bootstrap": "bca_interval",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
+    "contamination": "Contamination Item Leak Prompt SplitLeaks Twice compare_twice contamination_of",
     "correction": "Corrected corrected_mean rogan_gladen",
     "evidence": "Evidence better combined sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
+    "minhash": "bands_of components near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
     "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "quoting": "Quote answers_in copied_in",
     "sequence": "mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "summary": "mean_interval quantile_interval",
