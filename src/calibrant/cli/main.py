@@ -13,6 +13,7 @@ from calibrant.cli import (
     check,
     cost,
     dataset,
+    dataset_leaks,
     demo,
     doctor,
     erase,
@@ -53,6 +54,7 @@ app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.add_typer(key.app, name="key")
+dataset.app.command("leaks")(dataset_leaks.leaks)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(import_.app, name="import")
 app.add_typer(spool.app, name="spool")

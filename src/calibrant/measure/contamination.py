@@ -97,16 +97,10 @@ class SplitLeaks(Struct, frozen=True):
     """Items with a leak of any kind."""
     counts: dict[LeakKind, int]
     """Of `exact`, `normalised` and `near` an item counts for the first that holds; the others are counted beside."""
-
-    @property
-    def share(self) -> float:
-        """The share of leaked items; 0 of none."""
-        return self.leaked / self.n if self.n else 0.0
-
-    @property
-    def verdict(self) -> Verdict:
-        """What to think of results on this split."""
-        return "contaminated" if self.share >= CONTAMINATED else "warning" if self.share >= WARNING else "clean"
+    share: float
+    """Of leaked items; 0 of none."""
+    verdict: Verdict
+    """What to think of results on this split."""
 
 
 class Contamination(Struct, frozen=True):
@@ -118,18 +112,10 @@ class Contamination(Struct, frozen=True):
     """Examples: of each kind at most as many as were asked for, the nearest first."""
     clean: tuple[str, ...]
     """The ids of the leak-free items of the splits that judge, in the order given."""
+    verdict: Verdict
+    """That of the split with the greatest share of leaked items."""
     why: str
     """The verdict in a sentence for a person."""
-
-    @property
-    def worst(self) -> SplitLeaks | None:
-        """The split with the greatest share of leaked items; null where nothing judges."""
-        return max(self.splits, key=lambda each: each.share, default=None)
-
-    @property
-    def verdict(self) -> Verdict:
-        """That of the worst split."""
-        return "clean" if self.worst is None else self.worst.verdict
 
 
 class Twice(Struct, frozen=True):
@@ -173,7 +159,8 @@ def contamination_of(
     leaked = {at for at, _ in leaks}
     counted = tuple(_counted(split, items, leaks) for split in splits)
     clean = tuple(name for at, name in asked.items() if at not in leaked)
-    return Contamination(counted, _examples([leak for _, leak in leaks], examples), clean, _why(counted))
+    verdict, why = _verdict(counted)
+    return Contamination(counted, _examples([leak for _, leak in leaks], examples), clean, verdict, why)
 
 
 def compare_twice(
@@ -295,7 +282,10 @@ def _quotes(items: Sequence[Item], prompts: Sequence[Prompt]) -> list[tuple[int,
 def _counted(split: str, items: Sequence[Item], leaks: Sequence[tuple[int, Leak]]) -> SplitLeaks:
     here = [(at, leak.kind) for at, leak in leaks if items[at].split == split]
     counts: dict[LeakKind, int] = {kind: sum(of == kind for _, of in here) for kind in LEAK_KINDS}
-    return SplitLeaks(split, sum(item.split == split for item in items), len({at for at, _ in here}), counts)
+    n, leaked = sum(item.split == split for item in items), len({at for at, _ in here})
+    share = leaked / n if n else 0.0
+    verdict: Verdict = "contaminated" if share >= CONTAMINATED else "warning" if share >= WARNING else "clean"
+    return SplitLeaks(split, n, leaked, counts, share, verdict)
 
 
 def _examples(leaks: Sequence[Leak], most: int) -> tuple[Leak, ...]:
@@ -303,18 +293,18 @@ def _examples(leaks: Sequence[Leak], most: int) -> tuple[Leak, ...]:
     return tuple(leak for kind in LEAK_KINDS for leak in [each for each in ranked if each.kind == kind][:most])
 
 
-def _why(splits: Sequence[SplitLeaks]) -> str:
+def _verdict(splits: Sequence[SplitLeaks]) -> tuple[Verdict, str]:
     worst = max(splits, key=lambda each: each.share, default=None)
     if worst is None:
-        return "there are no items"
+        return "clean", "there are no items"
     told = f"{worst.share:.1%} of the {worst.n} items of {worst.split} ({worst.leaked}) were seen before"
     match worst.verdict:
         case "clean":
-            return f"{told}, which is below {WARNING:.0%}"
+            return "clean", f"{told}, which is below {WARNING:.0%}"
         case "warning":
-            return f"{told}: report every gain twice, on all items and on the leak-free ones"
+            return "warning", f"{told}: report every gain twice, on all items and on the leak-free ones"
         case "contaminated":
-            return f"{told}: results on them mean nothing unless the leak-free items say the same"
+            return "contaminated", f"{told}: results on them mean nothing unless the leak-free items say the same"
 
 
 def _kept(arm: Arm, clean: Collection[str]) -> Arm:

@@ -18,7 +18,7 @@ from calibrant.measure.leakage import folded
 __all__ = ["COMMON_ITEMS", "COMMON_SHARE", "LEAST_WORDS", "SHORTEST_ANSWER", "Quote", "answers_in", "copied_in"]
 
 SHORTEST_ANSWER: Final = 12
-"""Characters of an answer, folded, below which it is not looked for."""
+"""Characters of the words of an answer, below which it is not looked for."""
 LEAST_WORDS: Final = 8
 """Words in a row that are a copy."""
 COMMON_ITEMS: Final = 3
@@ -40,28 +40,28 @@ class Quote(Struct, frozen=True):
     prompt: int
     words: int
     text: str
-    """What was found, folded."""
+    """The words that were found."""
 
 
 def answers_in(prompts: Sequence[str], answers: Sequence[str | None]) -> list[Quote]:
-    """Return which answers stand in a prompt as whole words: for each item the first prompt that has its answer.
+    """Return which answers stand in a prompt, word for word: for each item the first prompt that has its answer.
 
-    Case, width and space do not count; digits do. An answer below 12 characters is not looked for, nor one that at
-    least 3 items have which are 1 % of all or more.
+    A word is a run of letters and digits; case and what stands between words do not count. An answer whose words have
+    less than 12 characters is not looked for, nor one that at least 3 items have which are 1 % of all or more.
     """
-    plain = [folded(prompt) for prompt in prompts]
-    told = [None if answer is None else folded(answer) for answer in answers]
-    common = _common(Counter(answer for answer in told if answer is not None), len(told))
+    plain = [f" {' '.join(_words(prompt))} " for prompt in prompts]
+    told = ["" if answer is None else " ".join(_words(answer)) for answer in answers]
+    common = _common(Counter(told), len(told))
     seen: dict[str, int | None] = {}
     found: list[Quote] = []
     for item, answer in enumerate(told):
-        if answer is None or len(answer) < SHORTEST_ANSWER or answer in common:
+        if len(answer) < SHORTEST_ANSWER or answer in common:
             continue
         if answer not in seen:
-            seen[answer] = next((at for at, prompt in enumerate(plain) if _stands_in(answer, prompt)), None)
+            seen[answer] = next((at for at, prompt in enumerate(plain) if f" {answer} " in prompt), None)
         at = seen[answer]
         if at is not None:
-            found.append(Quote(item, at, len(_WORD.findall(answer)), answer))
+            found.append(Quote(item, at, answer.count(" ") + 1, answer))
     return found
 
 
@@ -94,12 +94,6 @@ def copied_in(prompts: Sequence[str], texts: Sequence[str]) -> list[Quote]:
 
 def _common(counts: Counter[T], of: int) -> set[T]:
     return {what for what, count in counts.items() if count >= max(COMMON_ITEMS, COMMON_SHARE * of)}
-
-
-def _stands_in(answer: str, prompt: str) -> bool:
-    if answer not in prompt:
-        return False
-    return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", prompt) is not None
 
 
 def _words(text: str) -> list[str]:

@@ -53,7 +53,9 @@ def test_planted_copies_and_edits_are_found_and_nothing_else():
     for leak in found.leaks:
         share = jaccard(shingles(texts[leak.id]), shingles(texts[leak.other]))
         assert share >= 0.8 and leak.share == (pytest.approx(share) if leak.kind == "near" else None)
-    assert (found.verdict, found.worst.n, found.splits[0].leaked) == ("contaminated", 1000, len(kinds))
+    (split,) = found.splits
+    assert (found.verdict, split.verdict, split.n, split.leaked) == ("contaminated", "contaminated", 1000, len(kinds))
+    assert len(kinds) == 600
     assert found.why.startswith("60.0% of the 1000 items of test (600) were seen before: results on them mean nothing")
 
 
@@ -72,14 +74,12 @@ def test_the_verdict_is_by_the_share(leaked, verdict, told):
     test = [sentence(rng) for _ in range(200)]
     items = items_of(test[:leaked] + [sentence(rng)], "train") + items_of(test, "test")
     found = contamination_of(items, judges={"test"})
-    assert (found.verdict, found.worst.share, found.worst.leaked) == (
-        verdict,
-        leaked / 200,
-        leaked,
-    ) and told in found.why
+    (split,) = found.splits
+    assert (found.verdict, split.share, split.leaked) == (verdict, leaked / 200, leaked)
+    assert told in found.why
     assert found.clean == tuple(f"test{i}" for i in range(leaked, 200))
     # Who judges matters: nearly all that was learned stands among what judges.
-    assert contamination_of(items).worst.split == ("train" if leaked else "test")
+    assert contamination_of(items).verdict == ("contaminated" if leaked else "clean")
 
 
 def test_groups_contents_and_texts_that_are_not_there():
@@ -114,7 +114,7 @@ def test_what_a_prompt_says_is_no_secret_to_those_who_judge():
     ]
     found = contamination_of(items, prompts, judges=["test"])
     (answer, copied) = found.leaks
-    assert (answer.kind, answer.id, answer.other, answer.text) == ("answer", "b", "v/user", "ada lovelace, 1843")
+    assert (answer.kind, answer.id, answer.other, answer.text) == ("answer", "b", "v/user", "ada lovelace 1843")
     assert (copied.kind, copied.id, copied.other, copied.words) == ("copied", "a", "v/system", 13)
     assert found.clean == ("d",)
     assert len(contamination_of(items, prompts).leaks) == 3
@@ -126,7 +126,7 @@ def test_examples_are_bounded_and_the_nearest_first():
     test = [text[: -1 - i % 5] for i, text in enumerate(train)]
     found = contamination_of(items_of(train, "train") + items_of(test, "test"), judges=["test"], examples=7)
     shares = [leak.share for leak in found.leaks]
-    assert len(shares) == 7 and shares == sorted(shares, reverse=True) and found.worst.leaked == 30
+    assert len(shares) == 7 and shares == sorted(shares, reverse=True) and found.splits[0].leaked == 30
 
 
 def test_what_cannot_be_asked():
@@ -138,7 +138,7 @@ def test_what_cannot_be_asked():
     with pytest.raises(ValueError, match="17 splits"):
         contamination_of([Item(id=str(i), split=str(i), text="t") for i in range(17)])
     empty = contamination_of([])
-    assert (empty.verdict, empty.worst, empty.clean, empty.why) == ("clean", None, (), "there are no items")
+    assert (empty.verdict, empty.splits, empty.clean, empty.why) == ("clean", (), (), "there are no items")
 
 
 @settings(max_examples=40)

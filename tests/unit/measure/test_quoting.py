@@ -1,11 +1,13 @@
 """What prompts quote of the data, and what is too short or too common to say so."""
 
+import re
 from difflib import SequenceMatcher
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calibrant.measure.leakage import folded
 from calibrant.measure.quoting import answers_in, copied_in
 
 PROMPT = "You extract names. Example: the answer to the riddle is a\n wooden  HORSE of Troy. Be brief."
@@ -21,6 +23,7 @@ def filler(n):
     [
         ("A wooden horse of Troy", True),
         ("a  wooden\thorse", True),
+        ("a: [wooden], 'horse'", True),
         ("a wooden hors", False),
         ("wooden", False),
         ("a silver horse", False),
@@ -85,6 +88,6 @@ def test_the_longest_row_is_that_of_a_plain_search(text, prompt):
 
 @given(st.text(max_size=30), st.text(max_size=80), st.text(max_size=30))
 def test_any_answer_is_found_where_it_was_put(before, answer, after):
-    assert len(answers_in([f"{before} \n{answer} {after}"], [answer])) <= 1
-    whole = answers_in([f"{before}\n(answer: plain enough)\n{after}"], ["(answer: plain enough)"])
-    assert [each.prompt for each in whole] == [0]
+    told = " ".join(re.findall(r"\w+", folded(answer)))
+    quotes = answers_in([f"{before}\n{answer}\n{after}"], [answer])
+    assert [each.text for each in quotes] == ([told] if len(told) >= 12 else [])
