@@ -35,6 +35,7 @@ SplitOf = Callable[[Datapoint], str | None]
 """In which split a datapoint is; null leaves it out."""
 
 _MARKUP: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_NOTHING: Final = Input()
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -161,11 +162,13 @@ def _one(split: str) -> SplitOf:
 def _items(rows: Iterable[Datapoint], split_of: SplitOf) -> Iterator[Item]:
     for row in rows:
         if (split := split_of(row)) is not None:
+            given = row.content.input
             yield Item(
                 id=row.id,
                 split=split,
-                text=text_of(row.content.input),
-                content=blake3(_encode(row.content.input)).hexdigest(),
+                text=text_of(given),
+                # What asks nothing is the same as nothing.
+                content=None if given == _NOTHING else blake3(_encode(given)).hexdigest(),
                 group=row.group_key,
                 answer=answer_of(row.content),
             )

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from calibrant.measure.leakage import jaccard, near_duplicates
     from calibrant.measure.minhash import (
         bands_of,
-        components,
         near_across,
         near_components,
         near_pairs,
@@ -108,7 +107,6 @@ __all__ = [
     "compare_paired",
     "compare_twice",
     "compare_unpaired",
-    "components",
     "contamination_of",
     "copied_in",
     "corrected_mean",
@@ -166,7 +164,7 @@ _PLACES: Final = {
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
-    "minhash": "bands_of components near_across near_components near_pairs overlap print_of",
+    "minhash": "bands_of near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
     "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",

@@ -147,7 +147,8 @@ def contamination_of(
         examples: Leaks of each kind that are named.
 
     Raises:
-        ValueError: an id is there twice, a split that is to judge has no items, or there are more than 16 splits.
+        ValueError: an id is there twice, a split that is to judge has no items, there are more than 16 splits, or the
+            threshold is not within (0, 1].
 
     Source: the shares and the threshold by K. Lee, D. Ippolito, A. Nystrom, C. Zhang, D. Eck, C. Callison-Burch and
     N. Carlini, Deduplicating training data makes language models better (ACL 2022), who find that more than 4 % of the

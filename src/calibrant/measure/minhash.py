@@ -121,7 +121,11 @@ def near_pairs(prints: Sequence[Print], threshold: float = THRESHOLD) -> list[tu
     a text is compared with the 16 that come after it in the order of their next keys, so that the time stays linear
     where ten thousand texts are one template. Where more than 17 share each of their keys without being
     near-duplicates, a pair among them may be passed over.
+
+    Raises:
+        ValueError: the threshold is not within (0, 1]. One below 0.8 finds as much as the curve above says.
     """
+    _check(threshold)
     groups: dict[bytes, int] = {}
     first = np.fromiter((groups.setdefault(p.tobytes(), i) for i, p in enumerate(prints)), dtype=np.intp)
     kept: NDArray[np.intp] = np.unique(first)
@@ -143,7 +147,11 @@ def near_across(
 
     It is one of the nearest, and not always the nearest. Under one key a text is compared with the 16 others that stand
     around it in the order of `near_pairs`, with its limit.
+
+    Raises:
+        ValueError: the threshold is not within (0, 1].
     """
+    _check(threshold)
     found, shares = np.full(len(asked), -1, dtype=np.intp), np.zeros(len(asked))
     if not asked or not others:
         return found, shares
@@ -166,6 +174,11 @@ def near_across(
         better = both >= np.maximum(threshold, shares[tried[:, 0]])
         found[tried[better, 0]], shares[tried[better, 0]] = tried[better, 1], both[better]
     return found, shares
+
+
+def _check(threshold: float) -> None:
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold: {threshold} is not within (0, 1]; 0.8 is usual")
 
 
 def _joined(prints: Sequence[Print], threshold: float) -> NDArray[np.intp]:

@@ -111,6 +111,15 @@ def test_splits_by_a_tag(add, reader):
     assert (nothing.left_out, nothing.found.why) == (4, "there are no items")
 
 
+def test_inputs_without_words(add, reader):
+    image = Content("chat", "chat", Input((Message("user", (File(url="https://a.b/c.png"),)),)))
+    nothing = Content("chat", "chat", Input())
+    add("train", image, nothing)
+    (leaked, _) = add("test", image, nothing)
+    (leak,) = find_leaks(reader, "test", against=["train"]).found.leaks
+    assert (leak.kind, leak.id) == ("exact", leaked)
+
+
 def test_groups_that_were_torn_apart(add, reader):
     episode = "01900000-0000-7000-8000-000000000001"
     add("train", "the first turn", episode_id=episode)

@@ -197,3 +197,12 @@ def test_near_duplicates_are_found_in_the_midst_of_a_template(own, few):
     near = [i for n, i in enumerate(wanted) if overlap(asked[i], others[len(others) - 100 + n]) >= 0.8]
     assert len(near) == 100 and (places[near] >= 0).mean() >= 0.99
     assert all(overlap(asked[i], others[places[i]]) == shares[i] >= 0.8 for i in np.flatnonzero(places >= 0))
+
+
+@pytest.mark.parametrize("threshold", [0, -1, 1.01, float("nan")])
+def test_a_threshold_is_a_share(threshold):
+    prints = [print_of("a"), print_of("b")]
+    for ask in (lambda: near_pairs(prints, threshold), lambda: near_across(prints, prints, threshold)):
+        with pytest.raises(ValueError, match="threshold"):
+            ask()
+    assert near_pairs([*prints, prints[0]], 1) == [(0, 2)]
