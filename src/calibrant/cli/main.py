@@ -13,6 +13,7 @@ from calibrant.cli import (
     check,
     cost,
     dataset,
+    dataset_leaks,
     demo,
     doctor,
     erase,
@@ -56,6 +57,7 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.command("simlm")(simlm.simlm)
 app.add_typer(key.app, name="key")
+dataset.app.command("leaks")(dataset_leaks.leaks)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(holdout.app, name="holdout")
 dataset.app.command("seal")(holdout.seal)

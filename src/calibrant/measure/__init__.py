@@ -22,11 +22,22 @@ if TYPE_CHECKING:
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
     from calibrant.measure.confirmation import Decision, decide
+    from calibrant.measure.contamination import (
+        Contamination,
+        Item,
+        Leak,
+        Prompt,
+        SplitLeaks,
+        Twice,
+        compare_twice,
+        contamination_of,
+    )
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
     from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
+    from calibrant.measure.minhash import bands_of, near_across, near_components, near_pairs, overlap, print_of
     from calibrant.measure.multiplicity import (
         Findings,
         benjamini_hochberg,
@@ -45,6 +56,7 @@ if TYPE_CHECKING:
         repeats,
         unpaired_share_items,
     )
+    from calibrant.measure.quoting import Quote, answers_in, copied_in
     from calibrant.measure.sequence import mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.summary import mean_interval, quantile_interval
@@ -59,16 +71,25 @@ __all__ = [
     "Compared",
     "Comparison",
     "Components",
+    "Contamination",
     "Corrected",
     "Decision",
     "Evidence",
     "Findings",
     "Isotonic",
+    "Item",
+    "Leak",
     "Plan",
+    "Prompt",
+    "Quote",
     "Rates",
     "Shrunk",
+    "SplitLeaks",
+    "Twice",
     "alpha_of",
     "alternative_annotator",
+    "answers_in",
+    "bands_of",
     "bca_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -81,7 +102,10 @@ __all__ = [
     "combined",
     "compare",
     "compare_paired",
+    "compare_twice",
     "compare_unpaired",
+    "contamination_of",
+    "copied_in",
     "corrected_mean",
     "cuped",
     "decide",
@@ -99,11 +123,16 @@ __all__ = [
     "mcnemar",
     "mean_interval",
     "mean_sequence",
+    "near_across",
+    "near_components",
     "near_duplicates",
+    "near_pairs",
     "order_statistic_interval",
+    "overlap",
     "paired_share_items",
     "pass_all_k",
     "pass_at_k",
+    "print_of",
     "quantile_interval",
     "rates",
     "ratio_interval",
@@ -131,14 +160,17 @@ _PLACES: Final = {
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
     "confirmation": "Decision decide",
+    "contamination": "Contamination Item Leak Prompt SplitLeaks Twice compare_twice contamination_of",
     "correction": "Corrected corrected_mean rogan_gladen",
     "evidence": "Evidence better combined sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
+    "minhash": "bands_of near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
     "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "quoting": "Quote answers_in copied_in",
     "sequence": "mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "summary": "mean_interval quantile_interval",
