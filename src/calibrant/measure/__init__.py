@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
-    from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
+    from calibrant.measure.evidence import Evidence, better, combined, drawn_ratio, equal_means, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
@@ -39,11 +39,13 @@ if TYPE_CHECKING:
         Plan,
         detectable,
         items_for,
+        items_like,
         paired_share_items,
         repeats,
         unpaired_share_items,
+        watched_items,
     )
-    from calibrant.measure.sequence import mean_sequence, share_sequence
+    from calibrant.measure.sequence import mean_e_value, mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.summary import mean_interval, quantile_interval
     from calibrant.measure.unpaired import compare_unpaired
@@ -81,16 +83,20 @@ __all__ = [
     "corrected_mean",
     "cuped",
     "detectable",
+    "drawn_ratio",
     "e_benjamini_hochberg",
+    "equal_means",
     "fcr_level",
     "gwet_ac1",
     "holm",
     "isotonic_of",
     "items_for",
+    "items_like",
     "jaccard",
     "kappa",
     "krippendorff_alpha",
     "mcnemar",
+    "mean_e_value",
     "mean_interval",
     "mean_sequence",
     "near_duplicates",
@@ -110,6 +116,7 @@ __all__ = [
     "student_interval",
     "unpaired_share_items",
     "variance_components",
+    "watched_items",
     "wilson_interval",
 ]
 
@@ -123,14 +130,14 @@ _PLACES: Final = {
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
     "correction": "Corrected corrected_mean rogan_gladen",
-    "evidence": "Evidence better combined sample_ratio",
+    "evidence": "Evidence better combined drawn_ratio equal_means sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
-    "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
-    "sequence": "mean_sequence share_sequence",
+    "planning": "Plan detectable items_for items_like paired_share_items repeats unpaired_share_items watched_items",
+    "sequence": "mean_e_value mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "summary": "mean_interval quantile_interval",
     "unpaired": "compare_unpaired",
