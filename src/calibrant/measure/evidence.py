@@ -180,7 +180,8 @@ def equal_means(values: ArrayLike, arms: ArrayLike) -> Evidence:
         common = (counts * means).sum(axis=0) / counts.sum(axis=0)
         mean, same = means[sides, blocks], common[blocks]
         factors = rows * mean / same + (1 - rows) * (1 - mean) / (1 - same)
-        paths.append(np.cumsum(np.bincount(blocks, np.log(factors), minlength=count)))
+        steps: NDArray[np.float64] = np.bincount(blocks, np.log(factors), minlength=count).astype(np.float64)
+        paths.append(np.cumsum(steps))
     with np.errstate(over="ignore"):
         path = np.exp(np.logaddexp.reduce(np.array(paths), axis=0) - np.log(len(POOLING)))
     return _evidence(path, f"{rows.size} units in {count} blocks of both arms")
