@@ -136,15 +136,15 @@ def _difference(difference: Difference, metric: MetricStats, unit: str, comparis
         parts.append(f"{rows}, independent")
     if difference.left_out:
         parts.append(f"{difference.left_out:,} left out that were drawn when the other could not be")
-    return ", ".join(parts) + "; " + _sense(difference, metric, comparisons)
+    return ", ".join(parts) + "; " + _sense(difference, metric, unit, comparisons)
 
 
-def _sense(difference: Difference, metric: MetricStats, comparisons: int) -> str:
+def _sense(difference: Difference, metric: MetricStats, unit: str, comparisons: int) -> str:
     """Return what a difference can and cannot rule out."""
     if difference.doubts:
         return f"NOT TO BE TRUSTED: {_doubts(difference.doubts)}"
     if difference.p_value is None:
-        return f"too little to rule anything out: {_missing(difference)}"
+        return f"too little to rule anything out{_missing(difference, unit)}"
     if difference.differs:
         word = "better" if difference.better else "worse"
         adjusted = difference.adjusted_p or 0.0
@@ -160,12 +160,13 @@ def _sense(difference: Difference, metric: MetricStats, comparisons: int) -> str
     return said
 
 
-def _missing(difference: Difference) -> str:
+def _missing(difference: Difference, unit: str) -> str:
     from calibrant.experiments.differences import FEWEST_OUTCOMES, FEWEST_UNITS
 
     if difference.estimate.warnings:
-        return "; ".join(warning.message for warning in difference.estimate.warnings)
-    return f"it wants {FEWEST_UNITS} in each variant, and {FEWEST_OUTCOMES} of either outcome of a share"
+        return ": " + "; ".join(warning.message for warning in difference.estimate.warnings)
+    wanted = f"{FEWEST_UNITS} {unit}s of each variant, and {FEWEST_OUTCOMES} of either outcome of a share"
+    return f" at any look: it wants {wanted}"
 
 
 def _causes(causes: Sequence[str]) -> list[str]:

@@ -183,7 +183,7 @@ def test_inferences_of_a_user_are_a_cluster():
 
 
 def test_an_experiment_that_is_over_is_looked_at_once():
-    rows = traffic(10, 150)
-    watched, over = (known(rows, good=(0.65, 0.73), live=lambda name: here).differences[0] for here in (True, False))
+    rows = traffic(13, 150)
+    watched, over = (known(rows, good=(0.65, 0.75), live=lambda name: here).differences[0] for here in (True, False))
     assert (watched.watched, over.watched) == (True, False)
     assert over.differs and not watched.differs and over.p_value < watched.p_value
