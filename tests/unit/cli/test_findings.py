@@ -73,8 +73,8 @@ ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
         (
             {"needed": 1243},
             (
-                "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust; cannot rule out no change; "
-                "1,240 inferences would, were it as large as it looks"
+                "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust; cannot rule out "
+                "no change; 1,240 inferences would, were it as large as it looks"
             ),
         ),
         (
@@ -102,8 +102,8 @@ ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
             {"doubts": ("sample_ratio", "not_drawn"), "left_out": 1200},
             (
                 "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust, 1,200 left out that were "
-                "drawn when the other could not be; NOT TO BE TRUSTED: the split is not as planned; callers named one of "
-                "the variants"
+                "drawn when the other could not be; NOT TO BE TRUSTED: the split is not as planned; callers named "
+                "one of the variants"
             ),
         ),
         (
@@ -116,8 +116,8 @@ ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
         (
             {"p_value": None, "watched": True},
             (
-                "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust; too little to rule anything "
-                "out at any look: it wants 30 episodes of each variant, and 5 of either outcome of a share"
+                "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust; too little to rule "
+                "anything out at any look: it wants 30 episodes of each variant, and 5 of either outcome of a share"
             ),
         ),
     ],
