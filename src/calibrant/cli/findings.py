@@ -88,10 +88,10 @@ def notes(found: FunctionStats) -> list[str]:
     ]
     for variant in found.variants:
         name = variant.variant_name
-        if 0 < variant.asked_for < variant.n:
+        if variant.asked_for and variant.drawn:
             said.append(f"{name}: {variant.asked_for:,} inferences named it; its metrics leave them out")
         elif variant.asked_for:
-            said.append(f"{name}: all of its inferences named it, so that no draw makes it comparable")
+            said.append(f"{name}: {variant.asked_for:,} inferences named it, and none was drawn that could be compared")
         if variant.served_by_others:
             said.append(f"{name}: {variant.served_by_others:,} inferences were answered by another; they count for it")
     if any(variant.errors for variant in found.variants):

@@ -61,8 +61,10 @@ class VariantStats(Struct, frozen=True):
     """Sum over the inferences whose provider reported them; null where none did."""
     output_tokens: int | None
     metrics: tuple[MetricStats, ...]
+    drawn: int = 0
+    """Inferences that fell on the variant by chance; where there are any, its metrics are of these alone."""
     asked_for: int = 0
-    """Inferences whose caller named the variant; metrics leave them out where others were drawn."""
+    """Inferences whose caller named the variant."""
     served_by_others: int = 0
     """Inferences that another variant answered in its place; they count for this one."""
 
@@ -180,6 +182,7 @@ def _variant(
         input_tokens=_total(row.input_tokens for row in rows),
         output_tokens=_total(row.output_tokens for row in rows),
         metrics=tuple(_metric(metric, name, answers[metric.name]) for metric in metrics),
+        drawn=sum(row.chance is not None for row in mine),
         asked_for=sum(row.known_from == "caller" for row in mine),
         served_by_others=sum(row.status == "ok" and row.variant_name != name for row in rows),
     )

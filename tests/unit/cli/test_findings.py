@@ -157,7 +157,7 @@ def test_what_was_counted_how():
     found = notes(function_stats("f", rows, [Metric("good", "boolean", "max", "inference")], {}))
     assert found[-4:] == [
         "b: 1 inferences named it; its metrics leave them out",
-        "c: all of its inferences named it, so that no draw makes it comparable",
+        "c: 1 inferences named it, and none was drawn that could be compared",
         "failed inferences have no feedback: they count in the split and in the feedback rate, not in means",
         "1 episodes are of several variants; episode-level metrics leave them out",
     ]

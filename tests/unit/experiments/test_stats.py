@@ -161,6 +161,7 @@ def test_what_was_asked_for_is_counted_and_not_compared():
     found = known(rows)
     a, b = found.variants
     assert (a.asked_for, b.asked_for, b.n) == (0, 300, len(rows) - a.n)
+    assert (a.drawn, b.drawn) == (a.n, b.n - 300)
     assert b.metrics[0].units == b.n - 300 == found.differences[0].estimate.n - a.metrics[0].units
     found = known([row for row in rows if row.probability or row.assigned_variant == "b"][-300:])
     assert (found.variants[0].metrics[0].units, found.differences, found.verdicts[0].outcome) == (
