@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         contamination_of,
     )
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
-    from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
+    from calibrant.measure.evidence import Evidence, better, combined, drawn_ratio, equal_means, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
@@ -52,12 +52,14 @@ if TYPE_CHECKING:
         Plan,
         detectable,
         items_for,
+        items_like,
         paired_share_items,
         repeats,
         unpaired_share_items,
+        watched_items,
     )
     from calibrant.measure.quoting import Quote, answers_in, copied_in
-    from calibrant.measure.sequence import mean_sequence, share_sequence
+    from calibrant.measure.sequence import mean_e_value, mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.summary import mean_interval, quantile_interval
     from calibrant.measure.unpaired import compare_unpaired
@@ -110,17 +112,21 @@ __all__ = [
     "cuped",
     "decide",
     "detectable",
+    "drawn_ratio",
     "e_benjamini_hochberg",
+    "equal_means",
     "fcr_level",
     "gwet_ac1",
     "holm",
     "isotonic_of",
     "items_for",
+    "items_like",
     "items_needed",
     "jaccard",
     "kappa",
     "krippendorff_alpha",
     "mcnemar",
+    "mean_e_value",
     "mean_interval",
     "mean_sequence",
     "near_across",
@@ -146,6 +152,7 @@ __all__ = [
     "student_interval",
     "unpaired_share_items",
     "variance_components",
+    "watched_items",
     "wilson_interval",
 ]
 
@@ -162,16 +169,16 @@ _PLACES: Final = {
     "confirmation": "Decision decide",
     "contamination": "Contamination Item Leak Prompt SplitLeaks Twice compare_twice contamination_of",
     "correction": "Corrected corrected_mean rogan_gladen",
-    "evidence": "Evidence better combined sample_ratio",
+    "evidence": "Evidence better combined drawn_ratio equal_means sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
     "minhash": "bands_of near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
-    "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "planning": "Plan detectable items_for items_like paired_share_items repeats unpaired_share_items watched_items",
     "quoting": "Quote answers_in copied_in",
-    "sequence": "mean_sequence share_sequence",
+    "sequence": "mean_e_value mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "summary": "mean_interval quantile_interval",
     "unpaired": "compare_unpaired",
