@@ -43,8 +43,10 @@ if TYPE_CHECKING:
         repeats,
         unpaired_share_items,
     )
+    from calibrant.measure.propensity import inverse_propensity_mean
     from calibrant.measure.sequence import mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
+    from calibrant.measure.stratified import Stratified, Stratum, stratified_mean
     from calibrant.measure.summary import mean_interval, quantile_interval
     from calibrant.measure.unpaired import compare_unpaired
 
@@ -64,6 +66,8 @@ __all__ = [
     "Plan",
     "Rates",
     "Shrunk",
+    "Stratified",
+    "Stratum",
     "alternative_annotator",
     "bca_interval",
     "benjamini_hochberg",
@@ -85,6 +89,7 @@ __all__ = [
     "fcr_level",
     "gwet_ac1",
     "holm",
+    "inverse_propensity_mean",
     "isotonic_of",
     "items_for",
     "jaccard",
@@ -107,6 +112,7 @@ __all__ = [
     "share_sequence",
     "shrunk",
     "sign_flip",
+    "stratified_mean",
     "student_interval",
     "unpaired_share_items",
     "variance_components",
@@ -130,8 +136,10 @@ _PLACES: Final = {
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
     "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "propensity": "inverse_propensity_mean",
     "sequence": "mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
+    "stratified": "Stratified Stratum stratified_mean",
     "summary": "mean_interval quantile_interval",
     "unpaired": "compare_unpaired",
 }

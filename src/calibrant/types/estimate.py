@@ -28,6 +28,8 @@ Method = Literal[
     "gwet_ac1",
     "krippendorff_alpha",
     "ppi",
+    "stratified_ppi",
+    "inverse_propensity",
     "rogan_gladen",
     "clopper_pearson",
     "beta",
