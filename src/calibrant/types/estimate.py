@@ -35,6 +35,9 @@ Method = Literal[
     "beta",
     "delta",
     "bca",
+    "jackknife",
+    "noncentral_f",
+    "beta_binomial",
 ]
 SequenceMethod = Literal["beta_binomial", "asymptotic"]
 """How the bounds of a confidence sequence came about."""
