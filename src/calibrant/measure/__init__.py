@@ -72,7 +72,16 @@ if TYPE_CHECKING:
     from calibrant.measure.sequence import mean_e_value, mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.slices import Slices, slice_means
-    from calibrant.measure.stability import Drift, Leak, Retest, drift, injection, paraphrase, reference_leak, retest
+    from calibrant.measure.stability import (
+        Drift,
+        ReferenceLeak,
+        Retest,
+        drift,
+        injection,
+        paraphrase,
+        reference_leak,
+        retest,
+    )
     from calibrant.measure.stratified import Stratified, Stratum, stratified_mean
     from calibrant.measure.summary import mean_interval, quantile_interval
     from calibrant.measure.unpaired import compare_unpaired
@@ -102,6 +111,7 @@ __all__ = [
     "Prompt",
     "Quote",
     "Rates",
+    "ReferenceLeak",
     "Retest",
     "Shrunk",
     "Slices",
@@ -219,7 +229,7 @@ _PLACES: Final = {
     "sequence": "mean_e_value mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "slices": "Slices slice_means",
-    "stability": "Drift Leak Retest drift injection paraphrase reference_leak retest",
+    "stability": "Drift ReferenceLeak Retest drift injection paraphrase reference_leak retest",
     "stratified": "Stratified Stratum stratified_mean",
     "summary": "mean_interval quantile_interval",
     "unpaired": "compare_unpaired",

@@ -13,8 +13,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
-__all__ = ["Evidence", "better", "combined", "drawn_ratio", "equal_means", "sample_ratio"]
-__all__ = ["Evidence", "better", "combined", "more_often", "sample_ratio"]
+__all__ = ["Evidence", "better", "combined", "drawn_ratio", "equal_means", "more_often", "sample_ratio"]
 
 BETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
 """Shares of the wealth that are bet at each step; the wealth of each is averaged, as none is best for every effect."""
@@ -22,7 +21,6 @@ JEFFREYS: Final = 0.5
 """Both parameters of the prior over chances."""
 CONCENTRATION: Final = 100.0
 """How near to the planned shares the alternative of `sample_ratio` expects the real ones: as after so many units."""
-
 POOLING: Final = (5.0, 50.0, 500.0)
 """How near to the common mean `equal_means` expects those of the arms: as after so many units; averaged over all."""
 

@@ -25,12 +25,12 @@ from calibrant.measure.sequence import share_sequence
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Warned
 
-__all__ = ["Drift", "Leak", "Retest", "drift", "injection", "paraphrase", "reference_leak", "retest"]
+__all__ = ["Drift", "ReferenceLeak", "Retest", "drift", "injection", "paraphrase", "reference_leak", "retest"]
 
 _HALVINGS: Final = 100
 
 
-class Leak(Bias, frozen=True, kw_only=True):
+class ReferenceLeak(Bias, frozen=True, kw_only=True):
     """What is left of the scores where the reference is a wrong one, above chance."""
 
     retained: float | None
@@ -92,7 +92,7 @@ def reference_leak(
     chance: float,
     alpha: float = 0.05,
     margin: float = 0.1,
-) -> Leak:
+) -> ReferenceLeak:
     """Return whether a judge that is given a wrong reference still scores as if it had the right one.
 
     With references that were shuffled between items, scores must fall to chance. What stays above it comes from
@@ -122,7 +122,7 @@ def reference_leak(
     found = verdict("reference_leak", effect, p_value, alpha=alpha, margin=margin, why=why)
     # Below chance is no leak.
     found = replace(found, biased=found.biased and left > 0)
-    return Leak(**asdict(found), retained=left / gained if gained > 0 else None)
+    return ReferenceLeak(**asdict(found), retained=left / gained if gained > 0 else None)
 
 
 def retest(
