@@ -47,6 +47,11 @@ class PostgresVault:
             with self._lent() as tx:
                 tx.remove(hashes)
 
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """See `Vault.present`."""
+        with self._lent() as tx:
+            return tx.present(hashes)
+
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """See `Vault.hashes`."""
         with self._lent() as tx:
@@ -61,6 +66,11 @@ class PostgresVault:
         """See `Vault.answers`."""
         with self._lent() as tx:
             return tx.answers(confirmation_id)
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """See `Vault.answered`."""
+        with self._lent() as tx:
+            return tx.answered(after=after, limit=limit)
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:
         """See `Vault.forget`."""

@@ -65,6 +65,17 @@ class VaultTx:
         for some in pages(dict.fromkeys(hashes), _PAGE):
             self._connection.execute(f"DELETE FROM contents WHERE hash IN ({marks_for(some)})", some)  # noqa: S608
 
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """See `Vault.present`."""
+        found: set[str] = set()
+        for some in pages(dict.fromkeys(hashes), _PAGE):
+            rows = self._connection.execute(
+                f"SELECT hash FROM contents WHERE hash IN ({marks_for(some)})",  # noqa: S608
+                some,
+            ).fetchall()
+            found.update(row[0] for row in rows)
+        return frozenset(found)
+
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """See `Vault.hashes`."""
         rows = self._connection.execute(
@@ -103,6 +114,15 @@ class VaultTx:
             SealedAnswer(row[0], row[1], row[2], None if row[3] is None else unpack(bytes(row[3])), row[4])
             for row in rows
         )
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """See `Vault.answered`."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT datapoint_id FROM answers WHERE datapoint_id > ? "
+            "AND (output IS NOT NULL OR fault IS NOT NULL) ORDER BY datapoint_id LIMIT ?",
+            (after, limit),
+        ).fetchall()
+        return tuple(row[0] for row in rows)
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:
         """See `Vault.forget`."""
