@@ -9,7 +9,7 @@ from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.vault import SealedAnswer
 
-__all__ = ["VAULT_STEPS", "VaultTx"]
+__all__ = ["VAULT_STEPS", "VAULT_VERSION", "VaultTx"]
 
 VAULT_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -27,6 +27,7 @@ VAULT_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
 )
 """What has been released is never changed: a step is only ever added."""
+VAULT_VERSION: Final = len(VAULT_STEPS)
 
 _PAGE: Final = 500
 
