@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from shlex import quote
 from typing import Final
@@ -16,6 +17,7 @@ from calibrant.app.files import blob_folder
 from calibrant.app.homes import load_driver, postgres_url
 from calibrant.app.options import Options
 from calibrant.base.errors import ConfigError
+from calibrant.config.environment import settings_from_environ
 from calibrant.config.schema import Config
 from calibrant.store.backup import BackupSource, back_up
 from calibrant.store.backup_manifest import BackupManifest, Home
@@ -62,12 +64,15 @@ def make_backup(
         record=options.database_path if home == "sqlite" else None,
         catalogue=options.catalogue_path if postgres is None else None,
         files=(options.blobs_dir, options.uploads_dir),
+        vault=options.vault_path if postgres is None else None,
     )
     with erasure_lock(options.run_dir):
         made = back_up(source, target, version=__version__, progress=progress)
     left: list[str] = []
     if postgres is not None:
-        left.append(f"{_postgres_dump(postgres, target)}\n  ({_TAKES_REST})")
+        told = settings_from_environ(environ).sealed_postgres_url
+        sealed = postgres if told is None else told.reveal()
+        left.append(f"{_postgres_dump(postgres, sealed, target)}\n  ({_TAKES_REST})")
     if clickhouse:
         left.append(
             "the rows of the record are in ClickHouse: BACKUP DATABASE <name> TO Disk('backups', 'calibrant.zip')"
@@ -93,12 +98,28 @@ def server_restore(manifest: BackupManifest) -> str:
             return ""
 
 
-def _postgres_dump(url: str, target: Path) -> str:
-    database = load_driver("postgres_open").open_database(url)
-    address = database.settings.address
-    database.close()
+def _postgres_dump(url: str, sealed_url: str, target: Path) -> str:
+    """Return what takes rows, catalogue and vault: one dump, so that all three are of one instant."""
+    driver = load_driver("postgres_open")
+    with closing(driver.open_database(url)) as database, closing(driver.open_vault(sealed_url)) as vault:
+        address, place, sealed = database.settings.address, database.place, vault.settings.address
+        apart = vault.place != place
     where = target.with_name(f"{target.name}.dump")
+    asks = "it asks for the password, or reads PGPASSWORD"
+    if apart:
+        beside = target.with_name(f"{target.name}.sealed.dump")
+        return (
+            f"rows and catalogue are in PostgreSQL, and what is sealed is in another database; {asks}. Let nobody "
+            f"seal, move, reveal, confirm or import between the two:\n  {_dump(('calibrant',), where, address)}"
+            f"\n  {_dump(('calibrant_sealed',), beside, sealed)}"
+        )
+    who = "" if sealed == address else "; name a user in it that may read both schemas, which the gateway's may not"
     return (
-        "rows and catalogue are in PostgreSQL; it asks for the password, or reads PGPASSWORD: "
-        f"pg_dump --schema=calibrant --format=custom --file={quote(str(where))} --dbname={quote(address)}"
+        f"rows, catalogue and what is sealed are in PostgreSQL; {asks}{who}: "
+        f"{_dump(('calibrant', 'calibrant_sealed'), where, address)}"
     )
+
+
+def _dump(schemas: tuple[str, ...], where: Path, address: str) -> str:
+    wanted = " ".join(f"--schema={each}" for each in schemas)
+    return f"pg_dump {wanted} --format=custom --file={quote(str(where))} --dbname={quote(address)}"

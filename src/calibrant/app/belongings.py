@@ -10,6 +10,7 @@ from calibrant.store.base import Events, Quarantined
 from calibrant.store.catalogue import Catalogue
 from calibrant.store.erasing import Doomed, ErasableKind, FoundRow
 from calibrant.store.frame import Undecodable
+from calibrant.store.portable import pages
 from calibrant.store.quarantine import record_of
 from calibrant.store.sql_erasure import files_in
 from calibrant.types.erasure import Whose
@@ -85,9 +86,16 @@ class Belongings:
         with catalogue.reading() as view:
             found = view.doomed_datapoints(self.whose, self.inferences, self.feedback)
             self.datapoints = {each.id: each for each in found}
-            for key in view.files_of_datapoints(self.datapoints):
-                self.files.setdefault(key, float(now_ms))
+            named = view.files_of_datapoints(self.datapoints)
+            hashes = sorted(view.contents_of_datapoints(self.datapoints))
             self.workflow_episodes = view.workflow_episodes_of(self.whose)
+        vault = catalogue.vault
+        # Before anything is gone: where the vault cannot be asked, this raises.
+        vault.hashes(after="", limit=1)
+        for some in pages(hashes, _STEP):
+            named = named.union(*map(files_in, vault.get(some).values()))
+        for key in named:
+            self.files.setdefault(key, float(now_ms))
         ids: tuple[str, ...] = tuple(self.inferences)
         after: int | None = -1
         while after is not None:
@@ -139,11 +147,27 @@ class Belongings:
             page = events.files_of_others(self.whose, after=after, limit=_LOOK)
             named -= page.keys
             after = page.after
-        after = "" if catalogue.exists() else None
-        while named and after is not None:
-            with catalogue.reading() as view:
-                page = view.files_of_other_datapoints(self.datapoints, after=after, limit=_LOOK)
-            named -= page.keys
-            after = page.after
+        if catalogue.exists():
+            # A content goes from the catalogue to the vault or back meanwhile: one of these three finds it.
+            self._keep_sealed_files(catalogue, named)
+            after = ""
+            while named and after is not None:
+                with catalogue.reading() as view:
+                    page = view.files_of_other_datapoints(self.datapoints, after=after, limit=_LOOK)
+                named -= page.keys
+                after = page.after
+            self._keep_sealed_files(catalogue, named)
         self.files_kept = len(self.files) - len(named)
         self.files = {key: self.files[key] for key in named}
+
+    def _keep_sealed_files(self, catalogue: Catalogue, named: set[str]) -> None:
+        """Leave out the files that sealed contents of others name."""
+        after = ""
+        while named and (some := catalogue.vault.hashes(after=after, limit=_STEP)):
+            files = {each: files_in(content) & named for each, content in catalogue.vault.get(some).items()}
+            with catalogue.reading() as view:
+                owners = view.owners_of_contents([each for each, keys in files.items() if keys])
+            for each, ids in owners.items():
+                if not ids <= self.datapoints.keys():
+                    named -= files[each]
+            after = some[-1]

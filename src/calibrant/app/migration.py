@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,13 +19,14 @@ from calibrant.base.errors import StoreUnavailable
 from calibrant.config.environment import settings_from_environ
 from calibrant.store.migrations import schema_version
 from calibrant.store.sql_catalogue import CATALOGUE_VERSION
+from calibrant.store.sql_vault import VAULT_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
 __all__ = ["SchemaState", "migrate_home", "state_of"]
 
 
 class SchemaState(Struct, frozen=True):
-    """How far the record and the catalogue are."""
+    """How far the record, the catalogue and the vault are."""
 
     place: str
     record: str
@@ -32,12 +35,21 @@ class SchemaState(Struct, frozen=True):
     wanted_record: str = SCHEMA_VERSION
     wanted_catalogue: int = CATALOGUE_VERSION
     current: bool = True
-    """Whether this program can work with both."""
+    """Whether this program can work with all of them."""
+    vault: int = 0
+    """How far the home of what is sealed is; 0 where there is none yet."""
+    wanted_vault: int = VAULT_VERSION
+    """0 where it is made when something is sealed first."""
 
     @property
     def current_catalogue(self) -> bool:
         """Whether this program can work with the catalogue."""
         return self.catalogue == self.wanted_catalogue
+
+    @property
+    def current_vault(self) -> bool:
+        """Whether this program can work with the vault, or none is wanted yet."""
+        return self.vault == self.wanted_vault
 
 
 def state_of(options: Options, environ: Mapping[str, str]) -> SchemaState:
@@ -55,7 +67,7 @@ def state_of(options: Options, environ: Mapping[str, str]) -> SchemaState:
         place=f"ClickHouse at {server}, and {found.place}",
         record=str(version or ""),
         wanted_record=str(wanted),
-        current=version == wanted and found.current_catalogue,
+        current=version == wanted and found.current_catalogue and found.current_vault,
     )
 
 
@@ -66,7 +78,14 @@ def _sql_state(options: Options, environ: Mapping[str, str]) -> SchemaState:
     driver = load_driver("postgres_migrations")
     with closing(driver.open_database(url)) as database:
         found = driver.versions(database)
-    return _state(database.place, found.record, found.catalogue)
+    with closing(_open_vault(driver, url, environ)) as database, database.lent() as connection:
+        vault = driver.vault_version(connection)
+    return _state(database.place, found.record, found.catalogue, vault)
+
+
+def _open_vault(driver: Any, url: str, environ: Mapping[str, str]) -> Any:
+    sealed = settings_from_environ(environ).sealed_postgres_url
+    return driver.open_vault(url if sealed is None else sealed.reveal())
 
 
 def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
@@ -84,8 +103,7 @@ def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
         driver = load_driver("postgres_migrations")
         with closing(driver.open_database(url)) as database:
             driver.migrate(database)
-        sealed = settings_from_environ(environ).sealed_postgres_url
-        with closing(driver.open_vault(url if sealed is None else sealed.reveal())) as vault:
+        with closing(_open_vault(driver, url, environ)) as vault:
             driver.migrate_vault(vault)
         return state_of(options, environ)
     options.database_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,24 +112,33 @@ def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
             # Whoever opens the file for writing migrates it.
             events.used_bytes()
     with closing(open_catalogue(options, environ)) as catalogue, catalogue.reading():
-        pass
+        # Whoever asks it migrates it; it is made when something is sealed first.
+        catalogue.vault.hashes(after="", limit=1)
     return state_of(options, environ)
 
 
 def _sqlite_state(options: Options) -> SchemaState:
-    record, catalogue = "", 0
+    record, catalogue, vault = "", 0, 0
     try:
         if options.database_path.is_file():
             with closing(sqlite3.connect(f"{options.database_path.absolute().as_uri()}?mode=ro", uri=True)) as file:
                 record = schema_version(file)
         if options.catalogue_path.is_file():
-            with closing(sqlite3.connect(f"{options.catalogue_path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-                catalogue = int(file.execute("PRAGMA user_version").fetchone()[0])
+            catalogue = _steps(options.catalogue_path)
+        if options.vault_path.is_file():
+            vault = _steps(options.vault_path)
     except sqlite3.Error as error:
         raise StoreUnavailable(f"database {options.database_path}: {error}") from error
-    return _state(str(options.database_path), record, catalogue)
+    # Where nothing was ever sealed there is no vault, and none is missing.
+    wanted = VAULT_VERSION if options.vault_path.is_file() else 0
+    return _state(str(options.database_path), record, catalogue, vault, wanted)
 
 
-def _state(place: str, record: str, catalogue: int) -> SchemaState:
-    current = record == SCHEMA_VERSION and catalogue == CATALOGUE_VERSION
-    return SchemaState(place, record, catalogue, current=current)
+def _steps(path: Path) -> int:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        return int(file.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _state(place: str, record: str, catalogue: int, vault: int, wanted_vault: int = VAULT_VERSION) -> SchemaState:
+    current = (record, catalogue, vault) == (SCHEMA_VERSION, CATALOGUE_VERSION, wanted_vault)
+    return SchemaState(place, record, catalogue, current=current, vault=vault, wanted_vault=wanted_vault)

@@ -82,6 +82,11 @@ class Options(msgspec.Struct, frozen=True):
         return Path(self.data_dir) / "catalogue.db"
 
     @property
+    def vault_path(self) -> Path:
+        """The file of what is sealed."""
+        return self.catalogue_path.with_name("sealed.db")
+
+    @property
     def blobs_dir(self) -> Path:
         """Where files of users are kept, unless the configuration names another place."""
         return (Path(self.data_dir) / "blobs").absolute()

@@ -23,6 +23,7 @@ from calibrant.base.clock import Clock
 from calibrant.base.errors import StoreUnavailable
 from calibrant.config.environment import settings_from_environ
 from calibrant.config.schema import Config
+from calibrant.datasets import holdout
 from calibrant.net.client import Client
 from calibrant.store.base import Events
 from calibrant.store.blobs import BlobFolder
@@ -94,6 +95,9 @@ class Removal:
                 self._erase_datapoints(late)
             # Somebody who waits for the database comes first.
             time.sleep(_PAUSE_S)
+        if self.catalogue.exists():
+            # Also of what an erasure left that was ended before it came here.
+            holdout.swept(self.catalogue)
 
     def scrub(self) -> None:
         """Leave no byte of it in the files of this data folder."""
@@ -107,6 +111,8 @@ class Removal:
         steps: list[tuple[str, Callable[[], bool]]] = []
         if self.catalogue.exists():
             steps.append(("the catalogue", self.catalogue.scrub))
+            if self.catalogue.vault.exists():
+                steps.append(("the sealed contents", self.catalogue.vault.scrub))
         if options.vectors_path.exists():
             steps.append(("vectors.db", VectorStore(options.vectors_path).scrub))
         if options.cache_path.exists():

@@ -28,13 +28,15 @@ def migrate(
 
     options, environ = context(None, data_dir, database), read_environment()
     state = state_of(options, environ) if check else migrate_home(options, environ)
+    whole = "" if state.current_vault else f" of {state.wanted_vault}"
+    sealed = f", what is sealed at {state.vault}{whole}" if state.wanted_vault else ""
     if as_json:
         typer.echo(msgspec.json.encode(state).decode())
     elif state.current:
-        typer.echo(f"{state.place}: the record is at {state.record}, the catalogue at {state.catalogue}")
+        typer.echo(f"{state.place}: the record is at {state.record}, the catalogue at {state.catalogue}{sealed}")
     else:
         typer.echo(
             f"{state.place}: the record is at {state.record or 'nothing'} of {state.wanted_record}, the catalogue at "
-            f"{state.catalogue} of {state.wanted_catalogue}; run `calibrant migrate`"
+            f"{state.catalogue} of {state.wanted_catalogue}{sealed}; run `calibrant migrate`"
         )
     raise typer.Exit(0 if state.current else 1)

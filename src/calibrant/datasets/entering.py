@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import id_millis
 from calibrant.datasets.connecting import connected
-from calibrant.datasets.splitting import by_hash
+from calibrant.datasets.splitting import by_hash, group_mark
 from calibrant.datasets.wording import text_of
 from calibrant.store.catalogue import Reading, Tx
 from calibrant.store.portable import pages
@@ -27,7 +27,7 @@ from calibrant.store.vault import Vault
 from calibrant.types.datapoint import Datapoint, Dataset
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
 
-__all__ = ["Entrance", "Linker", "load_linker", "release"]
+__all__ = ["Entrance", "Linker", "group_marks", "load_linker", "release"]
 
 _PAGE = 500
 
@@ -169,7 +169,7 @@ class Entrance(Struct, frozen=True):
             self._taint(self.dataset.name, sealed, reason)
 
     def _taint(self, dataset_name: str, keys: Sequence[str], reason: Reason) -> None:
-        detail = {"reason": reason, "groups": list(keys)}
+        detail = {"reason": reason, "groups": group_marks(self.tx, dataset_name, keys)}
         self.tx.write_ledger(
             LedgerEntry(at=self.now_ms, actor=self.actor, act="taint", dataset_name=dataset_name, detail=detail)
         )
@@ -201,6 +201,14 @@ def release(
         )
     tx.show_contents(contents.items())
     tx.move_groups(dataset_name, keys, split, reason, now_ms)
+
+
+def group_marks(view: Reading, dataset_name: str, keys: Sequence[str]) -> list[str]:
+    """Return what the ledger says for groups of a dataset; empty where it is not split."""
+    dataset = view.dataset(dataset_name)
+    if dataset is None or dataset.splitting is None:
+        return []
+    return [group_mark(dataset.splitting.salt, key) for key in keys]
 
 
 def _made_ms(row: Datapoint) -> int:

@@ -14,7 +14,7 @@ from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.base.ids import id_millis
 from calibrant.datasets.connecting import connected
 from calibrant.datasets.editing import Actor
-from calibrant.datasets.entering import load_linker, release
+from calibrant.datasets.entering import group_marks, load_linker, release
 from calibrant.datasets.making import checked_dataset
 from calibrant.datasets.splitting import by_hash, is_new, new_splitting
 from calibrant.datasets.wording import text_of
@@ -124,16 +124,31 @@ def too_old(tx: Reading, name: str, splitting: Splitting, now_ms: int) -> tuple[
 
 
 def swept(catalogue: Catalogue) -> int:
-    """Take contents out of the vault that are not sealed any more, and return how many that were."""
+    """Take contents out of the vault that are not sealed any more, and return how many that were.
+
+    What confirmations were answered to datapoints that were erased goes, too. Whoever was ended half-way, this finds
+    what they left.
+    """
+    vault = catalogue.vault
     removed, after = 0, ""
-    # Under the catalogue's write lock nobody is between putting a content there and saying so here.
-    with catalogue.transaction() as tx:
-        while some := catalogue.vault.hashes(after=after, limit=_PAGE):
+    while True:
+        # Under the catalogue's write lock nobody is between putting a content there and saying so here.
+        with catalogue.transaction() as tx:
+            some = vault.hashes(after=after, limit=_PAGE)
             sealed = {each.content_hash for each in tx.sealed_with(some)}
             orphans = [each for each in some if each not in sealed]
-            catalogue.vault.remove(orphans)
-            removed += len(orphans)
-            after = some[-1]
+            vault.remove(orphans)
+        removed += len(orphans)
+        if not some:
+            break
+        after = some[-1]
+    after = ""
+    while answered := vault.answered(after=after, limit=_PAGE):
+        # What is erased stays so: no lock is wanted.
+        with catalogue.reading() as view:
+            erased = view.erased_datapoints(answered)
+        vault.forget(sorted(erased))
+        after = answered[-1]
     return removed
 
 
@@ -242,7 +257,7 @@ def _let_go(
     keys = [each.group_key for each in groups]
     release(tx, catalogue.vault, name, keys, split, reason, actor.now_ms)
     before = sorted({each.split for each in groups})
-    _note(tx, actor, act, name, {"reason": reason, "from": before, "to": split, "groups": keys})
+    _note(tx, actor, act, name, {"reason": reason, "from": before, "to": split, "groups": group_marks(tx, name, keys)})
 
 
 def _note(

@@ -13,9 +13,11 @@ from blake3 import blake3
 
 from calibrant.types.split import Shares, Split, Splitting
 
-__all__ = ["by_hash", "is_new", "new_splitting", "place_of"]
+__all__ = ["by_hash", "group_mark", "is_new", "new_splitting", "place_of"]
 
 _DAY_MS: Final = 86_400_000
+_MARK: Final = 32
+"""Hexadecimal digits: 128 bits."""
 
 
 def new_splitting(shares: Shares, newest_days: int | None, now_ms: int) -> Splitting:
@@ -34,6 +36,14 @@ def place_of(salt: str, group_key: str) -> int:
     digest = blake3(f"{salt}\0{group_key}".encode("utf-8", "surrogatepass")).digest()
     # The bias of 2^64 mod 100 is beyond measure.
     return int.from_bytes(digest[:8], "big") % 100
+
+
+def group_mark(salt: str, group_key: str) -> str:
+    """Return what the ledger says for a group: a key may be personal, and no line of the ledger is ever erased.
+
+    Whoever has the salt and guesses a key can tell that it is the one; nobody can read the key.
+    """
+    return blake3(f"{salt}\0ledger\0{group_key}".encode("utf-8", "surrogatepass")).hexdigest()[:_MARK]
 
 
 def by_hash(splitting: Splitting, group_key: str, *, newest_ms: int, now_ms: int) -> Split:

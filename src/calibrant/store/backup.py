@@ -5,6 +5,12 @@ is at that moment. Then the databases, each as of one instant. A record that lea
 database by then; one that is in both is stored once when it is restored, since rows are idempotent by id and the ledger
 says how far a segment is stored. Files of users come last: a file is there before the row that names it.
 
+The catalogue and the vault are of one instant together, since no order of two would do. A content is put into the vault
+before the catalogue says that it is sealed, and taken out after it says that it is not. So if the vault were copied
+first, the catalogue's copy might name one that was sealed since; if second, one that has left the seal since. Whoever
+changes which contents the vault has holds the catalogue's write lock: with that lock both are held to an instant, which
+takes no time, and then they are copied without it.
+
 So all that was handed to the kernel before `watermark_ms` is in the backup, some of what came later, and no row without
 its file, unless retention took it meanwhile. The catalogue is of a later instant than the record.
 """
@@ -14,8 +20,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
@@ -43,6 +49,9 @@ _CHUNK = 2**20
 _PAGES = 2_048
 _TABLES = ("inferences", "model_inferences", "feedback")
 _CATALOGUE_TABLES = ("api_keys", "datapoints", "datasets")
+_VAULT_TABLES = ("contents", "answers")
+_LOCK_S = 5.0
+"""How long to wait for whoever writes the catalogue."""
 _DRAFTS = (".draft", ".doomed", ".new")
 
 
@@ -57,6 +66,8 @@ class BackupSource(msgspec.Struct, frozen=True):
     catalogue: Path | None
     files: tuple[Path, ...]
     """Folders of files of users, in the data folder."""
+    vault: Path | None = None
+    """The file of what is sealed; null where it is on a server."""
 
 
 def back_up(
@@ -105,6 +116,7 @@ def back_up(
             home=source.home,
             record_schema=versions[0],
             catalogue_schema=versions[1],
+            vault_schema=versions[2],
             counts=copied.counts,
             files=copied.number,
             bytes=copied.bytes,
@@ -126,19 +138,69 @@ def _claim(target: Path) -> None:
     target.chmod(0o700)
 
 
-def _databases(copied: _Copies, source: BackupSource, progress: Callable[[str], None]) -> tuple[str, int]:
-    record, catalogue = "", 0
+def _databases(copied: _Copies, source: BackupSource, progress: Callable[[str], None]) -> tuple[str, int, int]:
+    record, catalogue, vault = "", 0, 0
     if source.record is not None and source.record.is_file():
         progress("the record")
-        with closing(copied.database(source.record, "events.db")) as file:
+        with (
+            _held(source.record) as held,
+            closing(copied.database(held, source.record, "events.db")) as file,
+        ):
             record = schema_version(file)
             copied.count(file, _TABLES)
     if source.catalogue is not None and source.catalogue.is_file():
         progress("the catalogue")
-        with closing(copied.database(source.catalogue, "catalogue.db")) as file:
-            catalogue = int(file.execute("PRAGMA user_version").fetchone()[0])
-            copied.count(file, _CATALOGUE_TABLES)
-    return record, catalogue
+        with _held_together(source.catalogue, source.vault) as (held, sealed):
+            with closing(copied.database(held, source.catalogue, "catalogue.db")) as file:
+                catalogue = _steps(file)
+                copied.count(file, _CATALOGUE_TABLES)
+            if sealed is not None and source.vault is not None:
+                progress("what is sealed")
+                with closing(copied.database(sealed, source.vault, "sealed.db")) as file:
+                    vault = _steps(file)
+                    copied.count(file, _VAULT_TABLES, "sealed ")
+    return record, catalogue, vault
+
+
+@contextmanager
+def _held(path: Path) -> Generator[sqlite3.Connection]:
+    """Lend a view of a database as of one instant: whoever writes meanwhile does not make a copy start again."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as file:
+            file.execute("BEGIN")
+            file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            yield file
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"database {path} cannot be copied: {error}") from error
+
+
+@contextmanager
+def _held_together(
+    catalogue: Path, vault: Path | None
+) -> Generator[tuple[sqlite3.Connection, sqlite3.Connection | None]]:
+    """Lend views of the catalogue and the vault as of the same instant."""
+    with ExitStack() as stack:
+        with _nobody_writes(catalogue):
+            held = stack.enter_context(_held(catalogue))
+            sealed = stack.enter_context(_held(vault)) if vault is not None and vault.is_file() else None
+        yield held, sealed
+
+
+@contextmanager
+def _nobody_writes(path: Path) -> Generator[None]:
+    """Hold the write lock of a database, and write nothing."""
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_LOCK_S)) as file:
+            file.execute("BEGIN IMMEDIATE")
+            yield
+            file.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"database {path} cannot be copied: {error}; try again") from error
+
+
+def _steps(file: sqlite3.Connection) -> int:
+    return int(file.execute("PRAGMA user_version").fetchone()[0])
 
 
 class _Copies:
@@ -167,18 +229,12 @@ class _Copies:
             self._file(path, PurePosixPath(folder.name, *path.relative_to(folder).parts)) for path in _below(folder)
         )
 
-    def database(self, path: Path, name: str) -> sqlite3.Connection:
-        """Copy a database as of one instant, and return a connection to the copy, for questions."""
+    def database(self, file: sqlite3.Connection, path: Path, name: str) -> sqlite3.Connection:
+        """Copy a database as a view of it is, and return a connection to the copy, for questions."""
         target = self._target / name
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            with (
-                closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)) as file,
-                closing(sqlite3.connect(target, isolation_level=None)) as copy,
-            ):
-                # The open transaction keeps the instant: without it whoever writes meanwhile would make it start again.
-                file.execute("BEGIN")
-                file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            with closing(sqlite3.connect(target, isolation_level=None)) as copy:
                 file.backup(copy, pages=_PAGES)
                 found = str(copy.execute("PRAGMA quick_check(1)").fetchone()[0])
         except sqlite3.Error as error:
@@ -190,11 +246,11 @@ class _Copies:
             self._note(hashlib.file_digest(whole, "sha256").hexdigest(), PurePosixPath(name), target.stat().st_size)
         return sqlite3.connect(f"{target.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
 
-    def count(self, file: sqlite3.Connection, tables: tuple[str, ...]) -> None:
-        """Count the rows of those of these tables that there are."""
+    def count(self, file: sqlite3.Connection, tables: tuple[str, ...], what: str = "") -> None:
+        """Count the rows of those of these tables that there are, each by its name behind what it is of."""
         for table in tables:
             with suppress(sqlite3.OperationalError):
-                self.counts[table] = int(file.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+                self.counts[what + table] = int(file.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
 
     def _file(self, path: Path, name: PurePosixPath) -> bool:
         """Copy a file as long as it is now; return whether it was still there."""

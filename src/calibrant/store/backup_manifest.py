@@ -82,6 +82,8 @@ class BackupManifest(Struct, frozen=True):
     earlier: tuple[BackupEntry, ...] = ()
     """Other backups that were known when it was made."""
     format: int = _FORMAT
+    vault_schema: int = 0
+    """0 where nothing sealed is in it."""
 
 
 _manifests = msgspec.json.Decoder(BackupManifest)

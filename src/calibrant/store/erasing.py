@@ -136,6 +136,18 @@ class ErasureReading(Protocol):
         """Return which files a stretch of contents names that datapoints other than these have."""
         ...
 
+    def contents_of_datapoints(self, ids: Collection[str]) -> frozenset[str]:
+        """Return the content hashes of these datapoints, wherever the contents stand; not of what was erased."""
+        ...
+
+    def owners_of_contents(self, hashes: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Return the datapoints that have each of these contents, those that were not erased."""
+        ...
+
+    def erased_datapoints(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these datapoints that were erased."""
+        ...
+
     def batch_elements_of(
         self, whose: Whose, inference_ids: Sequence[str], *, after: int, limit: int
     ) -> tuple[tuple[str, ...], int | None]:
@@ -158,7 +170,11 @@ class ErasureWriting(ErasureReading, Protocol):
     """The catalogue's part: changes."""
 
     def erase_datapoints(self, doomed: Sequence[Doomed], *, actor: str, now_ms: int) -> int:
-        """End datapoints, leave a tombstone in past versions, and drop contents that no other has; return how many."""
+        """End datapoints, leave a tombstone in past versions, and drop what no other has; return how many.
+
+        What no other has are contents with their prints, and groups of a dataset that is split. The vault is not
+        touched: `holdout.swept` is due after it.
+        """
         ...
 
     def erase_batch_elements(self, inference_ids: Sequence[str], now_ms: int) -> int:

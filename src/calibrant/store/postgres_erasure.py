@@ -21,6 +21,9 @@ _VACUUMED: Final = (
     "datapoints",
     "datapoint_contents",
     "datapoint_tags",
+    "datapoint_prints",
+    "datapoint_bands",
+    "split_groups",
     "batch_inferences",
     "workflow_evaluation_run_episodes",
 )

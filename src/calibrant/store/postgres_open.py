@@ -8,10 +8,20 @@ from calibrant.store.postgres_catalogue import PostgresCatalogue, catalogue_vers
 from calibrant.store.postgres_connection import Postgres, PostgresSettings
 from calibrant.store.postgres_reader import PostgresReader, schema_version
 from calibrant.store.postgres_vault import SCHEMA, PostgresVault
+from calibrant.store.postgres_vault import reader_of_vault as role_of_reader
 from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
-__all__ = ["check", "open_catalogue", "open_database", "open_events", "open_reader", "open_vault", "server_clock_ms"]
+__all__ = [
+    "check",
+    "open_catalogue",
+    "open_database",
+    "open_events",
+    "open_reader",
+    "open_vault",
+    "reader_of_vault",
+    "server_clock_ms",
+]
 
 
 def open_database(url: str, connections: int = 2) -> Postgres:
@@ -73,6 +83,20 @@ def check(url: str) -> None:
         )
     if record != SCHEMA_VERSION or catalogue != CATALOGUE_VERSION:
         raise ConfigError(f"database {database.place} has no schema of this version yet; run `calibrant migrate`")
+
+
+def reader_of_vault(url: str) -> str | None:
+    """Return the name of the role that an address has where it may read what is sealed in the same database.
+
+    Raises:
+        StoreUnavailable: it cannot be asked now.
+    """
+    database = open_database(url)
+    try:
+        with database.lent() as connection:
+            return role_of_reader(connection)
+    finally:
+        database.close()
 
 
 def server_clock_ms(url: str) -> int:

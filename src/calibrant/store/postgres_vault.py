@@ -15,7 +15,7 @@ from calibrant.store.postgres_statements import PortableConnection
 from calibrant.store.sql_vault import VAULT_STEPS, VaultTx
 from calibrant.store.vault import SealedAnswer
 
-__all__ = ["SCHEMA", "PostgresVault", "migrate_vault", "vault_version"]
+__all__ = ["SCHEMA", "PostgresVault", "migrate_vault", "reader_of_vault", "vault_version"]
 
 SCHEMA: Final = "calibrant_sealed"
 
@@ -47,6 +47,11 @@ class PostgresVault:
             with self._lent() as tx:
                 tx.remove(hashes)
 
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """See `Vault.present`."""
+        with self._lent() as tx:
+            return tx.present(hashes)
+
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """See `Vault.hashes`."""
         with self._lent() as tx:
@@ -61,6 +66,11 @@ class PostgresVault:
         """See `Vault.answers`."""
         with self._lent() as tx:
             return tx.answers(confirmation_id)
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """See `Vault.answered`."""
+        with self._lent() as tx:
+            return tx.answered(after=after, limit=limit)
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:
         """See `Vault.forget`."""
@@ -111,6 +121,18 @@ def vault_version(connection: Connection) -> int:
         return 0
     row = connection.execute("SELECT version FROM vault_version").fetchone()
     return int(row[0]) if row else 0
+
+
+def reader_of_vault(connection: Connection, schema: str = SCHEMA) -> str | None:
+    """Return the name of the connection's role where it may read the vault, by itself or as a role it may become."""
+    # By its id, since who may not use a schema may not ask for what is in it by name either.
+    row = connection.execute(
+        "SELECT current_user FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND c.relname = 'contents' AND (pg_has_role(c.relowner, 'MEMBER') "
+        "OR (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')))",
+        (schema,),
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def migrate_vault(postgres: Postgres) -> None:

@@ -25,7 +25,7 @@ _CHUNK = 2**20
 _STAGE = ".restoring"
 _BORNE = frozenset({_STAGE, "lost+found"})
 """What an empty folder may have: what a restore left that was cut short, and what a file system puts in its root."""
-_PLACES = ("blobs", "uploads", "spool", "catalogue.db", "events.db")
+_PLACES = ("blobs", "uploads", "spool", "sealed.db", "catalogue.db", "events.db")
 """In the order in which they are put in place."""
 
 

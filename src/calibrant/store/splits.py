@@ -87,7 +87,7 @@ class SplitReading(Protocol):
         ...
 
     def groups_with(self, dataset_name: str, content_hashes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return the groups that have each of these contents, in any version of a dataset."""
+        """Return the groups that have each of these contents, in any version of a dataset; not of what was erased."""
         ...
 
     def prints_sharing(self, dataset_name: str, bands: Sequence[int]) -> dict[int, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from calibrant.store.portable import marks_for, pages
 from calibrant.store.sql_batches import SqlBatches
 from calibrant.store.sql_datasets import SqlDatasets
 from calibrant.store.sql_erasure import files_in
+from calibrant.store.sql_split_erasing import drop_groups, drop_prints
 from calibrant.types.batch import Finished
 from calibrant.types.datapoint import BY_EPISODE
 from calibrant.types.erasure import Whose
@@ -104,6 +105,42 @@ class SqlErasing(SqlDatasets, SqlBatches):
                 found |= keys
         return NamedFiles(frozenset(found), rows[-1][0] if rows else None)
 
+    def contents_of_datapoints(self, ids: Collection[str]) -> frozenset[str]:
+        """See `ErasureReading.contents_of_datapoints`."""
+        found: set[str] = set()
+        for some in pages(ids, _PAGE):
+            rows = self._connection.execute(
+                f"SELECT DISTINCT content_hash FROM datapoints WHERE id IN ({marks_for(some)}) "  # noqa: S608
+                "AND source <> 'erased'",
+                some,
+            ).fetchall()
+            found.update(row[0] for row in rows)
+        return frozenset(found)
+
+    def owners_of_contents(self, hashes: Sequence[str]) -> dict[str, frozenset[str]]:
+        """See `ErasureReading.owners_of_contents`."""
+        found: dict[str, set[str]] = {}
+        for some in pages(dict.fromkeys(hashes), _PAGE):
+            rows = self._connection.execute(
+                f"SELECT DISTINCT content_hash, id FROM datapoints WHERE content_hash IN ({marks_for(some)}) "  # noqa: S608
+                "AND source <> 'erased'",
+                some,
+            ).fetchall()
+            for content_hash, datapoint_id in rows:
+                found.setdefault(content_hash, set()).add(datapoint_id)
+        return {content_hash: frozenset(ids) for content_hash, ids in found.items()}
+
+    def erased_datapoints(self, ids: Sequence[str]) -> frozenset[str]:
+        """See `ErasureReading.erased_datapoints`."""
+        found: set[str] = set()
+        for some in pages(dict.fromkeys(ids), _PAGE):
+            rows = self._connection.execute(
+                f"SELECT DISTINCT id FROM datapoints WHERE id IN ({marks_for(some)}) AND source = 'erased'",  # noqa: S608
+                some,
+            ).fetchall()
+            found.update(row[0] for row in rows)
+        return frozenset(found)
+
     def batch_elements_of(
         self, whose: Whose, inference_ids: Sequence[str], *, after: int, limit: int
     ) -> tuple[tuple[str, ...], int | None]:
@@ -151,7 +188,8 @@ class SqlErasing(SqlDatasets, SqlBatches):
         for some in pages((each.id for each in doomed), _PAGE):
             marks = marks_for(some)
             rows = self._connection.execute(
-                f"SELECT DISTINCT id, content_hash FROM datapoints WHERE id IN ({marks}) AND source <> 'erased'",  # noqa: S608
+                "SELECT DISTINCT id, content_hash, dataset_name, group_key FROM datapoints "  # noqa: S608
+                f"WHERE id IN ({marks}) AND source <> 'erased'",
                 some,
             ).fetchall()
             erased += len({row[0] for row in rows})
@@ -167,6 +205,9 @@ class SqlErasing(SqlDatasets, SqlBatches):
                 "WHERE d.content_hash = datapoint_contents.hash AND d.source <> 'erased')",
                 [(content_hash,) for content_hash in {row[1] for row in rows}],
             )
+            for name in {row[2] for row in rows}:
+                drop_prints(self._connection, name, {row[1] for row in rows if row[2] == name})
+                drop_groups(self._connection, name, {row[3] for row in rows if row[2] == name})
         return erased
 
     def erase_batch_elements(self, inference_ids: Sequence[str], now_ms: int) -> int:

@@ -101,7 +101,7 @@ class SqlSplits:
         for some in pages(dict.fromkeys(content_hashes), _PAGE):
             for content_hash, key in self._all(
                 "SELECT DISTINCT content_hash, group_key FROM datapoints "  # noqa: S608
-                f"WHERE content_hash IN ({marks_for(some)}) AND dataset_name = ? ORDER BY 1, 2",
+                f"WHERE content_hash IN ({marks_for(some)}) AND dataset_name = ? AND source <> 'erased' ORDER BY 1, 2",
                 (*some, dataset_name),
             ):
                 found[content_hash] = (*found.get(content_hash, ()), key)

@@ -9,7 +9,7 @@ from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.vault import SealedAnswer
 
-__all__ = ["VAULT_STEPS", "VaultTx"]
+__all__ = ["VAULT_STEPS", "VAULT_VERSION", "VaultTx"]
 
 VAULT_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -27,6 +27,7 @@ VAULT_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     ),
 )
 """What has been released is never changed: a step is only ever added."""
+VAULT_VERSION: Final = len(VAULT_STEPS)
 
 _PAGE: Final = 500
 
@@ -64,6 +65,17 @@ class VaultTx:
         """See `Vault.remove`."""
         for some in pages(dict.fromkeys(hashes), _PAGE):
             self._connection.execute(f"DELETE FROM contents WHERE hash IN ({marks_for(some)})", some)  # noqa: S608
+
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """See `Vault.present`."""
+        found: set[str] = set()
+        for some in pages(dict.fromkeys(hashes), _PAGE):
+            rows = self._connection.execute(
+                f"SELECT hash FROM contents WHERE hash IN ({marks_for(some)})",  # noqa: S608
+                some,
+            ).fetchall()
+            found.update(row[0] for row in rows)
+        return frozenset(found)
 
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """See `Vault.hashes`."""
@@ -103,6 +115,15 @@ class VaultTx:
             SealedAnswer(row[0], row[1], row[2], None if row[3] is None else unpack(bytes(row[3])), row[4])
             for row in rows
         )
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """See `Vault.answered`."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT datapoint_id FROM answers WHERE datapoint_id > ? "
+            "AND (output IS NOT NULL OR fault IS NOT NULL) ORDER BY datapoint_id LIMIT ?",
+            (after, limit),
+        ).fetchall()
+        return tuple(row[0] for row in rows)
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:
         """See `Vault.forget`."""

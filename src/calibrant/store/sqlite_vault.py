@@ -40,6 +40,13 @@ class SqliteVault:
             with self._file.lent(_WRITE) as connection:
                 VaultTx(connection).remove(hashes)
 
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """See `Vault.present`."""
+        if not self.exists():
+            return frozenset()
+        with self._file.lent(_READ) as connection:
+            return VaultTx(connection).present(hashes)
+
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """See `Vault.hashes`."""
         if not self.exists():
@@ -58,6 +65,13 @@ class SqliteVault:
             return ()
         with self._file.lent(_READ) as connection:
             return VaultTx(connection).answers(confirmation_id)
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """See `Vault.answered`."""
+        if not self.exists():
+            return ()
+        with self._file.lent(_READ) as connection:
+            return VaultTx(connection).answered(after=after, limit=limit)
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:
         """See `Vault.forget`."""

@@ -43,6 +43,10 @@ class Vault(Protocol):
         """Take contents away for good."""
         ...
 
+    def present(self, hashes: Sequence[str]) -> frozenset[str]:
+        """Return those of these contents that are here, without reading them."""
+        ...
+
     def hashes(self, *, after: str, limit: int) -> tuple[str, ...]:
         """Return hashes of contents in order, those greater than this one."""
         ...
@@ -53,6 +57,10 @@ class Vault(Protocol):
 
     def answers(self, confirmation_id: str) -> tuple[SealedAnswer, ...]:
         """Return what a confirmation's variants said, by datapoint."""
+        ...
+
+    def answered(self, *, after: str, limit: int) -> tuple[str, ...]:
+        """Return the datapoints in order, those after this id, of which it is still kept what was said to them."""
         ...
 
     def forget(self, datapoint_ids: Sequence[str]) -> None:

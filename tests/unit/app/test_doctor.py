@@ -13,17 +13,25 @@ from tests.support.records import inferred
 from tests.support.stores import POLICY, drained, spooled
 
 from calibrant.app.doctor import CHECKS, Finding, Subject, examine
+from calibrant.app.doctor import sealed as sealed_checks
+from calibrant.app.migration import migrate_home, state_of
 from calibrant.app.options import Options
 from calibrant.base.clock import SystemClock
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import first_id, uuid7
 from calibrant.config.load import Overrides, default_config, load
+from calibrant.datasets import editing, holdout
+from calibrant.datasets.editing import Actor
 from calibrant.engine.keys import create_key
 from calibrant.store.segments import hold
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.status import RecorderStatus, write_status
+from calibrant.types.content import Text
+from calibrant.types.datapoint import Content, NewDatapoint
 from calibrant.types.key import NewKey
+from calibrant.types.message import Input, Message
+from calibrant.types.split import Shares
 
 DAY_MS = 86_400_000
 
@@ -330,3 +338,96 @@ def test_what_a_check_raises_is_a_finding(bare):
     found = list(examine(subject, [("one", broken), ("two", forbidden)]))
     assert [(each.check, each.state) for each in found] == [("one", "wrong"), ("two", "wrong")]
     assert found[0] == Finding("wrong", "it is away", found[0].remedy, "one")
+
+
+WORDS = ("rivers", "mountains and snow", "lanterns in the evening", "a garden of stones", "ships that come home")
+
+
+@pytest.fixture
+def sealing(whole):
+    """A folder with five sealed datapoints; the catalogue is open."""
+    catalogue = SqliteCatalogue(whole.data / "catalogue.db")
+    actor = Actor("tester", 1_900_000_000_000)
+    editing.create(catalogue, "d", "datapoint", actor)
+    holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, actor)
+    given = [Input((Message("user", (Text(each),)),)) for each in WORDS]
+    ids = editing.add(catalogue, "d", [NewDatapoint(Content("chat", "f", each, ())) for each in given], actor)
+    holdout.reveal(catalogue, ids[:1], actor)
+    yield whole, catalogue
+    catalogue.close()
+
+
+def test_what_is_sealed_is_there_and_the_ledger_is_whole(sealing):
+    whole, _ = sealing
+    assert whole.states("sealed") == ["fine", "fine"]
+    assert [each.found for each in whole.found("sealed")] == [
+        "4 sealed contents, and all are in the vault",
+        "the ledger has 2 lines, each of which follows from the one before",
+    ]
+
+
+def test_sealed_contents_that_are_lost_are_counted(sealing):
+    whole, catalogue = sealing
+    catalogue.vault.remove(catalogue.vault.hashes(after="", limit=3))
+    found = whole.found("sealed")[0]
+    assert found.state == "wrong" and found.found.startswith("3 of 4 sealed contents are not") and found.remedy
+
+
+def test_contents_that_are_unsealed_while_they_are_looked_for_are_no_loss(sealing, monkeypatch):
+    whole, catalogue = sealing
+    looked = sealed_checks._sealed_contents
+
+    def slow(of):
+        for some in list(looked(of)):
+            with catalogue.reading() as view:
+                keys = [each.group_key for each in view.sealed_groups("d")]
+            holdout.move(catalogue, "d", keys[:2], "val", Actor("tester", 1_900_000_000_000))
+            yield some
+
+    monkeypatch.setattr(sealed_checks, "_sealed_contents", slow)
+    assert whole.found("sealed")[0].state == "fine" and len(catalogue.vault.hashes(after="", limit=9)) == 2
+
+
+def test_a_vault_that_others_may_read(sealing):
+    whole, _ = sealing
+    (whole.data / "sealed.db").chmod(0o640)
+    found = whole.found("sealed")[0]
+    assert (found.state, found.remedy) == ("wrong", f"chmod 600 {whole.data / 'sealed.db'}")
+
+
+def test_a_line_of_the_ledger_that_was_changed(sealing):
+    whole, catalogue = sealing
+    with catalogue.transaction() as tx:
+        tx._connection.execute("UPDATE ledger SET actor = 'nobody' WHERE number = 2")
+    found = whole.found("sealed")[-1]
+    assert found.state == "wrong" and found.found.startswith("line 2 of the ledger")
+
+
+def test_what_takes_too_long_is_looked_at_as_far_as_it_goes(sealing, monkeypatch):
+    whole, _ = sealing
+    monkeypatch.setattr(sealed_checks, "_LOOKED_S", -1.0)
+    contents, ledger = (each.found for each in whole.found("sealed"))
+    assert contents.startswith("0 sealed contents of those") and "0 lines" in ledger and "in time" in ledger
+
+
+def test_a_vault_of_a_newer_version(sealing):
+    whole, _ = sealing
+    with sqlite3.connect(whole.data / "sealed.db") as file:
+        file.execute("PRAGMA user_version = 99")
+    file.close()
+    (found,) = whole.found("sealed")
+    assert found.state == "wrong" and "newer version" in found.remedy
+    assert not state_of(Options(data_dir=str(whole.data)), {}).current
+
+
+def test_a_vault_is_brought_to_this_version_and_none_is_made(whole):
+    options = Options(data_dir=str(whole.data))
+    state = migrate_home(options, {})
+    assert state.current and (state.vault, state.wanted_vault) == (0, 0)
+    assert not (whole.data / "sealed.db").exists() and whole.states("sealed") == ["fine", "fine"]
+    (whole.data / "sealed.db").touch(mode=0o600)
+    assert not state_of(options, {}).current
+    (found,) = whole.found("sealed")
+    assert found.state == "wrong" and "calibrant migrate" in found.remedy
+    state = migrate_home(options, {})
+    assert state.current and state.vault == state.wanted_vault == 1

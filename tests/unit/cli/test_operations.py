@@ -70,7 +70,26 @@ def test_on_postgresql_the_servers_own_tool_is_named_without_the_password(run, d
     url = "postgresql://someone:canary@db.example.com:5433/record?sslmode=require"
     status, out, _ = run("backup", tmp_path / "backup", "--data-dir", data, "--database", url)
     assert status == 0 and "canary" not in out
-    assert "pg_dump --schema=calibrant" in out and "db.example.com" in out and "user=someone" in out
+    assert (
+        "pg_dump --schema=calibrant --schema=calibrant_sealed --format" in out
+        and "db.example.com" in out
+        and "user=someone" in out
+    )
     assert not (tmp_path / "backup" / "events.db").exists() and (tmp_path / "backup" / "manifest.json").exists()
     status, out, _ = run("restore", tmp_path / "backup", "--data-dir", tmp_path / "new")
     assert status == 0 and "pg_restore" in out
+
+
+@pytest.mark.parametrize(
+    ("sealed", "said"),
+    [
+        ("postgresql://sealer:canary@db.example.com/record", ["--schema=calibrant_sealed", "may read both schemas"]),
+        ("postgresql://sealer:canary@other.example.com/vault", ["b.sealed.dump", "user=sealer", "between the two"]),
+    ],
+)
+def test_a_vault_that_another_role_or_database_has_is_dumped_too(run, data, tmp_path, monkeypatch, sealed, said):
+    monkeypatch.setenv("CALIBRANT_SEALED_POSTGRES_URL", sealed)
+    url = "postgresql://someone:canary@db.example.com/record"
+    status, out, _ = run("backup", tmp_path / "b", "--data-dir", data, "--database", url)
+    assert status == 0 and "canary" not in out
+    assert all(each in out for each in said)

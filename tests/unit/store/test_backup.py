@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import os
+import random
 import sqlite3
+import string
 import subprocess
 from datetime import datetime
 
@@ -13,6 +15,9 @@ from tests.support.records import inferred
 from tests.support.stores import POLICY, crash, drained, opened, spooled
 
 from calibrant.base.errors import ConfigError, StoreUnavailable
+from calibrant.datasets import editing, holdout
+from calibrant.datasets.editing import Actor
+from calibrant.store import backup
 from calibrant.store.accounting import accounting
 from calibrant.store.backup import BackupSource, back_up
 from calibrant.store.backup_manifest import read_backups
@@ -23,12 +28,26 @@ from calibrant.store.spool import Spool
 from calibrant.store.sqlite import SqliteEvents
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.sqlite_reader import SqliteReader
+from calibrant.store.vault import SealedAnswer
+from calibrant.types.content import Text
+from calibrant.types.datapoint import Content, NewDatapoint
+from calibrant.types.message import Input, Message
 from calibrant.types.query import Query
+from calibrant.types.split import Shares
+
+ACTOR = Actor("tester", 1_900_000_000_000)
+WORDS = ["".join(random.Random(n).choices(string.ascii_lowercase, k=6)) for n in range(300)]
 
 
 def source(data):
     return BackupSource(
-        data, data / "spool", "sqlite", data / "events.db", data / "catalogue.db", (data / "blobs", data / "uploads")
+        data,
+        data / "spool",
+        "sqlite",
+        data / "events.db",
+        data / "catalogue.db",
+        (data / "blobs", data / "uploads"),
+        data / "sealed.db",
     )
 
 
@@ -262,3 +281,90 @@ def test_a_copy_is_of_one_instant_however_much_is_written_meanwhile(data, tmp_pa
     assert copy.execute("SELECT count(*) FROM pairs").fetchone() == (1,)
     assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     copy.close()
+
+
+def sealed(data):
+    """Seal three datapoints, and return their ids."""
+    catalogue = SqliteCatalogue(data / "catalogue.db")
+    editing.create(catalogue, "d", "datapoint", ACTOR)
+    holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, ACTOR)
+    ids = editing.add(catalogue, "d", [case(n) for n in range(3)], ACTOR)
+    catalogue.vault.put_answers("c", [SealedAnswer(ids[0], "v", 1.0, b"[]")])
+    return catalogue, ids
+
+
+def case(number):
+    words = " ".join(random.Random(number).choices(WORDS, k=12))
+    return NewDatapoint(Content("chat", "f", Input((Message("user", (Text(words),)),)), (Text("yes"),)))
+
+
+def test_what_is_sealed_is_copied_counted_and_restored(data, tmp_path):
+    catalogue, ids = sealed(data)
+    manifest = back_up(source(data), tmp_path / "backup", version="1")
+    assert (manifest.counts["sealed contents"], manifest.counts["sealed answers"]) == (3, 1)
+    assert manifest.vault_schema == 1
+    restored = tmp_path / "restored"
+    restore(tmp_path / "backup", restored)
+    assert (restored / "sealed.db").stat().st_mode & 0o777 == 0o600
+    again = SqliteCatalogue(restored / "catalogue.db")
+    shown = holdout.reveal(again, ids, ACTOR)
+    assert [each.content for each in shown] == [case(n).content for n in range(3)]
+    assert again.vault.answers("c") == catalogue.vault.answers("c")
+    for each in (again, catalogue):
+        each.close()
+
+
+def test_a_folder_that_sealed_nothing_has_no_vault_in_its_backup(data, tmp_path):
+    manifest = back_up(source(data), tmp_path / "backup", version="1")
+    assert manifest.vault_schema == 0 and "sealed contents" not in manifest.counts
+    assert not (tmp_path / "backup" / "sealed.db").exists() and not (data / "sealed.db").exists()
+
+
+def test_what_is_shown_or_sealed_while_they_are_copied_is_lost_to_neither(data, tmp_path):
+    catalogue, ids = sealed(data)
+    later = []
+
+    def progress(what):
+        if what == "what is sealed":
+            holdout.reveal(catalogue, ids[:1], ACTOR)
+            later.extend(editing.add(catalogue, "d", [case(9)], ACTOR))
+            assert len(catalogue.vault.hashes(after="", limit=9)) == 3
+
+    back_up(source(data), tmp_path / "backup", version="1", progress=progress)
+    assert later
+    restore(tmp_path / "backup", tmp_path / "restored")
+    again = SqliteCatalogue(tmp_path / "restored" / "catalogue.db")
+    with again.reading() as view:
+        assert {each.id: each.split for each in view.find_datapoints([*ids, *later])} == dict.fromkeys(ids, "sealed")
+    assert [each.content for each in holdout.reveal(again, ids, ACTOR)] == [case(n).content for n in range(3)]
+    for each in (again, catalogue):
+        each.close()
+
+
+def test_nobody_seals_between_the_two_instants(data, tmp_path, monkeypatch):
+    catalogue, _ = sealed(data)
+    hurried = SqliteCatalogue(data / "catalogue.db", busy_timeout_s=0.0)
+    held, tried = backup._held, []
+
+    def holding(path):
+        if path.name == "sealed.db":
+            with pytest.raises(StoreUnavailable, match="locked"), hurried.transaction():
+                raise AssertionError
+            tried.append(path)
+        return held(path)
+
+    monkeypatch.setattr(backup, "_held", holding)
+    back_up(source(data), tmp_path / "backup", version="1")
+    assert tried
+    with hurried.transaction():
+        pass
+    for each in (hurried, catalogue):
+        each.close()
+
+
+def test_a_catalogue_that_somebody_writes_on_and_on_is_said(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(backup, "_LOCK_S", 0.0)
+    catalogue = SqliteCatalogue(data / "catalogue.db")
+    with catalogue.transaction(), pytest.raises(StoreUnavailable, match="locked; try again"):
+        back_up(source(data), tmp_path / "backup", version="1")
+    catalogue.close()

@@ -14,6 +14,7 @@ from calibrant.app.doctor.configuration import check_configuration, check_creden
 from calibrant.app.doctor.finding import Finding, Subject, wrong
 from calibrant.app.doctor.folder import check_disk, check_files, check_permissions
 from calibrant.app.doctor.record import check_catalogue, check_clock, check_database
+from calibrant.app.doctor.sealed import check_sealed
 from calibrant.app.doctor.spool import check_quarantine, check_recorder, check_spool
 from calibrant.base.errors import CalibrantError
 
@@ -26,6 +27,7 @@ CHECKS: Final[tuple[tuple[str, Check], ...]] = (
     ("credentials", check_credentials),
     ("database", check_database),
     ("catalogue", check_catalogue),
+    ("sealed", check_sealed),
     ("clock", check_clock),
     ("disk", check_disk),
     ("spool", check_spool),
