@@ -1,0 +1,74 @@
+"""`python -m bench.measurement.run`: whether the numbers of `calibrant.measure` can be trusted.
+
+Cells that are computed are kept, so that a killed run goes on. Writes bench/results/measurement.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+from bench.measurement import m1_coverage, m8_corrected, m9_alarms
+from bench.measurement.cells import Cell, Done, figures_of, finished
+from bench.measurement.table import Part, written
+
+_RESULTS = Path(__file__).resolve().parents[1] / "results"
+_ROWS: dict[str, ModuleType] = {"M1": m1_coverage, "M8": m8_corrected, "M9": m9_alarms}
+"""Each has `NOTES`, `cells`, `lines` and `details`."""
+
+
+def main() -> int:
+    """Compute what is asked, print and write the table; returns 1 where a target is not met."""
+    asked = _asked()
+    rows = [name.strip() for name in asked.rows.split(",")] if asked.rows else list(_ROWS)
+    if unknown := [name for name in rows if name not in _ROWS]:
+        raise SystemExit(f"there is no row {', '.join(unknown)}: choose among {', '.join(_ROWS)}")
+    began = time.monotonic()
+    wanted = {name: _ROWS[name].cells(quick=asked.quick) for name in rows}
+    done: list[Done] = []
+    everything = [cell for cells in wanted.values() for cell in cells]
+    for each in finished(everything, asked.seed, asked.kept, asked.processes):
+        done.append(each)
+        print(f"{len(done)}/{len(everything)} {each.key} {each.seconds:.1f} s", file=sys.stderr, flush=True)
+    parts = [_part(name, cells, done) for name, cells in wanted.items()]
+    command = " ".join(["python -m bench.measurement.run", *sys.argv[1:]])
+    text = written(parts, command=command, seed=asked.seed, elapsed=time.monotonic() - began)
+    print(text)
+    if asked.out:
+        asked.out.write_text(text)
+    return int(any(line.met is False for part in parts for line in part.lines))
+
+
+def _part(name: str, cells: list[Cell], done: list[Done]) -> Part:
+    row, keys = _ROWS[name], {cell.key for cell in cells}
+    found = figures_of(cells, done)
+    return Part(
+        row=name,
+        lines=row.lines(found),
+        details=row.details(found),
+        cells=len(cells),
+        reps=sum(cell.given.get("reps", 0) for cell in cells),
+        seconds=sum(each.seconds for each in done if each.key in keys),
+        notes=row.NOTES,
+    )
+
+
+def _asked() -> argparse.Namespace:
+    flags = argparse.ArgumentParser(prog="python -m bench.measurement.run", description=__doc__)
+    flags.add_argument("--rows", help="such as M1,M9; all where nothing is said")
+    flags.add_argument("--quick", action="store_true", help="a tenth of the draws and smaller grids: a look, no result")
+    flags.add_argument("--seed", type=int, default=1)
+    flags.add_argument("--processes", type=int, default=2)
+    flags.add_argument("--kept", type=Path, default=_RESULTS / ".cache" / "measurement.jsonl")
+    flags.add_argument("--out", type=Path, help="write the table there; bench/results/measurement.md of a whole run")
+    asked = flags.parse_args()
+    if asked.out is None and not asked.quick and not asked.rows:
+        asked.out = _RESULTS / "measurement.md"
+    return asked
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
