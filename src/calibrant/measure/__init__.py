@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calibrant.measure.bootstrap import bca_interval
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
+    from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed, smallest_gain
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
     from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
@@ -58,12 +59,14 @@ __all__ = [
     "Comparison",
     "Components",
     "Corrected",
+    "Decision",
     "Evidence",
     "Findings",
     "Isotonic",
     "Plan",
     "Rates",
     "Shrunk",
+    "alpha_of",
     "alternative_annotator",
     "bca_interval",
     "benjamini_hochberg",
@@ -80,6 +83,7 @@ __all__ = [
     "compare_unpaired",
     "corrected_mean",
     "cuped",
+    "decide",
     "detectable",
     "e_benjamini_hochberg",
     "fcr_level",
@@ -87,6 +91,7 @@ __all__ = [
     "holm",
     "isotonic_of",
     "items_for",
+    "items_needed",
     "jaccard",
     "kappa",
     "krippendorff_alpha",
@@ -107,6 +112,7 @@ __all__ = [
     "share_sequence",
     "shrunk",
     "sign_flip",
+    "smallest_gain",
     "student_interval",
     "unpaired_share_items",
     "variance_components",
@@ -122,6 +128,7 @@ _PLACES: Final = {
     "bootstrap": "bca_interval",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
+    "confirmation": "Decision alpha_of decide items_needed smallest_gain",
     "correction": "Corrected corrected_mean rogan_gladen",
     "evidence": "Evidence better combined sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
