@@ -24,6 +24,7 @@ from calibrant.cli import (
     migrate,
     recorder,
     replay,
+    simlm,
     spool,
     stats,
     up,
@@ -52,6 +53,7 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
+app.command("simlm")(simlm.simlm)
 app.add_typer(key.app, name="key")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(import_.app, name="import")

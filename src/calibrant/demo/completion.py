@@ -29,6 +29,7 @@ __all__ = [
     "encode_error",
     "encode_models",
     "stream",
+    "written",
 ]
 
 MAX_TEXT = 20_000
@@ -102,6 +103,8 @@ class Completion(Struct, frozen=True):
     finish: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    fingerprint: str = "calibrant-demo"
+    """What the model that answered says of its own version."""
 
     @property
     def usage(self) -> dict[str, int]:
@@ -179,6 +182,14 @@ def stream(completion: Completion, *, usage: bool) -> Iterator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
+def written(request: Request, completion: Completion) -> bytes | Iterator[bytes]:
+    """Return the answer in the form that was asked for: a body, or the events of a stream."""
+    if not request.stream:
+        return encode(completion)
+    usage = request.stream_options is not None and request.stream_options.include_usage
+    return stream(completion, usage=usage)
+
+
 def encode_models(names: tuple[str, ...]) -> bytes:
     """Return the body of a list of models."""
     data = [{"id": name, "object": "model", "created": 0, "owned_by": "calibrant-demo"} for name in names]
@@ -197,7 +208,7 @@ def _head(completion: Completion, kind: str) -> dict[str, str | int]:
         "object": kind,
         "created": completion.created,
         "model": completion.model,
-        "system_fingerprint": "calibrant-demo",
+        "system_fingerprint": completion.fingerprint,
     }
 
 
