@@ -4,7 +4,7 @@ import pytest
 
 import calibrant
 
-COMMANDS = ["up", "gateway", "recorder", "check", "stats", "version", "spool", "demo"]
+COMMANDS = ["up", "gateway", "recorder", "check", "stats", "version", "spool", "demo", "simlm"]
 
 
 def test_the_version(run):
