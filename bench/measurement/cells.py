@@ -87,7 +87,9 @@ def computed(cell: Cell, seed: int, code: str) -> Done:
     """Compute a cell; its random numbers are those of its seed and its name."""
     began = time.process_time()
     figures = cell.run(np.random.default_rng([seed, crc32(cell.key.encode())]), **cell.given)
-    return Done(cell.key, code, seed, figures, time.process_time() - began)
+    return Done(
+        cell.key, code, seed, {name: float(each) for name, each in figures.items()}, time.process_time() - began
+    )
 
 
 def finished(cells: Iterable[Cell], seed: int, kept: Path, processes: int) -> Iterator[Done]:
@@ -122,7 +124,9 @@ def code_of(cell: Cell) -> str:
         ahead = {each for path in ahead for each in _imported(path)} - found
     # How cells are kept and told does not change their figures.
     found.discard(Path(__file__))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(found))).hexdigest()[:16]
+    # Nor does what a row's file has below `notes`, where it only tells what came out.
+    texts = [path.read_text().partition("\ndef notes(")[0] for path in sorted(found)]
+    return hashlib.sha256("".join(texts).encode()).hexdigest()[:16]
 
 
 @cache

@@ -7,12 +7,8 @@ from collections.abc import Iterable
 from bench.measurement import m1_means, m1_shares
 from bench.measurement.cells import Cell, Figures, Found, Line, named, percent, span
 
-__all__ = ["NOTES", "cells", "details", "lines"]
+__all__ = ["cells", "details", "lines", "notes"]
 
-NOTES = (
-    "clusters of 10 rows, equal or geometric; skewed is lognormal with sigma 1; grades 1 to 5 at 5, 10, 15, 30, "
-    "40 %; clustered shares are beta-binomial, clustered scores have an ICC of .3"
-)
 
 _NOMINAL = 0.95
 _NEAR = 0.015
@@ -25,6 +21,14 @@ _FEWEST = 10
 def cells(*, quick: bool) -> list[Cell]:
     """Return the whole grid."""
     return [*m1_shares.cells(quick=quick), *m1_means.cells(quick=quick)]
+
+
+def notes() -> str:
+    """Return the worlds."""
+    return (
+        "clusters of 10 rows, equal or geometric; skewed is lognormal with sigma 1; grades 1 to 5 at 5, 10, 15, 30, "
+        "40 %; clustered shares are beta-binomial, clustered scores have an ICC of .3"
+    )
 
 
 def lines(found: Found) -> list[Line]:
@@ -130,7 +134,9 @@ def unclaimed(cell: Cell, figures: Figures) -> str:
     if figures["warned"] > 0.05:
         return f"the interval itself warns, in {percent(figures['warned'], 0)} of the draws"
     if cell.run in (m1_means.clustered_shares, m1_means.clustered_pairs):
-        weight = 10 * given["clusters"] / (1 + 9 * given["icc"])
+        # Rows of the cluster of a row, on average over rows: all clusters have 10, or they are geometric.
+        beside = 10 if given.get("equal", True) else 19
+        weight = 10 * given["clusters"] / (1 + (beside - 1) * given["icc"])
         if weight * (1 - given["share"]) < _FEWEST:
             return f"fewer than {_FEWEST} failures, at their weight as independent rows"
     return ""

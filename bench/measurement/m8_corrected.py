@@ -16,12 +16,8 @@ from calibrant.measure.correction import corrected_mean, rogan_gladen
 from calibrant.measure.interval import wilson_interval
 from calibrant.types.estimate import Estimate
 
-__all__ = ["NOTES", "cells", "corrected", "corrected_clusters", "corrected_difference", "details", "lines", "picked"]
+__all__ = ["cells", "corrected", "corrected_clusters", "corrected_difference", "details", "lines", "notes", "picked"]
 
-NOTES = (
-    "2,000 items that a judge saw alone (TPR and TNR as given, errors independent), n that people labelled too, drawn "
-    "at random; clusters: 10 rows each, beta-binomial with ICC .13"
-)
 
 _JUDGED = 2000
 _BIASED = 0.05
@@ -139,6 +135,14 @@ def _of(found: Found, run: str) -> Found:
     return [each for each in found if each[0].run.__name__ == run]
 
 
+def notes() -> str:
+    """Return the worlds."""
+    return (
+        "2,000 items that a judge saw alone (TPR and TNR as given, errors independent), n that people labelled too, "
+        "drawn at random; clusters: 10 rows each, beta-binomial with ICC .13"
+    )
+
+
 def lines(found: Found) -> list[Line]:
     """Return what the grid comes to."""
     shares = _of(found, "corrected")
@@ -191,6 +195,9 @@ def _line_gain(found: Found) -> Line:
         told,
         "1 without a judge",
         gains[0.9, 0.6] >= 1.3,
+        ""
+        if gains[0.9, 0.6] >= 1.3
+        else "the most that is possible is 1.31; to find the judge's weight costs the rest",
     )
 
 

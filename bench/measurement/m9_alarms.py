@@ -17,12 +17,8 @@ from scipy import special
 from bench.measurement.cells import Cell, Figures, Found, Line, percent
 from calibrant.measure.evidence import CONCENTRATION, better, sample_ratio
 
-__all__ = ["NOTES", "cells", "details", "drift", "feedback", "lines", "split", "split_drawn"]
+__all__ = ["cells", "details", "drift", "feedback", "lines", "notes", "split", "split_drawn"]
 
-NOTES = (
-    "feedback: half of the units bring some, .55 on one arm and .45 on the other; drift: anchors that passed with .9, "
-    "5 % of which flip when asked again, fall by 10 points after so many looks"
-)
 
 ALPHA = 0.001
 LOOKS = 100_000
@@ -247,6 +243,14 @@ def _ways(found: Found, run: str, **given: float) -> dict[str, Figures]:
         for cell, figures in found
         if cell.run.__name__ == run and given.items() <= cell.given.items()
     }
+
+
+def notes() -> str:
+    """Return the worlds."""
+    return (
+        "feedback: half of the units bring some, .55 on one arm and .45 on the other; drift: anchors that passed with "
+        ".9, 5 % of which flip when asked again, fall by 10 points after so many looks"
+    )
 
 
 def lines(found: Found) -> list[Line]:

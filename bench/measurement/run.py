@@ -11,13 +11,20 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench.measurement import m1_coverage, m8_corrected, m9_alarms
+from bench.measurement import m1_coverage, m2_shipping, m6_leaks, m8_corrected, m9_alarms
 from bench.measurement.cells import Cell, Done, figures_of, finished
 from bench.measurement.table import Part, written
 
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
-_ROWS: dict[str, ModuleType] = {"M1": m1_coverage, "M8": m8_corrected, "M9": m9_alarms}
-"""Each has `NOTES`, `cells`, `lines` and `details`."""
+_ROWS: dict[str, ModuleType] = {
+    "M1": m1_coverage,
+    "M2": m2_shipping,
+    "M3": m2_shipping,
+    "M6": m6_leaks,
+    "M8": m8_corrected,
+    "M9": m9_alarms,
+}
+"""Each has `cells`, `lines`, `details` and `notes`."""
 
 
 def main() -> int:
@@ -27,13 +34,14 @@ def main() -> int:
     if unknown := [name for name in rows if name not in _ROWS]:
         raise SystemExit(f"there is no row {', '.join(unknown)}: choose among {', '.join(_ROWS)}")
     began = time.monotonic()
-    wanted = {name: _ROWS[name].cells(quick=asked.quick) for name in rows}
+    # Rows of one file are computed together.
+    wanted = {row: row.cells(quick=asked.quick) for row in dict.fromkeys(_ROWS[name] for name in rows)}
     done: list[Done] = []
     everything = [cell for cells in wanted.values() for cell in cells]
     for each in finished(everything, asked.seed, asked.kept, asked.processes):
         done.append(each)
         print(f"{len(done)}/{len(everything)} {each.key} {each.seconds:.1f} s", file=sys.stderr, flush=True)
-    parts = [_part(name, cells, done) for name, cells in wanted.items()]
+    parts = [_part(row, cells, done) for row, cells in wanted.items()]
     command = " ".join(["python -m bench.measurement.run", *sys.argv[1:]])
     text = written(parts, command=command, seed=asked.seed, elapsed=time.monotonic() - began)
     print(text)
@@ -42,17 +50,17 @@ def main() -> int:
     return int(any(line.met is False for part in parts for line in part.lines))
 
 
-def _part(name: str, cells: list[Cell], done: list[Done]) -> Part:
-    row, keys = _ROWS[name], {cell.key for cell in cells}
+def _part(row: ModuleType, cells: list[Cell], done: list[Done]) -> Part:
+    keys = {cell.key for cell in cells}
     found = figures_of(cells, done)
     return Part(
-        row=name,
+        row=", ".join(name for name, each in _ROWS.items() if each is row),
         lines=row.lines(found),
         details=row.details(found),
         cells=len(cells),
         reps=sum(cell.given.get("reps", 0) for cell in cells),
         seconds=sum(each.seconds for each in done if each.key in keys),
-        notes=row.NOTES,
+        notes=row.notes(),
     )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bench.measurement import m1_means, m1_shares, m8_corrected, m9_alarms
+from bench.measurement import m1_means, m1_shares, m2_shipping, m8_corrected, m9_alarms
 
 from calibrant.measure.evidence import sample_ratio
 
@@ -97,3 +97,12 @@ def test_a_wrong_split_is_raised_in_time_and_a_right_one_rarely(draw):
     assert right["raised"] <= 0.001
     assert wrong["median"] <= 2000
     assert m9_alarms.split(draw, way="each unit", planned=0.5, real=0.5, looks=20_000)["raised"] > 0.02
+
+
+def test_what_is_confirmed_is_rarely_nothing_where_the_best_score_nearly_always_is(draw):
+    nothing = m2_shipping.simulated(draw, good=0.0, val=100, icc=0.0, reps=400)
+    assert nothing["best_not"] > 0.85
+    assert nothing["first_not"] <= nothing["confirmed_not"] <= 0.08
+    some = m2_shipping.simulated(draw, good=0.15, val=100, icc=0.0, reps=400)
+    assert some["confirmed_better"] > 0.5 > 0.2 > some["bonferroni_better"]
+    assert some["confirmed_not"] < 0.05 < some["best_not"]
