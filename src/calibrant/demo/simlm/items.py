@@ -63,7 +63,7 @@ def integers(items: ArrayLike) -> Ints:
         ValueError: one is negative or no integer.
     """
     found = np.asarray(items)
-    if found.dtype.kind not in "iu" or (found.size and found.min() < 0):
+    if found.size and (found.dtype.kind not in "iu" or found.min() < 0):
         raise ValueError("items are numbered by integers from 0 on")
     return found.astype(np.int64)
 

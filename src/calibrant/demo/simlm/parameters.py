@@ -123,6 +123,8 @@ class Model(_Table, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._within(0, inf, "words", "input_price", "output_price")
+        if not re.fullmatch(r"[\w-]*", self.family):
+            raise ValueError(f"family: {self.family!r} must be letters, digits, '_' and '-'")
 
 
 class Judge(_Table, frozen=True, kw_only=True):

@@ -23,22 +23,7 @@ __all__ = ["Said", "compose", "options_of", "read_reply", "words_of"]
 _WORDS: Final = key_of("words")
 _WRONG: Final = key_of("wrong")
 
-_FILLER: Final = (
-    "the",
-    "task",
-    "names",
-    "a",
-    "place",
-    "and",
-    "a",
-    "number",
-    "so",
-    "the",
-    "wood",
-    "is",
-    "what",
-    "matters",
-)
+_FILLER: Final = ("the", "task", "names", "a", "place", "and", "a", "number", "the", "wood", "is", "what", "matters")
 _PLAIN: Final = re.compile(r"(?:\[([\w-]+)\]\s+)?(?:(.*?)\s*\banswer:\s*)?(\w+)\W*", re.IGNORECASE | re.DOTALL)
 
 

@@ -7,6 +7,7 @@ convergent trapezoidal rule, SIAM Review 56 (2014), 385-458).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import Final
 
@@ -58,11 +59,12 @@ def drift_at(drift: Drift, at: ArrayLike) -> Floats:
     return drift.slope * np.maximum(moments - drift.after, 0) / 1000 + wave
 
 
-def probabilities_of(world: Parameters, items: ArrayLike, prompt: str, model: str, at: ArrayLike) -> Floats:
-    """Return P(correct) of each item for one prompt; `at` is broadcast with the items."""
+def probabilities_of(world: Parameters, items: ArrayLike, prompts: Sequence[str], model: str, at: ArrayLike) -> Floats:
+    """Return P(correct) of each item, a row for each prompt; `at` is broadcast with the items."""
     shift, factor = _moment(world, at)
-    effects = effects_of(world, prompt)[types_of(world, items)]
-    return special.expit(_floor(world, prompt, model) + shift + factor * effects + ease_of(world, items))
+    ease, types = ease_of(world, items) + shift, types_of(world, items)
+    logits = [_floor(world, prompt, model) + factor * effects_of(world, prompt)[types] for prompt in prompts]
+    return special.expit(ease + np.stack(logits))
 
 
 def accuracy_of(world: Parameters, prompt: str, model: str, at: float) -> float:

@@ -70,10 +70,9 @@ class World(Struct, frozen=True):
             ValueError: an item is no integer from 0 on.
             KeyError: there is no such model.
         """
-        name = model or self.model
-        if isinstance(prompts, str):
-            return truth.probabilities_of(self.parameters, items, prompts.strip(), name, at)
-        return np.stack([self.probability(items, prompt, model=name, at=at) for prompt in prompts])
+        asked = [prompt.strip() for prompt in ([prompts] if isinstance(prompts, str) else prompts)]
+        found = truth.probabilities_of(self.parameters, items, asked, model or self.model, at)
+        return found[0] if isinstance(prompts, str) else found
 
     def outcomes(
         self,

@@ -36,6 +36,7 @@ from calibrant.demo.simlm.parameters import (
         (Rule, {"phrase": "x", "words": -1}, "words"),
         (Drift, {"period": 0.0}, "period"),
         (Model, {"input_price": -1.0}, "input_price"),
+        (Model, {"family": "a b"}, "family: 'a b' must be letters"),
         (Judge, {"tpr": 1.1}, "tpr: must be at least 0 and at most 1, not 1.1"),
         (Judge, {"position": -1.1}, "position: must be at least -1"),
         (Feedback, {"rate_wrong": 2.0}, "rate_wrong"),

@@ -195,6 +195,7 @@ def test_what_is_no_item_is_refused():
     for items in ([-1], [0.5], ["x"]):
         with pytest.raises(ValueError, match="integers from 0 on"):
             WORLD.probability(items, "")
+    assert WORLD.outcomes([], ["", STEPS]).shape == (2, 0)
 
 
 def test_it_describes_itself_and_can_be_made_again_of_that():
