@@ -3,7 +3,7 @@
 import shutil
 from contextlib import ExitStack, contextmanager
 
-from tests.support.postgres import empty, fresh_postgres
+from tests.support.postgres import empty, fresh_postgres, fresh_vault
 
 from calibrant.base.clock import SystemClock
 from calibrant.store.base import Batch, Entry
@@ -114,9 +114,9 @@ def sqlite_catalogue(folder):
 @contextmanager
 def postgres_catalogue(_folder):
     """Return a catalogue in a schema of its own."""
-    with fresh_postgres() as postgres:
+    with fresh_postgres() as postgres, fresh_vault() as vault:
         migrate(postgres)
-        yield PostgresCatalogue(postgres)
+        yield PostgresCatalogue(postgres, vault)
 
 
 CATALOGUES = {"sqlite": sqlite_catalogue, "postgres": postgres_catalogue}

@@ -18,6 +18,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from calibrant.store.postgres_connection import Postgres, PostgresSettings
+from calibrant.store.postgres_vault import PostgresVault, migrate_vault
 
 _numbers = count(1)
 
@@ -107,6 +108,14 @@ def fresh_postgres(**changes):
     finally:
         postgres.close()
         drop(settings)
+
+
+@contextmanager
+def fresh_vault():
+    """Lend an empty vault, in a schema of its own."""
+    with fresh_postgres() as postgres:
+        migrate_vault(postgres)
+        yield PostgresVault(postgres)
 
 
 def empty(postgres):

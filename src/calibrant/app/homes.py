@@ -61,7 +61,10 @@ def open_catalogue(options: Options, environ: Mapping[str, str], config: Config 
     url = postgres_url(options, environ)
     if url is None:
         return SqliteCatalogue(options.catalogue_path)
-    return load_driver("postgres_open").open_catalogue(url, _connections(config))
+    sealed = settings_from_environ(environ).sealed_postgres_url
+    return load_driver("postgres_open").open_catalogue(
+        url, _connections(config), None if sealed is None else sealed.reveal()
+    )
 
 
 def check_home(options: Options, environ: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from calibrant.app.homes import load_driver, open_catalogue, postgres_url
 from calibrant.app.options import Options
 from calibrant.app.recording import open_events
 from calibrant.base.errors import StoreUnavailable
+from calibrant.config.environment import settings_from_environ
 from calibrant.store.migrations import schema_version
 from calibrant.store.sql_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
@@ -83,6 +84,9 @@ def migrate_home(options: Options, environ: Mapping[str, str]) -> SchemaState:
         driver = load_driver("postgres_migrations")
         with closing(driver.open_database(url)) as database:
             driver.migrate(database)
+        sealed = settings_from_environ(environ).sealed_postgres_url
+        with closing(driver.open_vault(url if sealed is None else sealed.reveal())) as vault:
+            driver.migrate_vault(vault)
         return state_of(options, environ)
     options.database_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not in_clickhouse(options, environ):

@@ -35,6 +35,7 @@
     │   └── RenderError          500   a template cannot be rendered
     ├── SpoolFull                503   no room to record the inference, so it is not started
     ├── StoreUnavailable         503   the database cannot be asked now
+    ├── EvaluatorFailed          500   an evaluator cannot score an item, or the user's code in it failed
     ├── InternalError            500   a fault of ours
     └── ClientError                    what `calibrant.Client` raises: `calibrant.client.errors` draws it
 
@@ -52,6 +53,7 @@ __all__ = [
     "ClientDisconnected",
     "ConfigError",
     "Disconnected",
+    "EvaluatorFailed",
     "ExpectationFailed",
     "FileUnavailable",
     "Forbidden",
@@ -364,6 +366,12 @@ class StoreUnavailable(CalibrantError):
     code = "store_unavailable"
     status = 503
     retryable = True
+
+
+class EvaluatorFailed(CalibrantError):
+    """An evaluator cannot score an item; the message names the evaluator and says why."""
+
+    code = "evaluator_failed"
 
 
 class InternalError(CalibrantError):

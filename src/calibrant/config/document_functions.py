@@ -46,6 +46,7 @@ __all__ = [
     "Regex",
     "SchemaPath",
     "Segment",
+    "SetF1",
     "Share",
     "SpecificTool",
     "Static",
@@ -263,6 +264,12 @@ class ToolUse(_Scored, tag="tool_use", tag_field="type", frozen=True, kw_only=Tr
     tools: tuple[str, ...] = ()
 
 
+class SetF1(_Scored, tag="set_f1", tag_field="type", frozen=True, kw_only=True):
+    """How much of what was to be found was found? Ours."""
+
+    field: str | None = None
+
+
 class JudgeInclude(Table, frozen=True, kw_only=True):
     """`include` of a judge."""
 
@@ -338,7 +345,7 @@ class TypeScript(_Scored, tag="typescript", tag_field="type", frozen=True, kw_on
     optimize: Literal["min", "max"]
 
 
-Evaluator = ExactMatch | Regex | ToolUse | LlmJudge | TypeScript
+Evaluator = ExactMatch | Regex | ToolUse | SetF1 | LlmJudge | TypeScript
 
 
 class Evaluation(Table, tag="inference", tag_field="type", frozen=True, kw_only=True):

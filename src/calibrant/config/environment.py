@@ -42,6 +42,8 @@ class Environment(Struct, frozen=True):
     clickhouse_cluster: str | None = None
     """`CALIBRANT_CLICKHOUSE_CLUSTER_NAME`."""
     postgres_url: Secret | None = None
+    sealed_postgres_url: Secret | None = None
+    """`CALIBRANT_SEALED_POSTGRES_URL`: the same database with the role that may open what is sealed."""
     valkey_url: Secret | None = None
     ca_bundle: str | None = None
     """`CALIBRANT_CA_BUNDLE`."""
@@ -71,6 +73,7 @@ def settings_from_environ(environ: Mapping[str, str]) -> Environment:
         clickhouse_url=_secret(_ours(environ, "CLICKHOUSE_URL")),
         clickhouse_cluster=_ours(environ, "CLICKHOUSE_CLUSTER_NAME"),
         postgres_url=_secret(_ours(environ, "POSTGRES_URL")),
+        sealed_postgres_url=_secret(environ.get("CALIBRANT_SEALED_POSTGRES_URL") or None),
         valkey_url=_secret(_ours(environ, "VALKEY_URL")),
         ca_bundle=environ.get("CALIBRANT_CA_BUNDLE") or None,
         system_ca_bundle=environ.get("SSL_CERT_FILE") or None,

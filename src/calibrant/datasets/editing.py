@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
+from calibrant.datasets.entering import Entrance
 from calibrant.datasets.making import checked_dataset, checked_group_by, made
 from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.types.datapoint import (
@@ -82,7 +83,7 @@ def add(
                 ids.append(uuid7())
                 yield _row(each, ids[-1], dataset, actor)
 
-        tx.add_datapoints(rows())
+        _entrance(tx, catalogue, dataset, actor).add(rows())
     return tuple(ids)
 
 
@@ -98,6 +99,7 @@ def edit(
     Raises:
         NotFound: one of them is not in the dataset, or stale already.
         InvalidRequest: one is named twice or is of another type, or `check` refuses what it would become.
+        Forbidden: one is sealed.
     """
     checked_dataset(name)
     ids = _once([each.id for each in edits])
@@ -105,11 +107,12 @@ def edit(
         # What is present is looked up under the lock: of two who edit one datapoint, the second finds it stale.
         tx.hold_dataset(name)
         old = _present(tx, name, ids, actor)
+        _check_open(old.values(), "edited")
         dataset = _begun(tx, name, "edit", actor)
         tx.end_datapoints(name, ids, version=dataset.version, staled_at=actor.now_ms)
         new = [_edited(old[each.id], each, check) for each in edits]
         rows = [_row(each, uuid7(), dataset, actor) for each in new]
-        tx.add_datapoints(rows)
+        _entrance(tx, catalogue, dataset, actor).add(rows)
     return tuple(row.id for row in rows)
 
 
@@ -121,6 +124,7 @@ def rename(
     Raises:
         NotFound: one of them is not in the dataset, or stale.
         InvalidRequest: one is named twice.
+        Forbidden: one is sealed.
     """
     checked_dataset(name)
     wanted = dict(names)
@@ -129,6 +133,7 @@ def rename(
         # What is present is looked up under the lock: of two who edit one datapoint, the second finds it stale.
         tx.hold_dataset(name)
         old = _present(tx, name, ids, actor)
+        _check_open(old.values(), "renamed")
         new = {id_: name for id_, name in wanted.items() if name is not UNSET and name != old[id_].name}
         if new:
             dataset = _begun(tx, name, "rename", actor)
@@ -181,21 +186,40 @@ def clear(catalogue: Catalogue, name: str, actor: Actor) -> int:
 
 
 def clone(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) -> tuple[str | None, ...]:
-    """Copy datapoints of any datasets into one; return the new ids, null for what there is none of."""
+    """Copy datapoints of any datasets into one; return the new ids, null for what there is none of.
+
+    Raises:
+        Forbidden: one is sealed.
+    """
     checked_dataset(name)
     with catalogue.transaction() as tx:
         known = tx.find_datapoints(ids)
         found = {each.id: each for each in known if each.origin.source != "erased" and actor.may(each.content)}
         if not found:
             return (None,) * len(ids)
+        _check_open(found.values(), "cloned")
         dataset = _begun(tx, name, "clone", actor)
         rows = {each: _row(_copied(row), uuid7(), dataset, actor) for each, row in found.items()}
-        tx.add_datapoints(rows.values())
+        _entrance(tx, catalogue, dataset, actor).add(rows.values())
     return tuple(rows[each].id if each in rows else None for each in ids)
 
 
 def _begun(tx: Tx, name: str, action: Action, actor: Actor) -> Dataset:
     return tx.change_dataset(name, action, group_by=BY_EPISODE, actor=actor.name, now_ms=actor.now_ms)
+
+
+def _entrance(tx: Tx, catalogue: Catalogue, dataset: Dataset, actor: Actor) -> Entrance:
+    return Entrance(tx, catalogue.vault, dataset, actor.name, actor.now_ms)
+
+
+def _check_open(rows: Iterable[Datapoint], done: str) -> None:
+    for row in rows:
+        if row.split == "sealed":
+            raise Forbidden(
+                f"datapoint {row.id} is sealed, and cannot be {done} unseen; `calibrant holdout reveal` shows it, and "
+                "takes it out of the seal for good",
+                reason="sealed",
+            )
 
 
 def _row(wanted: NewDatapoint, datapoint_id: str, dataset: Dataset, actor: Actor) -> Datapoint:

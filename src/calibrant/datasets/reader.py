@@ -1,36 +1,50 @@
 """The one reader of datapoints' payloads: for lists, exports, evaluation and optimization. Blocks.
 
 Who may see which datapoint is decided here and nowhere else, so that what is held back is held back from everybody.
+Whatever learns is given `train` alone; what is sealed nobody is given: of it there is a row without content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from calibrant.base.errors import NotFound
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.datapoint import Datapoint, DatapointQuery, Dataset
-from calibrant.types.key import Grants
+from calibrant.types.key import Principal
+from calibrant.types.split import Purpose, Split
 
-__all__ = ["DatasetReader"]
+__all__ = ["TRAINABLE", "DatasetReader", "learns"]
 
+TRAINABLE: Final[tuple[Split, ...]] = ("train",)
 _PAGE = 200
+
+
+def learns(principal: Principal | None) -> bool:
+    """Return whether whoever asks is an optimizer, which must not see what it is measured by."""
+    return principal is not None and "optimizer" in principal.roles and "admin" not in principal.roles
 
 
 class DatasetReader:
     """Reads from a catalogue; may be used from any thread."""
 
-    def __init__(self, catalogue: Catalogue, grants: Grants | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, principal: Principal | None = None, *, purpose: Purpose = "reading"
+    ) -> None:
         """Open nothing.
 
         Args:
             catalogue: Which has them.
-            grants: Of whoever reads: with a list of functions, there are only datapoints of these.
+            principal: Who reads: with a list of functions, there are only datapoints of these; an optimizer reads for
+                training, whatever it says.
+            purpose: What for.
         """
         self._catalogue = catalogue
-        self._grants = grants
+        self._grants = None if principal is None else principal.grants
+        self._splits = TRAINABLE if purpose == "training" or learns(principal) else None
 
     def dataset(self, name: str, version: int | None = None) -> Dataset:
         """Return what is known of a dataset.
@@ -50,6 +64,8 @@ class DatasetReader:
         """Return a page of datapoints."""
         if self._grants is not None:
             which = replace(which, functions=self._grants.functions)
+        if self._splits is not None:
+            which = replace(which, splits=self._splits)
         with self._catalogue.reading() as view:
             return view.datapoints(which)
 
@@ -58,7 +74,12 @@ class DatasetReader:
         with self._catalogue.reading() as view:
             found = view.find_datapoints(ids, dataset_name=dataset_name)
         grants = self._grants
-        return tuple(each for each in found if grants is None or grants.function(each.content.function_name))
+        return tuple(
+            each
+            for each in found
+            if (grants is None or grants.function(each.content.function_name))
+            and (self._splits is None or each.split is None or each.split in self._splits)
+        )
 
     def stream(self, which: DatapointQuery) -> Iterator[Datapoint]:
         """Yield every datapoint of a version, by id, whatever is done to the dataset meanwhile.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from calibrant.datasets.entering import Entrance
 from calibrant.datasets.making import made
 from calibrant.imports.blocks import Unmappable
 from calibrant.imports.datapoints import ForeignDatapoint
@@ -69,15 +70,22 @@ def carry_datapoints(
                 else:
                     refused.append((row, Unmappable(f"the dataset {there.dataset_name!r:.80} has this id already")))
             here += len(ours)
-            added += _carry(tx, name, ours, known, now_ms)
+            added += _carry(catalogue, tx, name, ours, known, now_ms)
     return Carried(here, added, tuple(refused))
 
 
-def _carry(tx: Tx, name: str, ours: Sequence[ForeignDatapoint], known: dict[str, Datapoint], now_ms: int) -> int:
+def _carry(
+    catalogue: Catalogue,
+    tx: Tx,
+    name: str,
+    ours: Sequence[ForeignDatapoint],
+    known: dict[str, Datapoint],
+    now_ms: int,
+) -> int:
     new = [each for each in ours if each.id not in known]
     if new:
         dataset = tx.change_dataset(name, "import", group_by=BY_EPISODE, actor=_ACTOR, now_ms=now_ms)
-        tx.add_datapoints(
+        Entrance(tx, catalogue.vault, dataset, _ACTOR, now_ms).add(
             made(
                 each.new,
                 each.id,
@@ -101,6 +109,7 @@ def _rename(tx: Tx, name: str, ours: Sequence[ForeignDatapoint], known: dict[str
         for each in ours
         if (there := known.get(each.id)) is not None
         and there.until is None
+        and there.split != "sealed"
         and each.new.name != there.name
         and each.updated_at > there.updated_at
     ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
+from calibrant.base.equality import json_key
 from calibrant.types.content import OutputBlock, Text, Thought, ToolCall
 from calibrant.types.datapoint import JsonValue
 
@@ -52,19 +53,6 @@ def _told(blocks: Iterable[OutputBlock]) -> list[Any]:
 def _comparable(text: bytes | msgspec.Raw) -> Any:
     """Return a JSON value that equals another where JSON's does; null of what is none, and of null."""
     try:
-        return _typed(msgspec.json.decode(text))
+        return json_key(msgspec.json.decode(text))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
-
-
-def _typed(value: Any) -> Any:
-    # To Python, true is 1.
-    match value:
-        case bool():
-            return ("bool", value)
-        case list():
-            return [_typed(each) for each in cast("list[Any]", value)]
-        case dict():
-            return {key: _typed(each) for key, each in cast("dict[str, Any]", value).items()}
-        case _:
-            return value

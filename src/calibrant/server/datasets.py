@@ -228,7 +228,7 @@ class DatasetDesk:
 
     def reader(self, http: HttpRequest) -> DatasetReader:
         """Return the reader of datapoints for whoever asks."""
-        return DatasetReader(self.opened(), _grants(http))
+        return DatasetReader(self.opened(), http.principal)
 
     def opened(self) -> Catalogue:
         """Return the catalogue."""

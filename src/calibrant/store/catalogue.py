@@ -12,13 +12,15 @@ from typing import Protocol
 from calibrant.store.batches import BatchReading, BatchWriting
 from calibrant.store.datasets import DatasetReading, DatasetWriting
 from calibrant.store.erasing import ErasureReading, ErasureWriting
+from calibrant.store.splits import SplitReading, SplitWriting
+from calibrant.store.vault import Vault
 from calibrant.store.workflows import WorkflowReading, WorkflowWriting
 from calibrant.types.key import ApiKey, Audit, StoredKey
 
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(DatasetReading, WorkflowReading, BatchReading, ErasureReading, Protocol):
+class Reading(DatasetReading, SplitReading, WorkflowReading, BatchReading, ErasureReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -34,7 +36,7 @@ class Reading(DatasetReading, WorkflowReading, BatchReading, ErasureReading, Pro
         ...
 
 
-class Tx(Reading, DatasetWriting, WorkflowWriting, BatchWriting, ErasureWriting, Protocol):
+class Tx(Reading, DatasetWriting, SplitWriting, WorkflowWriting, BatchWriting, ErasureWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:
@@ -51,7 +53,12 @@ class Tx(Reading, DatasetWriting, WorkflowWriting, BatchWriting, ErasureWriting,
 
 
 class Catalogue(Protocol):
-    """A home of the catalogue."""
+    """A home of the catalogue, and of the vault beside it."""
+
+    @property
+    def vault(self) -> Vault:
+        """The vault."""
+        ...
 
     def reading(self) -> AbstractContextManager[Reading]:
         """Lend a view of it; waits for nobody's transaction."""

@@ -6,24 +6,21 @@ in a transaction does not change before it is written. Who only reads waits for 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import Final
 
 import msgspec
 import psycopg
 
 from calibrant.base.errors import StoreUnavailable
-from calibrant.store.portable import (
-    Result,
-    postgres_definition,
-    postgres_parameters,
-    postgres_statement,
-)
+from calibrant.store.portable import postgres_definition
 from calibrant.store.postgres_connection import Connection, Postgres
+from calibrant.store.postgres_statements import PortableConnection
 from calibrant.store.sql_catalogue import CATALOGUE_STEPS, CatalogueTx
+from calibrant.store.vault import Vault
 
-__all__ = ["PortableConnection", "PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
+__all__ = ["PostgresCatalogue", "catalogue_version", "migrate_catalogue"]
 
 _WRITERS: Final = "hashtext('calibrant catalogue')"
 
@@ -31,13 +28,15 @@ _WRITERS: Final = "hashtext('calibrant catalogue')"
 class PostgresCatalogue:
     """Any number of hosts may share it."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, vault: Vault) -> None:
         """Ask nothing yet.
 
         Args:
             postgres: Where it is; closed together with this.
+            vault: Of what is sealed; closed together with this.
         """
         self._postgres = postgres
+        self.vault = vault
         self._known = False
 
     @contextmanager
@@ -65,6 +64,7 @@ class PostgresCatalogue:
     def close(self) -> None:
         """See `Catalogue.close`."""
         self._postgres.close()
+        self.vault.close()
 
     @contextmanager
     def _lent(self, begin: str) -> Generator[Connection]:
@@ -94,27 +94,6 @@ class PostgresCatalogue:
                 f"catalogue {self._postgres.place} has schema {version}, this program wants {wanted}; {fix}"
             )
         self._known = True
-
-
-class PortableConnection:
-    """Takes statements as SQLite has them."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        """Use a connection whose transaction is open."""
-        self._connection = connection
-
-    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> Result:
-        """See `Statements.execute`."""
-        cursor = self._connection.execute(postgres_statement(sql).encode(), postgres_parameters(parameters))
-        return cast("Result", cursor)
-
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]]) -> Result:
-        """See `Statements.executemany`."""
-        cursor = self._connection.cursor()
-        cursor.executemany(postgres_statement(sql).encode(), [postgres_parameters(each) for each in parameters])
-        return cast("Result", cursor)
 
 
 def catalogue_version(connection: Connection) -> int:

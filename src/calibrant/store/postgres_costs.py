@@ -9,9 +9,9 @@ from calibrant.store.costs import Repricing, Spending, Spendings
 from calibrant.store.payload import unpack
 from calibrant.store.portable import Statements
 from calibrant.store.postgres import PostgresEvents
-from calibrant.store.postgres_catalogue import PortableConnection
 from calibrant.store.postgres_open import open_database
 from calibrant.store.postgres_reader import PostgresReader
+from calibrant.store.postgres_statements import PortableConnection
 
 __all__ = ["PostgresCostReader", "PostgresCostWriter", "open_cost_reader", "open_cost_writer"]
 

@@ -7,10 +7,11 @@ from calibrant.store.postgres import PostgresEvents
 from calibrant.store.postgres_catalogue import PostgresCatalogue, catalogue_version
 from calibrant.store.postgres_connection import Postgres, PostgresSettings
 from calibrant.store.postgres_reader import PostgresReader, schema_version
+from calibrant.store.postgres_vault import SCHEMA, PostgresVault
 from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
-__all__ = ["check", "open_catalogue", "open_database", "open_events", "open_reader", "server_clock_ms"]
+__all__ = ["check", "open_catalogue", "open_database", "open_events", "open_reader", "open_vault", "server_clock_ms"]
 
 
 def open_database(url: str, connections: int = 2) -> Postgres:
@@ -32,9 +33,24 @@ def open_events(url: str, connections: int) -> PostgresEvents:
     return PostgresEvents(open_database(url, connections))
 
 
-def open_catalogue(url: str, connections: int) -> PostgresCatalogue:
-    """Return the catalogue."""
-    return PostgresCatalogue(open_database(url, connections))
+def open_catalogue(url: str, connections: int, sealed_url: str | None = None) -> PostgresCatalogue:
+    """Return the catalogue, and with it the vault of what is sealed.
+
+    Args:
+        url: Where it is.
+        connections: How many at most.
+        sealed_url: Where the vault is, with the role that may open it; null is the same.
+    """
+    return PostgresCatalogue(open_database(url, connections), PostgresVault(open_vault(sealed_url or url)))
+
+
+def open_vault(url: str) -> Postgres:
+    """Return the connections to the vault.
+
+    Raises:
+        ConfigError: the address cannot be read.
+    """
+    return Postgres(PostgresSettings(url, schema=SCHEMA, connections=2))
 
 
 def check(url: str) -> None:

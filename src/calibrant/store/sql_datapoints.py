@@ -5,10 +5,11 @@ Every parameter is a `?`, and the text has no other question mark and no per cen
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from calibrant.base.errors import InternalError
 from calibrant.store.dialect import Sql, joined
+from calibrant.store.portable import marks_for
 from calibrant.store.search_text import folded
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.query import (
@@ -24,8 +25,13 @@ from calibrant.types.query import (
     Time,
 )
 
-__all__ = ["datapoints_sql"]
+__all__ = ["DATAPOINTS", "datapoints_sql"]
 
+DATAPOINTS: Final = (
+    "datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "
+    "LEFT JOIN split_groups g ON g.dataset_name = d.dataset_name AND g.group_key = d.group_key"
+)
+"""Rows, their contents where these stand in the catalogue, and where their groups are."""
 _TAGGED = (
     "EXISTS (SELECT 1 FROM datapoint_tags t WHERE t.datapoint_id = d.id AND t.since = d.since AND t.key = ? "
     "AND t.value = ?)"
@@ -39,7 +45,7 @@ def datapoints_sql(which: DatapointQuery, columns: str) -> Sql:
     where = joined(" AND ", _conditions(which))
     direction = "DESC" if which.descending else "ASC"
     text = (
-        f"SELECT {columns} FROM datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
+        f"SELECT {columns} FROM {DATAPOINTS} "  # noqa: S608
         f"WHERE {where.text} ORDER BY d.id {direction} LIMIT ? OFFSET ?"
     )
     return Sql(text, (*where.parameters, which.limit, which.offset))
@@ -56,6 +62,8 @@ def _conditions(which: DatapointQuery) -> list[Sql]:
         found.append(Sql("d.function_name = ?", (which.function_name,)))
     if which.functions is not None:
         found.append(_joined(" OR ", [_named(pattern) for pattern in which.functions], _FALSE))
+    if which.splits is not None:
+        found.append(Sql(f"(g.split IS NULL OR g.split IN ({marks_for(which.splits)}))", which.splits))
     if which.after is not None:
         found.append(Sql("d.id > ?", (which.after,)))
     if which.text is not None:

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.search_text import text_of_payloads
-from calibrant.store.sql_datapoints import datapoints_sql
+from calibrant.store.sql_datapoints import DATAPOINTS, datapoints_sql
 from calibrant.types.datapoint import Action, Change, Content, Datapoint, DatapointQuery, Dataset, Origin
 from calibrant.types.message import Input
+from calibrant.types.split import Splitting
 
-__all__ = ["DATASET_STEP", "SqlDatasets"]
+__all__ = ["DATASET_STEP", "SqlDatasets", "stored_content"]
 
 DATASET_STEP: Final[tuple[str, ...]] = (
     """CREATE TABLE datasets (
@@ -99,12 +100,23 @@ _COLUMNS: Final = (
     "updated_at",
     "staled_at",
 )
-_SELECTED = ", ".join(f"d.{name}" for name in _COLUMNS) + ", c.content"
-_DATASET = "name, version, group_by, created_at, updated_at"
+_SELECTED = ", ".join(f"d.{name}" for name in _COLUMNS) + ", c.content, g.split"
+_DATASET = "name, version, group_by, created_at, updated_at, splitting"
 _PAGE = 500
 _encode = msgspec.json.Encoder().encode
 _content = msgspec.json.Decoder(Content).decode
 _tags = msgspec.json.Decoder(dict[str, str]).decode
+_splitting = msgspec.json.Decoder(Splitting).decode
+
+
+class _Words(msgspec.Struct):
+    """What a stored content says of itself."""
+
+    input: msgspec.Raw
+    output: msgspec.Raw = msgspec.Raw()
+
+
+_words = msgspec.json.Decoder(_Words).decode
 
 
 class SqlDatasets:
@@ -125,7 +137,7 @@ class SqlDatasets:
         """See `DatasetReading.list_datasets`."""
         of_function = "" if function_name is None else "AND d.function_name = ? "
         rows = self._connection.execute(
-            "SELECT name, version, group_by, created_at, updated_at, (SELECT count(*) FROM datapoints d "  # noqa: S608
+            f"SELECT {_DATASET}, (SELECT count(*) FROM datapoints d "  # noqa: S608
             f"WHERE d.dataset_name = datasets.name AND d.until IS NULL {of_function}) AS datapoints "
             "FROM datasets WHERE closed = 0 "
             + (
@@ -166,7 +178,7 @@ class SqlDatasets:
         for some in pages(dict.fromkeys(ids), _PAGE):
             # A row that has ended and is not stale was followed by another.
             rows = self._connection.execute(
-                f"SELECT {_SELECTED} FROM datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "  # noqa: S608
+                f"SELECT {_SELECTED} FROM {DATAPOINTS} "  # noqa: S608
                 f"WHERE d.id IN ({marks_for(some)}) {inside}AND (d.until IS NULL OR d.staled_at IS NOT NULL)",
                 (*some, *(() if dataset_name is None else (dataset_name,))),
             )
@@ -189,7 +201,8 @@ class SqlDatasets:
     def change_dataset(self, name: str, action: Action, *, group_by: str, actor: str, now_ms: int) -> Dataset:
         """See `DatasetWriting.change_dataset`."""
         row = self._connection.execute(
-            f"INSERT INTO datasets ({_DATASET}) VALUES (?, 1, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "  # noqa: S608
+            "INSERT INTO datasets (name, version, group_by, created_at, updated_at) VALUES (?, 1, ?, ?, ?) "  # noqa: S608
+            "ON CONFLICT (name) DO UPDATE SET "
             f"version = datasets.version + 1, updated_at = excluded.updated_at, closed = 0 RETURNING {_DATASET}",
             (name, group_by, now_ms, now_ms),
         ).fetchone()
@@ -208,7 +221,8 @@ class SqlDatasets:
             added += len(some)
             self._connection.executemany(
                 "INSERT INTO datapoint_contents (hash, content, words) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
-                [_stored_content(row, pack) for row in some],
+                # Whoever seals has put the others into the vault.
+                [stored_content(row.content_hash, _encode(row.content), pack) for row in some if row.split != "sealed"],
             )
             self._connection.executemany(
                 f"INSERT INTO datapoints ({', '.join(_COLUMNS)}) VALUES ({marks_for(_COLUMNS)})",  # noqa: S608
@@ -245,15 +259,23 @@ class SqlDatasets:
 
 
 def _dataset(row: Sequence[Any]) -> Dataset:
-    name, version, group_by, created_at, updated_at = row
-    return Dataset(name=name, version=version, group_by=group_by, created_at=created_at, updated_at=updated_at)
+    name, version, group_by, created_at, updated_at, splitting = row
+    return Dataset(
+        name=name,
+        version=version,
+        group_by=group_by,
+        created_at=created_at,
+        updated_at=updated_at,
+        splitting=None if splitting is None else _splitting(splitting),
+    )
 
 
-def _stored_content(row: Datapoint, pack: Packer) -> tuple[str, bytes, str]:
-    content = row.content
-    words = text_of_payloads(_encode(content.input), None if content.output is None else _encode(content.output))
-    packed = pack(_encode(content)) or b""
-    return row.content_hash, packed.encode() if isinstance(packed, str) else packed, words
+def stored_content(content_hash: str, content: bytes, pack: Packer) -> tuple[str, bytes, str]:
+    """Return a content as it stands in `datapoint_contents`: its hash, itself, and the words that a search looks at."""
+    said = _words(content)
+    words = text_of_payloads(bytes(said.input), bytes(said.output) or None)
+    packed = pack(content) or b""
+    return content_hash, packed.encode() if isinstance(packed, str) else packed, words
 
 
 def _values(row: Datapoint) -> tuple[Any, ...]:
@@ -280,25 +302,27 @@ def _values(row: Datapoint) -> tuple[Any, ...]:
     )
 
 
-def _content_of(source: str, function_name: str, stored: Any) -> Content:
-    if source == "erased":
-        return Content("chat", function_name, Input(()))
-    return _content(unpack(bytes(stored)) or b"")
+def _content_of(fields: dict[str, Any]) -> Content:
+    if fields["source"] == "erased" or fields["split"] == "sealed":
+        return Content("chat", fields["function_name"], Input(()))
+    return _content(unpack(bytes(fields["content"])) or b"")
 
 
 def _datapoint(row: Sequence[Any]) -> Datapoint:
-    fields = dict(zip((*_COLUMNS, "content"), row, strict=True))
+    fields: dict[str, Any] = dict(zip((*_COLUMNS, "content", "split"), row, strict=True))
+    sealed = fields["split"] == "sealed"
     return Datapoint(
         id=fields["id"],
         dataset_name=fields["dataset_name"],
         since=fields["since"],
         until=fields["until"],
-        name=fields["name"],
+        # Labels are often kept in them.
+        name=None if sealed else fields["name"],
         episode_id=fields["episode_id"],
-        tags=_tags(fields["tags"]),
+        tags={} if sealed else _tags(fields["tags"]),
         group_key=fields["group_key"],
         content_hash=fields["content_hash"],
-        content=_content_of(fields["source"], fields["function_name"], fields["content"]),
+        content=_content_of(fields),
         origin=Origin(
             fields["source"],
             fields["source_inference_id"],
@@ -309,4 +333,5 @@ def _datapoint(row: Sequence[Any]) -> Datapoint:
         actor=fields["actor"],
         updated_at=fields["updated_at"],
         staled_at=fields["staled_at"],
+        split=fields["split"],
     )

@@ -15,6 +15,7 @@ from calibrant.types.content import OutputBlock
 from calibrant.types.extra import ProviderTool
 from calibrant.types.message import Input
 from calibrant.types.query import Filter
+from calibrant.types.split import Split, Splitting
 from calibrant.types.tool import CustomTool, Tool, ToolChoice
 
 __all__ = [
@@ -41,7 +42,9 @@ Source = Literal["inference", "feedback", "person", "import", "erased"]
 
 Of one that was erased, a tombstone in past versions, nothing is left but its function and its hash.
 """
-Action = Literal["create", "add", "from_inferences", "import", "clone", "edit", "rename", "delete", "clear", "erase"]
+Action = Literal[
+    "create", "add", "from_inferences", "import", "clone", "edit", "rename", "delete", "clear", "erase", "seal"
+]
 
 BY_EPISODE: Final = "episode"
 """Datapoints of one episode belong together; one without an episode stands alone. The default."""
@@ -118,6 +121,8 @@ class Datapoint(Struct, frozen=True, kw_only=True):
     """The public id of the key that made this row, or `cli`; empty where no key is asked for."""
     updated_at: int
     staled_at: int | None = None
+    split: Split | None = None
+    """Null where its dataset is not split. Of what is `sealed` the content, name and tags are not here."""
 
 
 class Dataset(Struct, frozen=True, kw_only=True):
@@ -131,6 +136,8 @@ class Dataset(Struct, frozen=True, kw_only=True):
     updated_at: int
     datapoints: int = 0
     """How many there are now."""
+    splitting: Splitting | None = None
+    """Null where it was not sealed: then everybody reads all of it."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -188,3 +195,5 @@ class DatapointQuery(Struct, frozen=True, kw_only=True):
     offset: int = 0
     functions: tuple[str, ...] | None = None
     """Those that the caller may see; null is all. A name may end in `*`."""
+    splits: tuple[Split, ...] | None = None
+    """Of a dataset that is split only these; null is all. A dataset that is not split has no part in it."""

@@ -8,7 +8,7 @@ import pytest
 from blake3 import blake3
 from tests.support import records
 from tests.support.homes import appended, stored
-from tests.support.postgres import fresh_postgres
+from tests.support.postgres import fresh_postgres, fresh_vault
 from tests.support.stores import POLICY
 
 from calibrant.app import erasure as module
@@ -392,11 +392,12 @@ def test_backups_are_named_where_they_were_noted(options):
 
 
 def test_in_postgresql_the_same_goes_and_the_same_stays(options, monkeypatch):
-    with fresh_postgres() as postgres:
+    with fresh_postgres() as postgres, fresh_vault() as vault:
         migrate(postgres)
+        opened = lambda *_, **__: PostgresCatalogue(Postgres(postgres.settings), vault)  # noqa: E731
         monkeypatch.setattr(module, "open_events", lambda *_, **__: PostgresEvents(Postgres(postgres.settings)))
-        monkeypatch.setattr(module, "open_catalogue", lambda *_, **__: PostgresCatalogue(Postgres(postgres.settings)))
-        events, catalogue = PostgresEvents(postgres), PostgresCatalogue(postgres)
+        monkeypatch.setattr(module, "open_catalogue", opened)
+        events, catalogue = PostgresEvents(postgres), PostgresCatalogue(postgres, vault)
         mine, yours = said(tags=MINE), said(b"blackbird", tags=YOURS)
         about = [records.feedback(each.inference.id) for each in (mine, yours)]
         lost = records.feedback(mine.inference.id, document=b'"%b"' % WORD, linked=False)

@@ -24,7 +24,7 @@ from calibrant.types.datapoint import (
     Origin,
     ToolParams,
 )
-from calibrant.types.key import Grants
+from calibrant.types.key import Grants, Principal
 from calibrant.types.message import Input, Message
 from calibrant.types.tool import CustomTool, Tool
 
@@ -177,7 +177,7 @@ def test_what_has_no_output(export, form):
 
 def test_a_reader_with_a_list_of_functions_reads_these_alone(export, catalogue):
     export(None, chat(), extract())
-    reader = DatasetReader(catalogue, Grants(functions=("ch*",)))
+    reader = DatasetReader(catalogue, Principal("k" * 12, frozenset(("read",)), Grants(functions=("ch*",))))
     rows = list(reader.stream(DatapointQuery(dataset_name="d")))
     assert [row.content.function_name for row in rows] == ["chat"]
     everything = [row.id for row in DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))]

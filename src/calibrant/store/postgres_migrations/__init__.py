@@ -23,12 +23,13 @@ from sqlalchemy.pool import StaticPool
 from calibrant.base.errors import StoreUnavailable
 from calibrant.store.postgres_catalogue import catalogue_version, migrate_catalogue
 from calibrant.store.postgres_connection import Connection, Postgres
-from calibrant.store.postgres_open import open_database
+from calibrant.store.postgres_open import open_database, open_vault
 from calibrant.store.postgres_reader import schema_version
+from calibrant.store.postgres_vault import migrate_vault
 from calibrant.store.sqlite_catalogue import CATALOGUE_VERSION
 from calibrant.store.tables import SCHEMA_VERSION
 
-__all__ = ["Versions", "migrate", "open_database", "versions"]
+__all__ = ["Versions", "migrate", "migrate_vault", "open_database", "open_vault", "versions"]
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext('calibrant migrations'))"
 

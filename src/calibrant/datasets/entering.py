@@ -1,0 +1,208 @@
+"""Rows that come into a dataset, each into the split of its group. In the transaction that makes the dataset's version.
+
+A group's split is that of its key's hash, unless the group is nearly the same as one that is there already: then they
+are one, and where the two are in different splits both go to `train`. So nothing that may be learnt from is ever the
+twin of what is measured by, and nothing comes under the seal that stood in the open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from importlib import import_module
+from typing import Protocol, cast
+
+from msgspec import Struct
+from msgspec.json import encode
+from msgspec.structs import replace
+
+from calibrant.base.errors import StoreUnavailable
+from calibrant.base.ids import id_millis
+from calibrant.datasets.connecting import connected
+from calibrant.datasets.splitting import by_hash
+from calibrant.datasets.wording import text_of
+from calibrant.store.catalogue import Reading, Tx
+from calibrant.store.portable import pages
+from calibrant.store.splits import Print
+from calibrant.store.vault import Vault
+from calibrant.types.datapoint import Datapoint, Dataset
+from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
+
+__all__ = ["Entrance", "Linker", "load_linker", "release"]
+
+_PAGE = 500
+
+
+class Linker(Protocol):
+    """Finds near-duplicates; heavy to load, so only where a dataset is split."""
+
+    def prints_of(self, texts: Mapping[str, str]) -> list[Print]:
+        """Return the prints of texts by content hash."""
+        ...
+
+    def links_among(self, fresh: Sequence[Print]) -> list[tuple[str, str]]:
+        """Return pairs of content hashes that are near-duplicates of each other: enough to connect them all."""
+        ...
+
+    def links_to_present(self, view: Reading, dataset_name: str, fresh: Sequence[Print]) -> list[tuple[str, str]]:
+        """Return pairs of a fresh content hash and one that a dataset has already, where they are near-duplicates."""
+        ...
+
+
+class Entrance(Struct, frozen=True):
+    """Adds rows to the version of a dataset that was begun."""
+
+    tx: Tx
+    vault: Vault
+    dataset: Dataset
+    actor: str
+    now_ms: int
+
+    def add(self, rows: Iterable[Datapoint]) -> int:
+        """Add rows, and return how many."""
+        splitting = self.dataset.splitting
+        added = 0
+        for some in pages(rows, _PAGE):
+            split = some if splitting is None else self._split(some, splitting)
+            self._unseal_copies(split)
+            sealed = {row.content_hash: row for row in split if row.split == "sealed"}
+            if sealed:
+                self.vault.put((each, encode(row.content)) for each, row in sealed.items())
+            added += self.tx.add_datapoints(split)
+        return added
+
+    def _unseal_copies(self, rows: Sequence[Datapoint]) -> None:
+        """Let go of what is sealed in another dataset and comes into the open here: somebody has it."""
+        for each in self.tx.sealed_with([row.content_hash for row in rows if row.split != "sealed"]):
+            keys = [each.group_key]
+            release(self.tx, self.vault, each.dataset_name, keys, "train", "seen_before", self.now_ms)
+            self._taint(each.dataset_name, keys, "seen_before")
+
+    def _split(self, rows: Sequence[Datapoint], splitting: Splitting) -> list[Datapoint]:
+        tx, name = self.tx, self.dataset.name
+        newest: dict[str, int] = {}
+        for row in rows:
+            newest[row.group_key] = max(newest.get(row.group_key, 0), _made_ms(row))
+        texts = {row.content_hash: text_of(row.content) for row in rows}
+        known = tx.prints(name, tuple(texts))
+        linker = load_linker()
+        fresh = linker.prints_of({each: text for each, text in texts.items() if each not in known})
+        links = [*linker.links_among(fresh), *linker.links_to_present(tx, name, fresh)]
+        tx.put_prints(name, fresh)
+        groups_of = self._groups_of(rows, links)
+        edges = [(row.group_key, other) for row in rows for other in groups_of[row.content_hash]]
+        edges += [(a, b) for left, right in links for a in groups_of[left] for b in groups_of[right]]
+        opened = tx.in_the_open(tuple(texts))
+        seen = {row.group_key for row in rows if row.content_hash in opened}
+        splits = self._joined(newest, edges, seen, splitting)
+        return [replace(row, split=splits[row.group_key]) for row in rows]
+
+    def _groups_of(self, rows: Sequence[Datapoint], links: Collection[tuple[str, str]]) -> dict[str, set[str]]:
+        hashes = {row.content_hash for row in rows} | {each for link in links for each in link}
+        found = {each: set[str]() for each in hashes}
+        for each, keys in self.tx.groups_with(self.dataset.name, tuple(hashes)).items():
+            found[each].update(keys)
+        for row in rows:
+            found[row.content_hash].add(row.group_key)
+        return found
+
+    def _joined(
+        self,
+        newest: Mapping[str, int],
+        edges: Collection[tuple[str, str]],
+        seen: Set[str],
+        splitting: Splitting,
+    ) -> dict[str, Split]:
+        """Write where groups are now, and return it for those that come in."""
+        tx, name = self.tx, self.dataset.name
+        known = tx.group_splits(name, tuple({*newest, *(key for edge in edges for key in edge)}))
+        parts = connected(
+            [*newest, *known],
+            [*edges, *((key, group.component) for key, group in known.items())],
+        )
+        found: dict[str, Split] = {}
+        changed: list[GroupSplit] = []
+        for part in parts:
+            arriving = sorted(key for key in part if key in newest)
+            if not arriving:
+                continue
+            there = {known[key].component for key in part if key in known}
+            members = {each.group_key: each for each in tx.component_groups(name, tuple(there))}
+            fresh = [key for key in arriving if key not in members]
+            splits: set[Split] = {each.split for each in members.values()}
+            if fresh:
+                splits.add(by_hash(splitting, fresh[0], newest_ms=newest[fresh[0]], now_ms=self.now_ms))
+            open_already = "sealed" in splits and not seen.isdisjoint(arriving)
+            split: Split = splits.pop() if len(splits) == 1 and not open_already else "train"
+            reason: Reason = "seen_before" if open_already else "near_duplicate" if members else "entered"
+            component = min(there, default=fresh[0] if fresh else arriving[0])
+            leaving = [each for each in members.values() if each.split != split]
+            self._leave(leaving, split, reason)
+            moved = {each.group_key for each in leaving}
+            for each in members.values():
+                latest = max(each.newest_ms, newest.get(each.group_key, 0))
+                if each.component != component or latest != each.newest_ms:
+                    why: Reason = reason if each.group_key in moved else each.reason
+                    at = self.now_ms if each.group_key in moved else each.at
+                    changed.append(replace(each, component=component, newest_ms=latest, split=split, reason=why, at=at))
+            changed += [
+                GroupSplit(
+                    group_key=key,
+                    component=component,
+                    split=split,
+                    reason=reason,
+                    at=self.now_ms,
+                    newest_ms=newest[key],
+                )
+                for key in fresh
+            ]
+            found |= dict.fromkeys(arriving, split)
+        tx.put_groups(name, changed)
+        return found
+
+    def _leave(self, groups: Sequence[GroupSplit], split: Split, reason: Reason) -> None:
+        """Move groups that are one with some of another split, and note it where they were sealed."""
+        if groups:
+            keys = [each.group_key for each in groups]
+            release(self.tx, self.vault, self.dataset.name, keys, split, reason, self.now_ms)
+        sealed = [each.group_key for each in groups if each.split == "sealed"]
+        if sealed:
+            self._taint(self.dataset.name, sealed, reason)
+
+    def _taint(self, dataset_name: str, keys: Sequence[str], reason: Reason) -> None:
+        detail = {"reason": reason, "groups": list(keys)}
+        self.tx.write_ledger(
+            LedgerEntry(at=self.now_ms, actor=self.actor, act="taint", dataset_name=dataset_name, detail=detail)
+        )
+
+
+def load_linker() -> Linker:
+    """Return what finds near-duplicates, loaded now."""
+    return cast("Linker", import_module("calibrant.datasets.near"))
+
+
+def release(
+    tx: Tx, vault: Vault, dataset_name: str, keys: Sequence[str], split: Split, reason: Reason, now_ms: int
+) -> None:
+    """Move groups to a split that is not sealed, with their contents where these were in the vault.
+
+    The vault still has them; `holdout.swept` takes them away once this transaction is done.
+
+    Raises:
+        StoreUnavailable: the vault cannot be read, or lacks a content.
+    """
+    hashes = tx.contents_of_groups(dataset_name, keys)
+    hidden = sorted(hashes - tx.in_the_open(tuple(hashes)))
+    contents = vault.get(hidden)
+    if len(contents) < len(hidden):
+        missing = next(each for each in hidden if each not in contents)
+        raise StoreUnavailable(
+            f"sealed contents: {missing[:16]}, and {len(hidden) - len(contents) - 1} others, are not there; restore "
+            "the vault from the backup that the catalogue is of"
+        )
+    tx.show_contents(contents.items())
+    tx.move_groups(dataset_name, keys, split, reason, now_ms)
+
+
+def _made_ms(row: Datapoint) -> int:
+    """Return when what a row is of was made, by the ids that have an instant in them."""
+    return id_millis(row.origin.inference_id or row.origin.root_id or row.id)

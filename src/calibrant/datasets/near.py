@@ -1,0 +1,59 @@
+"""Near-duplicates among contents that come into a dataset and those that are there. Loads numpy and scipy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from calibrant.measure import minhash
+from calibrant.measure.leakage import THRESHOLD
+from calibrant.store.splits import Print, SplitReading
+
+__all__ = ["links_among", "links_to_present", "prints_of"]
+
+_TRIED = 64
+"""Prints of one text that are compared at most: where so many share a band and none is near, it is in the band by
+chance."""
+
+
+def prints_of(texts: Mapping[str, str]) -> list[Print]:
+    """Return the prints of texts by content hash."""
+    if not texts:
+        return []
+    made = [minhash.print_of(text) for text in texts.values()]
+    bands = minhash.bands_of(made)
+    return [
+        Print(content_hash, each.astype("<u4").tobytes(), tuple(row.tolist()))
+        for content_hash, each, row in zip(texts, made, bands, strict=True)
+    ]
+
+
+def links_among(fresh: Sequence[Print]) -> list[tuple[str, str]]:
+    """Return pairs of content hashes that are near-duplicates of each other: enough to connect them all."""
+    made = [_shingles(each.shingles) for each in fresh]
+    return [(fresh[a].content_hash, fresh[b].content_hash) for a, b in minhash.near_pairs(made)]
+
+
+def links_to_present(view: SplitReading, dataset_name: str, fresh: Sequence[Print]) -> list[tuple[str, str]]:
+    """Return pairs of a fresh content hash and one that a dataset has already, where they are near-duplicates."""
+    sharing = view.prints_sharing(dataset_name, [band for each in fresh for band in each.bands])
+    wanted = {
+        each.content_hash: list(dict.fromkeys(other for band in each.bands for other in sharing.get(band, ())))
+        for each in fresh
+    }
+    held = view.prints(dataset_name, [other for some in wanted.values() for other in some[:_TRIED]])
+    present = {content_hash: _shingles(shingles) for content_hash, shingles in held.items()}
+    found: list[tuple[str, str]] = []
+    for each in fresh:
+        own = _shingles(each.shingles)
+        found += [
+            (each.content_hash, other)
+            for other in wanted[each.content_hash][:_TRIED]
+            if other in present and minhash.overlap(own, present[other]) >= THRESHOLD
+        ]
+    return found
+
+
+def _shingles(stored: bytes) -> minhash.Print:
+    return np.frombuffer(stored, dtype="<u4").astype(np.uint32)

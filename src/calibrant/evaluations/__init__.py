@@ -1,0 +1,1 @@
+"""Scores of outputs: evaluators, and what the configuration says of them."""
