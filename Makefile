@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make run       start the gateway on port 3000, with an embedded database and a local model"
 	@echo "make test      run the tests (under ten minutes)"
-	@echo "make test-all  the same, with SDK matrix, slow engines and chaos"
+	@echo "make test-all  the same, with SDK matrix, slow engines, chaos and oracles of statistics"
 	@echo "make check     format, lint, types, layers, architecture"
 	@echo "make live      the providers' battery against real ones, for whichever keys are in the environment"
 	@echo "make bench     measure against peers; writes bench/results"
@@ -29,13 +29,18 @@ $(VENV)/test.stamp: requirements-dev.lock $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
+# Without what they declare; pyproject.toml says why.
+$(VENV)/oracles.stamp: requirements-oracles.lock $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-oracles.lock
+	touch $@
+
 run: $(VENV)/run.stamp
 	$(BIN)/calibrant up
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not live"
 
-test-all: $(VENV)/test.stamp
+test-all: $(VENV)/oracles.stamp
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not live"
 
 live: $(VENV)/test.stamp
@@ -64,6 +69,7 @@ lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -o requirements.lock pyproject.toml requirements.in
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group test --group judges --group check -c requirements.lock -o requirements-dev.lock pyproject.toml requirements.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps --group oracles -c requirements-dev.lock -o requirements-oracles.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from calibrant.measure.annotators import Alternative, alternative_annotator
     from calibrant.measure.arms import Arm, Compared, compare
     from calibrant.measure.attempts import Components, pass_all_k, pass_at_k, variance_components
+    from calibrant.measure.biases import Bias, Position, invariance, length_bias, position_bias, self_preference
     from calibrant.measure.bootstrap import bca_interval
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
     from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed, smallest_gain
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
-    from calibrant.measure.evidence import Evidence, better, combined, sample_ratio
+    from calibrant.measure.evidence import Evidence, better, combined, more_often, sample_ratio
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
@@ -44,15 +45,21 @@ if TYPE_CHECKING:
         repeats,
         unpaired_share_items,
     )
+    from calibrant.measure.propensity import inverse_propensity_mean
     from calibrant.measure.sequence import mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
+    from calibrant.measure.slices import Slices, slice_means
+    from calibrant.measure.stability import Drift, Leak, Retest, drift, injection, paraphrase, reference_leak, retest
+    from calibrant.measure.stratified import Stratified, Stratum, stratified_mean
     from calibrant.measure.summary import mean_interval, quantile_interval
     from calibrant.measure.unpaired import compare_unpaired
+    from calibrant.measure.worst import WorstSlice, worst_slice
 
 __all__ = [
     "Adjusted",
     "Alternative",
     "Arm",
+    "Bias",
     "Bin",
     "Calibration",
     "Compared",
@@ -60,12 +67,20 @@ __all__ = [
     "Components",
     "Corrected",
     "Decision",
+    "Drift",
     "Evidence",
     "Findings",
     "Isotonic",
+    "Leak",
     "Plan",
+    "Position",
     "Rates",
+    "Retest",
     "Shrunk",
+    "Slices",
+    "Stratified",
+    "Stratum",
+    "WorstSlice",
     "alpha_of",
     "alternative_annotator",
     "bca_interval",
@@ -85,38 +100,52 @@ __all__ = [
     "cuped",
     "decide",
     "detectable",
+    "drift",
     "e_benjamini_hochberg",
     "fcr_level",
     "gwet_ac1",
     "holm",
+    "injection",
+    "invariance",
+    "inverse_propensity_mean",
     "isotonic_of",
     "items_for",
     "items_needed",
     "jaccard",
     "kappa",
     "krippendorff_alpha",
+    "length_bias",
     "mcnemar",
     "mean_interval",
     "mean_sequence",
+    "more_often",
     "near_duplicates",
     "order_statistic_interval",
     "paired_share_items",
+    "paraphrase",
     "pass_all_k",
     "pass_at_k",
+    "position_bias",
     "quantile_interval",
     "rates",
     "ratio_interval",
+    "reference_leak",
     "repeats",
+    "retest",
     "rogan_gladen",
     "sample_ratio",
+    "self_preference",
     "share_sequence",
     "shrunk",
     "sign_flip",
+    "slice_means",
     "smallest_gain",
+    "stratified_mean",
     "student_interval",
     "unpaired_share_items",
     "variance_components",
     "wilson_interval",
+    "worst_slice",
 ]
 
 _PLACES: Final = {
@@ -125,22 +154,28 @@ _PLACES: Final = {
     "annotators": "Alternative alternative_annotator",
     "arms": "Arm Compared compare",
     "attempts": "Components pass_all_k pass_at_k variance_components",
+    "biases": "Bias Position invariance length_bias position_bias self_preference",
     "bootstrap": "bca_interval",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
     "confirmation": "Decision alpha_of decide items_needed smallest_gain",
     "correction": "Corrected corrected_mean rogan_gladen",
-    "evidence": "Evidence better combined sample_ratio",
+    "evidence": "Evidence better combined more_often sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
     "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "propensity": "inverse_propensity_mean",
     "sequence": "mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
+    "slices": "Slices slice_means",
+    "stability": "Drift Leak Retest drift injection paraphrase reference_leak retest",
+    "stratified": "Stratified Stratum stratified_mean",
     "summary": "mean_interval quantile_interval",
     "unpaired": "compare_unpaired",
+    "worst": "WorstSlice worst_slice",
 }
 """Which names each file has."""
 _FILES: Final = {name: file for file, names in _PLACES.items() for name in names.split()}

@@ -24,6 +24,7 @@ __all__ = [
     "cluster_student_interval",
     "cluster_variance",
     "cluster_wilson_interval",
+    "mean_variance",
 ]
 
 
@@ -91,6 +92,16 @@ def cluster_variance(values: NDArray[np.float64], clusters: Clusters) -> float:
         return 0.0
     moves = totals / (values.size - clusters.sizes)
     return (clusters.count - 1) / clusters.count * float(np.square(moves).sum())
+
+
+def mean_variance(values: NDArray[np.float64], clusters: Clusters | None) -> float:
+    """Return the variance of the mean of at least two rows: between clusters where rows come in such, else s² / n.
+
+    It is 0 where all rows are of one cluster, which says nothing of the next.
+    """
+    if clusters is not None and clusters.count < values.size:
+        return cluster_variance(values, clusters) if clusters.count > 1 else 0.0
+    return float(values.var(ddof=1)) / values.size
 
 
 def cluster_student_interval(values: NDArray[np.float64], clusters: Clusters, *, level: float = 0.95) -> Estimate:

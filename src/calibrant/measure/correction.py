@@ -12,7 +12,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
 from calibrant.measure.bounds import few_units, unmeasured
-from calibrant.measure.cluster import Clusters, cluster_variance
+from calibrant.measure.cluster import Clusters, mean_variance
 from calibrant.measure.critical import student_two_sided
 from calibrant.measure.summary import Labels, checked_rows, groups_of
 from calibrant.types.estimate import Estimate, Warned
@@ -70,14 +70,14 @@ def corrected_mean(
         empty = unmeasured(level)
         return Corrected(empty, empty, float(more.mean()) if more.size else float("nan"), 0.0, 1.0)
     weight = _weight(told, said, more, groups, others)
-    alone = _estimate(float(told.mean()), _variance(told, groups), told.size, _units(groups, told.size), level)
-    variance = _variance(told - weight * said, groups)
+    alone = _estimate(float(told.mean()), mean_variance(told, groups), told.size, _units(groups, told.size), level)
+    variance = mean_variance(told - weight * said, groups)
     if weight:
-        variance += weight * weight * _variance(more, others)
+        variance += weight * weight * mean_variance(more, others)
     point = float((told - weight * said).mean()) + (weight * float(more.mean()) if weight else 0.0)
     truth = _estimate(point, variance, told.size + more.size, _units(groups, told.size), level)
     everything = np.concatenate([said, more])
-    gain = _variance(told, groups) / variance if variance > 0 else 1.0
+    gain = mean_variance(told, groups) / variance if variance > 0 else 1.0
     return Corrected(truth, alone, float(everything.mean()), weight, gain)
 
 
@@ -144,18 +144,12 @@ def _weight(
     """Return the λ of the smallest variance: cov(labels, judged) over the variances of the judge's two means."""
     if more.size < 2:
         return 0.0
-    of_said, of_more = _variance(said, groups), _variance(more, others)
+    of_said, of_more = mean_variance(said, groups), mean_variance(more, others)
     if of_said + of_more <= 0:
         return 0.0
     # The covariance of the two means, by the variance of their sum, so that clusters count as everywhere.
-    together = (_variance(told + said, groups) - _variance(told - said, groups)) / 4
+    together = (mean_variance(told + said, groups) - mean_variance(told - said, groups)) / 4
     return min(1.0, max(0.0, together / (of_said + of_more)))
-
-
-def _variance(rows: NDArray[np.float64], groups: Clusters | None) -> float:
-    if groups is not None and groups.count < rows.size:
-        return cluster_variance(rows, groups) if groups.count > 1 else 0.0
-    return float(rows.var(ddof=1)) / rows.size
 
 
 def _units(groups: Clusters | None, n: int) -> int:

@@ -12,8 +12,10 @@ from scipy import special  # scipy ships none
 __all__ = [
     "binomial_quantile",
     "binomial_two_sided",
+    "binomial_upper_p",
     "normal_quantile",
     "normal_two_sided",
+    "normal_two_sided_p",
     "student_two_sided",
     "student_two_sided_p",
     "student_upper_p",
@@ -28,6 +30,11 @@ def normal_two_sided(level: float) -> float:
 def normal_quantile(probability: float) -> float:
     """Return z such that a standard normal lies below it with this probability."""
     return float(special.ndtri(probability))
+
+
+def normal_two_sided_p(z: float) -> float:
+    """Return the chance that a standard normal lies as far from 0 as z, or farther."""
+    return 2 * float(special.ndtr(-abs(z)))
 
 
 def student_two_sided(level: float, freedom: float) -> float:
@@ -50,6 +57,11 @@ def binomial_two_sided(successes: int, n: int) -> float:
     if n == 0:
         return 1.0
     return min(1.0, 2 * float(special.bdtr(min(successes, n - successes), n, 0.5)))
+
+
+def binomial_upper_p(successes: int, n: int, p: float) -> float:
+    """Return P(X >= successes) for X ~ Binomial(n, p)."""
+    return 1.0 if successes <= 0 else float(special.bdtrc(successes - 1, n, p))
 
 
 def binomial_quantile(probability: float, n: int, p: float) -> int:

@@ -11,11 +11,14 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
+from scipy import special  # scipy ships none
 
-__all__ = ["Evidence", "better", "combined", "sample_ratio"]
+__all__ = ["Evidence", "better", "combined", "more_often", "sample_ratio"]
 
 BETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
 """Shares of the wealth that are bet at each step; the wealth of each is averaged, as none is best for every effect."""
+JEFFREYS: Final = 0.5
+"""Both parameters of the prior over chances."""
 CONCENTRATION: Final = 100.0
 """How near to the planned shares the alternative of `sample_ratio` expects the real ones: as after so many units."""
 
@@ -112,6 +115,35 @@ def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = C
     return _evidence(path, f"{units.size} units on {planned.size} arms, against shares near the planned ones")
 
 
+def more_often(events: ArrayLike, share: float) -> Evidence:
+    """Return the evidence against "an event comes with a chance of at most `share`".
+
+    The likelihood of chances above the share, mixed by Jeffreys' prior over those alone, against that of the share
+    itself. For every chance up to the share it is at most 1 in expectation after each step.
+
+    Args:
+        events: 1 where it came and 0 where it did not, in order of arrival; independent of each other.
+        share: At least 0 and below 1.
+
+    Raises:
+        ValueError: an event is neither 0 nor 1, or the share is out of range.
+
+    Sources: H. Robbins, Statistical methods related to the law of the iterated logarithm, Annals of Mathematical
+    Statistics 41 (1970), 1397-1409 (mixtures); the inequality is J. Ville's (1939).
+    """
+    rows = np.asarray(events, dtype=np.float64)
+    if rows.ndim != 1 or not bool(np.isin(rows, (0.0, 1.0)).all()):
+        raise ValueError("events must be one-dimensional, 0 or 1")
+    if not 0 <= share < 1:
+        raise ValueError(f"share {share!r} is not at least 0 and below 1")
+    came = np.cumsum(rows)
+    missed = np.arange(1, rows.size + 1) - came
+    with np.errstate(divide="ignore", over="ignore"):
+        mixed = _above(came, missed, share) - _above(np.zeros(1), np.zeros(1), share)
+        path = np.exp(mixed - special.xlogy(came, share) - special.xlog1py(missed, -share))
+    return _evidence(path, f"{int(rows.sum())} events of {rows.size}, against at most {share:.3g} of them")
+
+
 def combined(e_values: ArrayLike, *, independent: bool) -> float:
     """Return one e-value of several of the same hypothesis: their product where they are independent, else their mean.
 
@@ -127,6 +159,12 @@ def combined(e_values: ArrayLike, *, independent: bool) -> float:
     if values.ndim != 1 or values.size == 0 or not bool((values >= 0).all()):
         raise ValueError("e_values must be one-dimensional, at least one, and at least 0")
     return float(values.prod() if independent else values.mean())
+
+
+def _above(came: NDArray[np.float64], missed: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Return the logarithm of the integral of p^came (1 - p)^missed over Jeffreys' prior above the share."""
+    one, other = came + JEFFREYS, missed + JEFFREYS
+    return special.betaln(one, other) + np.log(special.betaincc(one, other, share))
 
 
 def _evidence(path: NDArray[np.float64], why: str) -> Evidence:

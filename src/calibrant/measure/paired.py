@@ -6,13 +6,14 @@ chooses which items are compared.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from math import sqrt
 from typing import Final
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from calibrant.measure.bounds import unmeasured
 from calibrant.measure.cluster import Clusters
@@ -25,8 +26,10 @@ __all__ = ["bonett_price_interval", "compare_paired", "mcnemar", "sign_flip"]
 
 _ENUMERATED: Final = 13
 """Up to so many clusters every pattern of signs is looked at."""
-_CHUNK: Final = 512
-"""Patterns that are held at once."""
+_BITS: Final = 8
+"""Of a byte."""
+_HELD: Final = 1 << 18
+"""Random bytes that are held at once."""
 
 
 def compare_paired(
@@ -154,9 +157,25 @@ def sign_flip(
     if sums.size <= _ENUMERATED:
         signs = np.array(list(product((-1.0, 1.0), repeat=sums.size)))
         return float((np.abs(signs @ sums) >= seen).mean())
-    draw = np.random.default_rng(seed)
     larger = 0
-    for start in range(0, flips, _CHUNK):
-        drawn = draw.integers(0, 2, (min(_CHUNK, flips - start), sums.size))
-        larger += int((np.abs((1.0 - 2.0 * drawn) @ sums) >= seen).sum())
+    for some in _flipped(sums, flips, seed):
+        larger += int((np.abs(some) >= seen).sum())
     return (1 + larger) / (1 + flips)
+
+
+def _flipped(sums: NDArray[np.float64], flips: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Draw totals of the sums with signs at random, some at a time.
+
+    A random byte is the signs of eight sums, whose total under each of the 256 patterns is looked up.
+    """
+    draw = np.random.default_rng(seed)
+    bytes_ = -(-sums.size // _BITS)
+    eights = np.zeros(bytes_ * _BITS)
+    eights[: sums.size] = sums
+    signs = 1.0 - 2.0 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+    totals = (eights.reshape(bytes_, _BITS) @ signs.T).ravel()
+    starts = 256 * np.arange(bytes_)
+    many = max(1, _HELD // bytes_)
+    for start in range(0, flips, many):
+        drawn = draw.integers(0, 256, (min(many, flips - start), bytes_), dtype=np.uint8)
+        yield totals[drawn + starts].sum(axis=1)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrant.measure.bounds import FEW_UNITS, unmeasured
 from calibrant.measure.cluster import Clusters, cluster_variance
 from calibrant.measure.comparison import FEWEST_CLUSTERS, Comparison, Test, too_few
-from calibrant.measure.critical import student_two_sided, student_two_sided_p
+from calibrant.measure.critical import normal_two_sided_p, student_two_sided, student_two_sided_p
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Method, Warned
 
@@ -32,9 +32,9 @@ def compare_unpaired(
 ) -> Comparison:
     """Return how much better `second` did than `first`, each on items of its own.
 
-    Shares of independent items get Newcombe's interval, made of the two of Wilson; everything else Welch's, with the
-    variance between clusters where items come in such. The p-value is Welch's, of the same variances. A cluster is
-    taken to be of one arm alone: episodes that several variants served are no unpaired comparison.
+    Shares of independent items get Newcombe's interval, made of the two of Wilson, and the chi-squared test with N - 1
+    in place of N; everything else Welch's of both, with the variance between clusters where items come in such. A
+    cluster is taken to be of one arm alone: episodes that several variants served are no unpaired comparison.
 
     Args:
         first: One score an item, the incumbent's.
@@ -49,7 +49,8 @@ def compare_unpaired(
 
     Sources: B. L. Welch, The generalization of "Student's" problem when several different population variances are
     involved, Biometrika 34 (1947), 28-35; R. G. Newcombe, Interval estimation for the difference between independent
-    proportions, Statistics in Medicine 17 (1998), 873-890, method 10.
+    proportions, Statistics in Medicine 17 (1998), 873-890, method 10; I. Campbell, Chi-squared and Fisher-Irwin tests
+    of two-by-two tables with small sample recommendations, Statistics in Medicine 26 (2007), 3661-3675.
     """
     before, after = checked_rows(first, kind), checked_rows(second, kind)
     groups = groups_of(clusters_first, before.size), groups_of(clusters_second, after.size)
@@ -60,10 +61,12 @@ def compare_unpaired(
     arms = [_arm(rows, of) for rows, of in zip((before, after), groups, strict=True)]
     clustered = any(of is not None and of.count < of.codes.size for of in groups)
     units = min(one.clusters, other.clusters)
-    difference, p_value = _welch(one, other, arms, level, "cluster_welch" if clustered else "welch")
+    test: Test
     if kind == "boolean" and not clustered:
-        difference = _newcombe(one, other, level)
-    test: Test = "cluster_welch" if clustered else "welch"
+        difference, p_value, test = _newcombe(one, other, level), _chi_squared(before, after), "chi_squared"
+    else:
+        test = "cluster_welch" if clustered else "welch"
+        difference, p_value = _welch(one, other, arms, level, test)
     if p_value is None or units < FEWEST_CLUSTERS:
         difference, p_value, test = replace(difference, warnings=too_few(difference)), None, "none"
     elif units < FEW_UNITS and not difference.warnings:
@@ -102,6 +105,16 @@ def _welch(
     half = student_two_sided(level, freedom) * error
     found = replace(made, low=point - half, high=point + half, std_error=error)
     return found, student_two_sided_p(point / error, freedom)
+
+
+def _chi_squared(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of equal shares; 1 where both arms are all ones, or all zeros."""
+    n = first.size + second.size
+    common = float(first.sum() + second.sum()) / n
+    variance = common * (1 - common) * (1 / first.size + 1 / second.size) * n / (n - 1)
+    if variance <= 0:
+        return 1.0
+    return normal_two_sided_p(float(second.mean() - first.mean()) / sqrt(variance))
 
 
 def _newcombe(one: Estimate, other: Estimate, level: float) -> Estimate:

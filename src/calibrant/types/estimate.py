@@ -28,11 +28,16 @@ Method = Literal[
     "gwet_ac1",
     "krippendorff_alpha",
     "ppi",
+    "stratified_ppi",
+    "inverse_propensity",
     "rogan_gladen",
     "clopper_pearson",
     "beta",
     "delta",
     "bca",
+    "jackknife",
+    "noncentral_f",
+    "beta_binomial",
 ]
 SequenceMethod = Literal["beta_binomial", "asymptotic"]
 """How the bounds of a confidence sequence came about."""

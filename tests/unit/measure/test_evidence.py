@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from calibrant.measure.evidence import better, combined, sample_ratio
+from calibrant.measure.evidence import better, combined, more_often, sample_ratio
 
 
 def shares(draw, first, second, n):
@@ -111,3 +111,26 @@ def test_one_value_of_several():
 def test_what_is_out_of_range(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_events_that_come_too_often_are_seen_and_looking_all_the_time_raises_few_alarms(share):
+    draw = np.random.default_rng(12)
+    for chance, low, high in ((share, 0, 0.05), (share / 2, 0, 0.01), (share + 0.15, 0.9, 1)):
+        alarms = [more_often(draw.random(300) < chance, share).crossed(0.05) is not None for _ in range(500)]
+        assert low <= np.mean(alarms) <= high
+
+
+def test_the_mixture_is_the_integral_that_it_says():
+    events = np.array([0.0, 1, 0, 1, 1])
+    chances = np.linspace(0.2, 1, 400_002)[1:-1]
+    prior = 1 / np.sqrt(chances * (1 - chances))
+    likelihood = chances ** events.sum() * (1 - chances) ** (5 - events.sum())
+    wanted = (likelihood * prior).sum() / prior.sum() / (0.2**3 * 0.8**2)
+    assert more_often(events, 0.2).e_value == pytest.approx(wanted, rel=2e-3)
+    assert more_often([0, 1], 0.0).e_value == np.inf and more_often([0, 0], 0.0).e_value < 1
+    assert more_often([], 0.5).e_value == 1
+    with pytest.raises(ValueError, match="0 or 1"):
+        more_often([0.5], 0.5)
+    with pytest.raises(ValueError, match="below 1"):
+        more_often([1.0], 1.0)

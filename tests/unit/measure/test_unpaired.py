@@ -28,6 +28,25 @@ def test_newcombe_is_statsmodels(won, of, also, among):
     assert found.method == "newcombe"
 
 
+@pytest.mark.parametrize(("won", "of", "also", "among"), [(3, 20, 9, 25), (30, 30, 20, 40), (0, 50, 58, 60)])
+def test_shares_are_tested_as_by_scipy_but_for_one_row(won, of, also, among):
+    first, second = np.r_[np.ones(won), np.zeros(of - won)], np.r_[np.ones(also), np.zeros(among - also)]
+    found = compare_unpaired(first, second, kind="boolean")
+    theirs = stats.chi2_contingency([[won, of - won], [also, among - also]], correction=False).statistic
+    n = of + among
+    assert found.p_value == pytest.approx(stats.chi2.sf(theirs * (n - 1) / n, 1)) and found.test == "chi_squared"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
+def test_of_equal_shares_one_in_twenty_is_found_different(share):
+    draw = np.random.default_rng(2)
+    found = [
+        compare_unpaired(draw.random(50) < share, draw.random(80) < share, kind="boolean").p_value for _ in range(2000)
+    ]
+    assert np.mean(np.array(found) <= 0.05) < 0.06
+    assert compare_unpaired([1.0] * 20, [1.0] * 20, kind="boolean").p_value == 1
+
+
 def test_clusters_are_the_unit_and_the_usual_way_finds_too_much():
     draw = np.random.default_rng(6)
     rounds, mine, naive, covered = 500, 0, 0, 0

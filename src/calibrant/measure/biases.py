@@ -1,0 +1,351 @@
+"""Whether a judge is moved by what should not move it: position, length and style, its own family.
+
+Each test holds two scores of the same answers against each other, or the judge against people. It says two things that
+are not each other's opposite: that there is a bias (`biased`), and that there is none that matters (`cleared`). A test
+of few answers says neither. How steady a judge is stands in `stability.py`.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Literal
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+from numpy.typing import ArrayLike, NDArray
+
+from calibrant.measure.bounds import few_units, unmeasured
+from calibrant.measure.cluster import Clusters
+from calibrant.measure.comparison import FEWEST_CLUSTERS
+from calibrant.measure.critical import student_two_sided, student_two_sided_p
+from calibrant.measure.exact import clopper_pearson_interval
+from calibrant.measure.paired import compare_paired
+from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
+from calibrant.measure.unpaired import compare_unpaired
+from calibrant.types.estimate import Estimate, Warned
+
+__all__ = [
+    "Bias",
+    "BiasTest",
+    "Position",
+    "check_alpha",
+    "invariance",
+    "length_bias",
+    "position_bias",
+    "self_preference",
+    "verdict",
+]
+
+BiasTest = Literal[
+    "position",
+    "invariance",
+    "length",
+    "self_preference",
+    "injection",
+    "reference_leak",
+    "retest",
+    "paraphrase",
+    "drift",
+]
+
+
+class Bias(Struct, frozen=True, kw_only=True):
+    """What one test of a judge came to."""
+
+    test: BiasTest
+    effect: Estimate
+    """The size of what was looked for, 0 where there is none, with an interval at 1 - alpha."""
+    p_value: float | None = None
+    """Of no effect, or of none above what is tolerated; null where too little was seen or there is an e-value."""
+    e_value: float | None = None
+    """The same as evidence that may be watched; biased from 1 / alpha on."""
+    alpha: float
+    """The chance with which a judge without the bias is called biased, at most."""
+    margin: float
+    """An effect that does not matter, in the units of `effect`."""
+    biased: bool
+    """The effect is there: p is at most alpha and the interval leaves out 0, or the e-value has passed 1 / alpha."""
+    cleared: bool
+    """The interval lies within the margin: an effect that matters is ruled out."""
+    why: str
+
+
+class Position(Bias, frozen=True, kw_only=True):
+    """How much more often an answer wins for being shown first."""
+
+    consistency: Estimate
+    """The share of pairs with one verdict in both orders."""
+    first: int
+    """Of the pairs without, how many were won by whichever was shown first."""
+    second: int
+    """And by whichever was shown second."""
+
+
+def verdict(
+    test: BiasTest,
+    effect: Estimate,
+    p_value: float | None,
+    *,
+    alpha: float,
+    margin: float,
+    why: str,
+    tolerated: float = 0.0,
+) -> Bias:
+    """Return what an effect, its interval and its p-value, of no more than `tolerated`, come to."""
+    low, high, point = effect.low, effect.high, effect.estimate
+    if low is None and high is None:
+        # All alike: no interval, but if so many have the same effect the test says enough.
+        apart = point is not None and abs(point) > tolerated
+    else:
+        apart = (low is not None and low > tolerated) or (high is not None and high < -tolerated)
+    cleared = p_value is not None and low is not None and high is not None and -margin <= low and high <= margin
+    return Bias(
+        test=test,
+        effect=effect,
+        p_value=p_value,
+        alpha=alpha,
+        margin=margin,
+        biased=p_value is not None and p_value <= alpha and apart and not cleared,
+        cleared=cleared,
+        why=why,
+    )
+
+
+def check_alpha(alpha: float, margin: float) -> None:
+    """Check what every test is told.
+
+    Raises:
+        ValueError: alpha is not between 0 and 1, or the margin is below 0.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha {alpha!r} is not between 0 and 1")
+    if not margin >= 0:
+        raise ValueError(f"margin {margin!r} is below 0")
+
+
+def position_bias(
+    straight: ArrayLike,
+    swapped: ArrayLike,
+    clusters: Labels | None = None,
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.1,
+) -> Position:
+    """Return whether a judge of pairs prefers the place of an answer, from its verdicts on both orders.
+
+    Of pairs that are judged the same way in both orders the place says nothing; of the others, the answer shown first
+    should have won half, which is the exact binomial test (McNemar's of "wins when shown first" and "wins when shown
+    second"). The effect is the difference of the two. With ties, or where pairs come in clusters, signs are flipped.
+
+    Args:
+        straight: For each pair in the one order 1 where the answer shown first won, 0 where the other did, 0.5 a tie.
+        swapped: The same of the same pairs in the other order: again 1 where the answer then shown first won.
+        clusters: What each pair belongs to; null where pairs are independent.
+        alpha: The chance of a false alarm, at most.
+        margin: The difference that does not matter.
+
+    Raises:
+        ValueError: the lengths differ, or a verdict is none of 0, 0.5 and 1.
+
+    Sources: L. Zheng and others, Judging LLM-as-a-judge with MT-Bench and Chatbot Arena (NeurIPS 2023),
+    arXiv:2306.05685, section 3.3; L. Shi and others, Judging the judges: a systematic study of position bias in
+    LLM-as-a-judge (2024), arXiv:2406.07791.
+    """
+    check_alpha(alpha, margin)
+    one, other = checked_rows(straight, "float"), checked_rows(swapped, "float")
+    if one.size != other.size:
+        raise ValueError(f"{one.size} verdicts in one order, {other.size} in the other: each pair has one of both")
+    if not bool(np.isin(np.concatenate([one, other]), (0.0, 0.5, 1.0)).all()):
+        raise ValueError("verdicts are 1 (the one shown first won), 0 (the other) or 0.5 (a tie)")
+    kind: Kind = "float" if bool((np.concatenate([one, other]) == 0.5).any()) else "boolean"
+    found = compare_paired(1 - other, one, clusters, kind, level=1 - alpha)
+    first, second = int((one + other > 1).sum()), int((one + other < 1).sum())
+    why = f"{first + second} of {one.size} pairs changed with the order, {first} of them towards the one shown first"
+    made = verdict("position", found.difference, found.p_value, alpha=alpha, margin=margin, why=why)
+    consistency = mean_interval(one + other == 1, clusters, "boolean", level=1 - alpha)
+    return Position(**asdict(made), consistency=consistency, first=first, second=second)
+
+
+def invariance(
+    before: ArrayLike,
+    after: ArrayLike,
+    clusters: Labels | None = None,
+    kind: Kind = "float",
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.1,
+) -> Bias:
+    """Return whether a change that should not matter moves the scores: padding, a preamble, markdown, a false citation.
+
+    Where no score moved at all, the interval is that of the share that could have, times the range of the scores.
+
+    Args:
+        before: The judge's scores of answers as they were.
+        after: Of the same answers with the change.
+        clusters: What each answer belongs to; null where they are independent.
+        kind: `boolean` scores are 0 or 1.
+        alpha: The chance of a false alarm, at most.
+        margin: The change that does not matter, in standard deviations of `before`.
+
+    Raises:
+        ValueError: as for `compare_paired`.
+
+    Source: M. T. Ribeiro, T. Wu, C. Guestrin and S. Singh, Beyond accuracy: behavioral testing of NLP models with
+    CheckList (ACL 2020), arXiv:2005.04118 (invariance tests).
+    """
+    check_alpha(alpha, margin)
+    found = compare_paired(before, after, clusters, kind, level=1 - alpha)
+    rows = checked_rows(before, kind)
+    spread = _spread(rows)
+    effect = found.difference
+    if effect.low is None and effect.estimate == 0 and found.p_value is not None:
+        effect = _unmoved(effect, rows)
+    why = f"the mean change of {effect.n} answers, against {margin:g} standard deviations of {spread:.3g}"
+    return verdict("invariance", effect, found.p_value, alpha=alpha, margin=margin * spread, why=why)
+
+
+def length_bias(
+    people: ArrayLike,
+    judge: ArrayLike,
+    lengths: ArrayLike,
+    clusters: Labels | None = None,
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.1,
+) -> Bias:
+    """Return whether a judge likes long answers better than people do: the slope of (judge - people) on log2(length).
+
+    The effect is by how much the judge's excess grows when an answer doubles. Its error is from leaving out one
+    cluster at a time. Where people, too, like long answers for being long, only the excess counts.
+
+    Args:
+        people: What people scored, one an answer.
+        judge: The judge's scores of the same answers, on the same scale.
+        lengths: Of the answers, above 0, in whatever unit.
+        clusters: What each answer belongs to; null where they are independent.
+        alpha: The chance of a false alarm, at most.
+        margin: How many standard deviations of the judge's scores may go with one of log2(length).
+
+    Raises:
+        ValueError: the numbers of scores and lengths differ, one is not finite, or a length is not above 0.
+
+    Sources: Y. Dubois, B. Galambosi, P. Liang and T. B. Hashimoto, Length-controlled AlpacaEval (2024),
+    arXiv:2404.04475; J. G. MacKinnon, M. O. Nielsen and M. D. Webb, Cluster-robust inference: a guide to empirical
+    practice, Journal of Econometrics 232 (2023), 272-299 (the jackknife by cluster); A. V. Carter, K. T. Schnepel and
+    D. G. Steigerwald, Asymptotic behavior of a t-test robust to cluster heterogeneity, Review of Economics and
+    Statistics 99 (2017), 698-709 (the degrees of freedom).
+    """
+    check_alpha(alpha, margin)
+    truth, said, sizes = (checked_rows(rows, "float") for rows in (people, judge, lengths))
+    if not truth.size == said.size == sizes.size:
+        raise ValueError(
+            f"{truth.size} scores of people, {said.size} of the judge, {sizes.size} lengths: one of all each"
+        )
+    if bool((sizes <= 0).any()):
+        raise ValueError("lengths are above 0: leave empty answers out")
+    doubled = np.log2(sizes)
+    groups = groups_of(clusters, truth.size)
+    effect, p_value = _slope(doubled, said - truth, groups, 1 - alpha)
+    apart = _spread(doubled)
+    why = "by how much the judge's score, less people's, grows when an answer doubles"
+    allowed = margin * _spread(said) / apart if apart > 0 else 0.0
+    return verdict("length", effect, p_value, alpha=alpha, margin=allowed, why=why)
+
+
+def self_preference(
+    people: ArrayLike,
+    judge: ArrayLike,
+    own: ArrayLike,
+    clusters: Labels | None = None,
+    *,
+    alpha: float = 0.05,
+    margin: float = 0.1,
+) -> Bias:
+    """Return whether a judge passes good answers of its own family more often than good ones of others.
+
+    The equal-opportunity gap: P(judge passes | people pass, own family) less the same of other families. That its
+    family is better, if it is, takes no part.
+
+    Args:
+        people: 1 where people pass an answer, 0 where they fail it.
+        judge: The judge's verdicts on the same answers, 0 or 1.
+        own: 1 where the answer is of the judge's own family.
+        clusters: What each answer belongs to; a cluster with answers of both kinds is none that this can count with.
+        alpha: The chance of a false alarm, at most.
+        margin: The gap that does not matter.
+
+    Raises:
+        ValueError: the lengths differ, a number is neither 0 nor 1, or a cluster has answers of both kinds.
+
+    Sources: K. Wataoka, T. Takahashi and R. Ri, Self-preference bias in LLM-as-a-judge (2024), arXiv:2410.21819;
+    A. Panickssery, S. R. Bowman and S. Feng, LLM evaluators recognize and favor their own generations (NeurIPS 2024),
+    arXiv:2404.13076.
+    """
+    check_alpha(alpha, margin)
+    truth, said, mine = (checked_rows(rows, "boolean") for rows in (people, judge, own))
+    if not truth.size == said.size == mine.size:
+        raise ValueError(
+            f"{truth.size} verdicts of people, {said.size} of the judge, {mine.size} origins: one of all each"
+        )
+    labels = None if groups_of(clusters, truth.size) is None else np.asarray(clusters)
+    ours, others = (truth == 1) & (mine == 1), (truth == 1) & (mine == 0)
+    of: list[NDArray[np.generic] | None] = [None, None] if labels is None else [labels[others], labels[ours]]
+    if labels is not None and bool(np.isin(labels[ours], labels[others]).any()):
+        raise ValueError(
+            "a cluster has answers of both kinds: label by what one family alone answered, or leave it out"
+        )
+    found = compare_unpaired(said[others], said[ours], of[0], of[1], "boolean", level=1 - alpha)
+    why = f"of answers that people pass, {int(ours.sum())} of the judge's own family and {int(others.sum())} of others"
+    return verdict("self_preference", found.difference, found.p_value, alpha=alpha, margin=margin, why=why)
+
+
+def _unmoved(effect: Estimate, rows: NDArray[np.float64]) -> Estimate:
+    most = float(clopper_pearson_interval(0, effect.clusters, level=effect.level).high or 0.0) * float(np.ptp(rows))
+    return replace(effect, low=-most, high=most, method="clopper_pearson", warnings=())
+
+
+def _spread(rows: NDArray[np.float64]) -> float:
+    return float(rows.std(ddof=1)) if rows.size > 1 else 0.0
+
+
+def _slope(
+    x: NDArray[np.float64], y: NDArray[np.float64], groups: Clusters | None, level: float
+) -> tuple[Estimate, float | None]:
+    """Return the slope of y on x with its error from leaving out one cluster at a time, and the p-value of 0."""
+    n = x.size
+    if n == 0:
+        return unmeasured(level), None
+    codes = np.arange(n) if groups is None else groups.codes
+    units = n if groups is None else groups.count
+    spread = float(np.square(x - x.mean()).sum()) if float(np.ptp(x)) > 0 else 0.0
+    x, y = x - x.mean(), y - y.mean()
+    point = float((x * y).sum()) / spread if spread > 0 else None
+    columns = (np.ones(n), x, y, x * x, x * y)
+    sums = np.array([np.bincount(codes, weights=column, minlength=units) for column in columns])
+    left = sums.sum(axis=1)[:, None] - sums
+    spreads = left[0] * left[3] - np.square(left[1])
+    if point is None or units < FEWEST_CLUSTERS or bool((spreads <= 1e-12 * n * spread).any()):
+        warning = Warned("too_few_units", f"{units} units, or lengths that are all alike: no slope can be tested", 8)
+        return Estimate(point, None, None, level, n, units, "jackknife", warnings=(warning,)), None
+    slopes = (left[0] * left[4] - left[1] * left[2]) / spreads
+    error = sqrt((units - 1) / units * float(np.square(slopes - slopes.mean()).sum()))
+    if error == 0:
+        warning = Warned("no_variation", "the differences show no spread: the interval cannot be drawn from them")
+        return Estimate(point, None, None, level, n, units, "jackknife", warnings=(warning,)), None
+    # A slope stands on the few units that are far from the mean: as many as would say as much if all were as far.
+    freedom = max(1.0, float(sums[3].sum()) ** 2 / float(np.square(sums[3]).sum()) - 1)
+    half = student_two_sided(level, freedom) * error
+    found = Estimate(
+        estimate=point,
+        low=point - half,
+        high=point + half,
+        level=level,
+        n=n,
+        clusters=units,
+        method="jackknife",
+        why="a slope, with its error from leaving out one unit at a time",
+        std_error=error,
+        warnings=few_units(units),
+    )
+    return found, student_two_sided_p(point / error, freedom)
