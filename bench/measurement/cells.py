@@ -18,6 +18,7 @@ from zlib import crc32
 
 import msgspec
 import numpy as np
+from scipy import special
 
 __all__ = [
     "Cell",
@@ -25,6 +26,7 @@ __all__ = [
     "Figures",
     "Found",
     "Line",
+    "at_most",
     "code_of",
     "computed",
     "figures_of",
@@ -164,3 +166,8 @@ def named(each: tuple[Cell, Figures], figure: str) -> str:
     cell, figures = each
     where = ", ".join(f"{name}={value}" for name, value in cell.given.items() if name != "reps")
     return f"{percent(figures[figure])} ({where})"
+
+
+def at_most(share: float, reps: float, level: float) -> bool:
+    """Return whether draws are in keeping with at most such a share: not one in a hundred such would have more."""
+    return float(special.bdtrc(round(share * reps) - 1, int(reps), level)) > 0.01

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import special
 
-from bench.measurement.cells import Cell, Figures, Found, Line, percent
+from bench.measurement.cells import Cell, Figures, Found, Line, at_most, percent
 from calibrant.measure.evidence import CONCENTRATION, better, sample_ratio
 
 __all__ = ["cells", "details", "drift", "feedback", "lines", "notes", "split", "split_drawn"]
@@ -270,12 +270,6 @@ def _alarms(figures: Figures) -> str:
     return percent(figures["raised"], 2)
 
 
-def _within(figures: Figures) -> bool:
-    """Return whether draws are in keeping with at most so many alarms: not one in a hundred such would have more."""
-    raised = round(figures["raised"] * figures["reps"])
-    return float(special.bdtrc(raised - 1, int(figures["reps"]), ALPHA)) > 0.01
-
-
 def _lines_split(found: Found) -> list[Line]:
     wrong, right = _ways(found, "split", planned=0.5, real=0.55), _ways(found, "split", planned=0.5, real=0.5)
     slow, slower = _ways(found, "split", planned=0.5, real=0.525), _ways(found, "split", planned=0.5, real=0.51)
@@ -329,7 +323,7 @@ def _lines_feedback(found: Found) -> list[Line]:
             "reported; in keeping with at most 0.1 %",
             f"{_units(wrong['e-process'])}; {_alarms(right['e-process'])}",
             f"z test {_usual(wrong, _units)}; {_usual(right, _alarms)}",
-            _within(right["e-process"]),
+            at_most(right["e-process"]["raised"], right["e-process"]["reps"], ALPHA),
         )
     ]
 
@@ -345,7 +339,7 @@ def _lines_drift(found: Found) -> list[Line]:
             f"{_units(at_once['e-process'])} and {_units(later['e-process'])}; {_alarms(quiet['e-process'])}",
             f"z test of the last {_WINDOW} {_usual(at_once, _units)}; {_usual(later, _units)}; "
             f"{_usual(quiet, _alarms)}",
-            _within(quiet["e-process"]),
+            at_most(quiet["e-process"]["raised"], quiet["e-process"]["reps"], ALPHA),
         )
     ]
 

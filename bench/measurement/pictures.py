@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
 from bench.measurement import simulations as sim
 from bench.measurement import svg
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-from bench.measurement import m1_coverage, m2_shipping, m6_leaks, m8_corrected, m9_alarms
+from bench.measurement import m1_coverage, m2_shipping, m6_leaks, m7_judges, m8_corrected, m9_alarms
 from bench.measurement.cells import Cell, Done, figures_of, finished
 from bench.measurement.table import Part, written
 
@@ -21,6 +21,7 @@ _ROWS: dict[str, ModuleType] = {
     "M2": m2_shipping,
     "M3": m2_shipping,
     "M6": m6_leaks,
+    "M7": m7_judges,
     "M8": m8_corrected,
     "M9": m9_alarms,
 }
