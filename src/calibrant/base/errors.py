@@ -14,6 +14,7 @@
     │   │   └── ResponseNotFound 404   no such stored response, or it is another's
     │   ├── MethodNotAllowed     405
     │   ├── RequestTimeout       408   the client was too slow to send its request
+    │   ├── ConfirmationRefused  409   too few sealed items, no error budget left, or it was confirmed already
     │   ├── PayloadTooLarge      413
     │   ├── UnsupportedEncoding  415   a Content-Encoding that we cannot undo
     │   ├── ExpectationFailed    417   an Expect other than 100-continue
@@ -52,6 +53,7 @@ __all__ = [
     "CalibrantError",
     "ClientDisconnected",
     "ConfigError",
+    "ConfirmationRefused",
     "Disconnected",
     "EvaluatorFailed",
     "ExpectationFailed",
@@ -176,6 +178,13 @@ class NotFound(RequestError):
 
     code = "not_found"
     status = 404
+
+
+class ConfirmationRefused(RequestError):
+    """A confirmation would show too little, has no budget left, or was made already. Nothing was read or spent."""
+
+    code = "confirmation_refused"
+    status = 409
 
 
 class ResponseNotFound(NotFound):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import CalibrantError, InvalidRequest
 from calibrant.config.dynamic import edited_variant
+from calibrant.datasets.asking import request_of
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.engine.record import output_json, redacted
@@ -100,24 +101,13 @@ async def _case(engine: Engine, sample: Sample, number: int, how: Replay, caller
 
 
 def _request(engine: Engine, sample: Sample, content: Content, how: Replay, run_id: str) -> InferenceRequest:
-    tools = content.tools
-    request = InferenceRequest(
-        content.input,
-        function_name=content.function_name,
+    request = replace(
+        request_of(content, dryrun=not how.recorded),
         tags=_tags(sample, run_id),
-        tools=tools.tools,
-        custom_tools=tools.custom_tools,
-        allowed_tools=tools.allowed_tools,
-        tool_choice=tools.tool_choice,
-        parallel_tool_calls=tools.parallel_tool_calls,
-        provider_tools=tools.provider_tools,
-        output_schema=content.output_schema,
         namespace=sample.tags.get(_NAMESPACE),
-        dryrun=not how.recorded,
         cache=how.cache,
         credentials=how.credentials,
         include_raw_usage=True,
-        internal=True,
     )
     if content.function_name == DEFAULT_FUNCTION:
         if how.variant_name is None or how.templates:

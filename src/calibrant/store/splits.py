@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
-__all__ = ["FreshGroup", "GroupContent", "Print", "SealedContent", "SourceGroup", "SplitReading", "SplitWriting"]
+__all__ = [
+    "FreshGroup",
+    "GroupContent",
+    "Print",
+    "SealedContent",
+    "SealedItem",
+    "SourceGroup",
+    "SplitReading",
+    "SplitWriting",
+]
 
 
 class Print(Struct, frozen=True):
@@ -44,6 +53,15 @@ class GroupContent(Struct, frozen=True):
     content_hash: str
     newest_id: str
     """The latest of what it was made of: an inference, or a datapoint."""
+
+
+class SealedItem(Struct, frozen=True):
+    """A present datapoint of a sealed group."""
+
+    id: str
+    group_key: str
+    component: str
+    content_hash: str
 
 
 class FreshGroup(Struct, frozen=True):
@@ -108,12 +126,24 @@ class SplitReading(Protocol):
         """Return the sealed groups that no confirmation has read, with their present datapoints of a function."""
         ...
 
+    def sealed_items(self, dataset_name: str, function_name: str, keys: Sequence[str]) -> tuple[SealedItem, ...]:
+        """Return the present datapoints of a function in these sealed groups."""
+        ...
+
+    def groups_of_confirmation(self, confirmation_id: str) -> tuple[tuple[str, GroupSplit], ...]:
+        """Return the groups that a confirmation has read, with their datasets."""
+        ...
+
     def sealed_groups(self, dataset_name: str, *, after: str = "", limit: int = 1000) -> tuple[GroupSplit, ...]:
         """Return sealed groups by key, those after this one."""
         ...
 
     def split_counts(self, dataset_name: str) -> tuple[SplitCount, ...]:
         """Return how many groups and present datapoints each split has."""
+        ...
+
+    def acts(self, *acts: str) -> tuple[LedgerEntry, ...]:
+        """Return the lines of the ledger that tell of these acts, in order."""
         ...
 
     def ledger(self, dataset_name: str | None = None, *, after: int = 0, limit: int = 1000) -> tuple[LedgerEntry, ...]:

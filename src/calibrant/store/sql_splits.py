@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
-from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SourceGroup
+from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SealedItem, SourceGroup
 from calibrant.store.sql_datasets import stored_content
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
@@ -206,6 +206,28 @@ class SqlSplits:
         )
         return tuple(FreshGroup(*row) for row in rows)
 
+    def sealed_items(self, dataset_name: str, function_name: str, keys: Sequence[str]) -> tuple[SealedItem, ...]:
+        """See `SplitReading.sealed_items`."""
+        found: list[SealedItem] = []
+        for some in pages(dict.fromkeys(keys), _PAGE):
+            rows = self._all(
+                "SELECT d.id, d.group_key, g.component, d.content_hash FROM datapoints d JOIN split_groups g "  # noqa: S608
+                "ON g.dataset_name = d.dataset_name AND g.group_key = d.group_key "
+                f"WHERE d.dataset_name = ? AND d.group_key IN ({marks_for(some)}) AND d.until IS NULL "
+                "AND d.function_name = ? AND g.split = 'sealed' ORDER BY d.id",
+                (dataset_name, *some, function_name),
+            )
+            found += [SealedItem(*row) for row in rows]
+        return tuple(found)
+
+    def groups_of_confirmation(self, confirmation_id: str) -> tuple[tuple[str, GroupSplit], ...]:
+        """See `SplitReading.groups_of_confirmation`."""
+        rows = self._all(
+            f"SELECT dataset_name, {_GROUP} FROM split_groups WHERE confirmation_id = ? ORDER BY 1, 2",  # noqa: S608
+            (confirmation_id,),
+        )
+        return tuple((row[0], _group(row[1:])) for row in rows)
+
     def sealed_groups(self, dataset_name: str, *, after: str = "", limit: int = 1000) -> tuple[GroupSplit, ...]:
         """See `SplitReading.sealed_groups`."""
         rows = self._all(
@@ -226,6 +248,11 @@ class SqlSplits:
             (dataset_name,),
         )
         return tuple(SplitCount(row[0], int(row[1]), int(row[2]), int(row[3] or 0)) for row in rows)
+
+    def acts(self, *acts: str) -> tuple[LedgerEntry, ...]:
+        """See `SplitReading.acts`."""
+        query = f"SELECT {_ENTRY} FROM ledger WHERE act IN ({marks_for(acts)}) ORDER BY number"  # noqa: S608
+        return tuple(map(_entry, self._all(query, acts)))
 
     def ledger(self, dataset_name: str | None = None, *, after: int = 0, limit: int = 1000) -> tuple[LedgerEntry, ...]:
         """See `SplitReading.ledger`."""

@@ -117,7 +117,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     """Counts from 1, without gaps."""
     at: int
     actor: str
-    act: Literal["seal", "move", "reveal", "taint", "graduate", "confirm.begin", "confirm.end", "confirm.refused"]
+    act: Literal["seal", "move", "reveal", "taint", "graduate", "confirm.begin", "confirm.end"]
     dataset_name: str
     detail: dict[str, Any] = {}
     previous: str = ""

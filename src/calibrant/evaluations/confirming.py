@@ -1,0 +1,321 @@
+"""A confirmation, from the draw of sealed items to the line in the ledger that says whether it passed.
+
+What it spends and what it reads is settled in the catalogue before a model is asked, so that whoever breaks it off
+gains nothing. It asks without a cache and records nothing; what the variants said stays in the vault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Final
+
+import msgspec
+from blake3 import blake3
+from msgspec import Struct
+from msgspec.structs import replace
+
+from calibrant.base.errors import CalibrantError, ConfirmationRefused, InvalidRequest, NotFound
+from calibrant.base.ids import uuid7
+from calibrant.config.schema import Config
+from calibrant.datasets import holdout
+from calibrant.datasets.asking import request_of
+from calibrant.datasets.editing import Actor
+from calibrant.engine.engine import Caller, Engine
+from calibrant.engine.infer import infer
+from calibrant.evaluations.base import Evaluator, Output
+from calibrant.evaluations.drawing import Drawn, design_effect, drawn
+from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
+from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed
+from calibrant.store.catalogue import Catalogue, Tx
+from calibrant.store.vault import SealedAnswer
+from calibrant.types.answer import Answered
+from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
+from calibrant.types.datapoint import Content, JsonValue
+
+__all__ = ["confirm", "prompts_untouched"]
+
+_STALE_MS: Final = 86_400_000
+"""A confirmation that has not ended by then was broken off."""
+_ENDPOINT: Final = "confirmation"
+_encode = msgspec.json.Encoder().encode
+
+
+class _Said(Struct, frozen=True):
+    """What one variant made of one item."""
+
+    output: Output | None
+    score: float | None
+    fault: str | None = None
+
+
+def prompts_untouched(_content: Content) -> bool:
+    """Say of every content that no prompt has words of it."""
+    return False
+
+
+async def confirm(
+    engine: Engine,
+    catalogue: Catalogue,
+    proposal: Proposal,
+    evaluator: Evaluator,
+    actor: Actor,
+    touched: Callable[[Content], bool] = prompts_untouched,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Confirmation:
+    """Ask both variants about fresh sealed items, and return whether the candidate is better.
+
+    Args:
+        engine: Asks the models.
+        catalogue: Has the dataset, and its vault.
+        proposal: What is to be confirmed.
+        evaluator: Scores the answers.
+        actor: Who wants it.
+        touched: Whether a prompt of the two variants has words of a content; such items leave the seal instead.
+        progress: Told how many answers there are, and how many there will be.
+
+    Raises:
+        NotFound: there is no such dataset, function or variant.
+        InvalidRequest: the dataset is not split, or a number is out of range.
+        ConfirmationRefused: too few fresh items for its power, no budget left, or it was confirmed before.
+        StoreUnavailable: the catalogue or the vault cannot be used now.
+    """
+    hashes = _hashes(engine.config, proposal)
+    begun, items = await asyncio.to_thread(_begin, catalogue, proposal, evaluator, actor, hashes, touched)
+    try:
+        first, second = await _asked(engine, items, proposal, evaluator, progress)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(_abandon, catalogue, begun, engine.clock.wall_ms()))
+        raise
+    return await asyncio.to_thread(_finish, catalogue, begun, items, first, second, evaluator, engine.clock.wall_ms())
+
+
+def _begin(
+    catalogue: Catalogue,
+    proposal: Proposal,
+    evaluator: Evaluator,
+    actor: Actor,
+    hashes: dict[str, str],
+    touched: Callable[[Content], bool],
+) -> tuple[Confirmation, list[Drawn]]:
+    if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
+        raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
+    if proposal.incumbent == proposal.candidate:
+        raise InvalidRequest("candidate: it is the incumbent; name another variant")
+    _abandon_stale(catalogue, actor)
+    _let_old_go(catalogue, proposal.dataset_name, actor)
+    id_ = uuid7()
+    with catalogue.transaction() as tx:
+        holdout.split_of(tx, proposal.dataset_name)
+        twin = twin_of(tx, proposal, hashes, evaluator.name)
+        if twin is not None:
+            raise ConfirmationRefused(
+                f"{proposal.candidate!r} was held against {proposal.incumbent!r} before, by confirmation {twin}, which "
+                "says what came of it; one that was refused is changed, not asked again"
+            )
+        period = period_of(actor.now_ms)
+        before = of_period(confirmations(tx), proposal.function_name, period)
+        alpha = _alpha(proposal, len(before) + 1, spent(before), period)
+        needed = _needed(tx, proposal, alpha)
+        items, leaving = drawn(catalogue, tx, proposal, evaluator, needed, id_, touched)
+        holdout.graduate(catalogue, tx, proposal.dataset_name, leaving, "train", "in_prompt", actor)
+        tx.take_groups(proposal.dataset_name, [each.item.group_key for each in items], id_)
+        begun = Confirmation(
+            id=id_,
+            status="running",
+            at=actor.now_ms,
+            actor=actor.name,
+            dataset_name=proposal.dataset_name,
+            function_name=proposal.function_name,
+            incumbent=proposal.incumbent,
+            candidate=proposal.candidate,
+            evaluator=evaluator.name,
+            items=len(items),
+            clusters=len({each.item.component for each in items}),
+            alpha=alpha,
+            margin=proposal.margin,
+            period=period,
+            number=len(before) + 1,
+            claimed_gain=proposal.claimed_gain,
+        )
+        tx.write_ledger(beginning(begun, hashes))
+    return begun, items
+
+
+def _alpha(proposal: Proposal, number: int, already: float, period: str) -> float:
+    wanted = alpha_of(number, BUDGET) if proposal.alpha is None else proposal.alpha
+    if not 0 < wanted <= BUDGET:
+        raise InvalidRequest(f"alpha: {wanted} is not above 0 and at most {BUDGET}, the whole budget of a quarter")
+    left = BUDGET - already
+    if wanted > left + 1e-12:
+        raise ConfirmationRefused(
+            f"alpha: it would spend {wanted:.4f}, and {left:.4f} of the {BUDGET} are left to "
+            f"{proposal.function_name!r} in {period}; ask for less, or wait for the next quarter"
+        )
+    return wanted
+
+
+def _needed(tx: Tx, proposal: Proposal, alpha: float) -> int:
+    effect = design_effect(tx.fresh_groups(proposal.dataset_name, proposal.function_name))
+    needed = items_needed(proposal.claimed_gain, alpha=alpha, spread=proposal.spread, design_effect=effect)
+    if proposal.items is not None and proposal.items < needed:
+        raise ConfirmationRefused(
+            f"items: {proposal.items} show too little: to pass half of the claimed gain with a power of 0.8 it needs "
+            f"{needed}, {needed - proposal.items} more"
+        )
+    return proposal.items or needed
+
+
+async def _asked(
+    engine: Engine,
+    items: Sequence[Drawn],
+    proposal: Proposal,
+    evaluator: Evaluator,
+    progress: Callable[[int, int], None],
+) -> tuple[list[_Said], list[_Said]]:
+    """Return what the incumbent and the candidate made of each item. Both are asked side by side, item by item."""
+    gate = asyncio.Semaphore(proposal.concurrency)
+    done = 0
+
+    async def one(content: Content, variant: str) -> _Said:
+        nonlocal done
+        async with gate:
+            said = await _ask(engine, content, variant, evaluator)
+        done += 1
+        progress(done, 2 * len(items))
+        return said
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            [group.create_task(one(each.content, variant)) for variant in (proposal.incumbent, proposal.candidate)]
+            for each in items
+        ]
+    return [first.result() for first, _ in tasks], [second.result() for _, second in tasks]
+
+
+async def _ask(engine: Engine, content: Content, variant: str, evaluator: Evaluator) -> _Said:
+    try:
+        answered = await infer(engine, request_of(content, variant_name=variant), Caller(_ENDPOINT), monotonic())
+        output = _output(answered)
+    except CalibrantError as error:
+        return _Said(None, None, f"{error.code}: {error.message}")
+    try:
+        return _Said(output, await asyncio.to_thread(evaluator.score, content, output))
+    except CalibrantError as error:
+        return _Said(output, None, f"{error.code}: {error.message}")
+
+
+def _output(answered: Answered) -> Output:
+    if answered.head.function_type == "chat":
+        return answered.content
+    return JsonValue(answered.raw, msgspec.Raw(_encode(answered.parsed)))
+
+
+def _finish(
+    catalogue: Catalogue,
+    begun: Confirmation,
+    items: Sequence[Drawn],
+    first: Sequence[_Said],
+    second: Sequence[_Said],
+    evaluator: Evaluator,
+    now_ms: int,
+) -> Confirmation:
+    scores = _scores(evaluator, first, second)
+    decision = decide(
+        *scores,
+        [each.item.component for each in items],
+        evaluator.kind if evaluator.optimize == "max" else "float",
+        alpha=begun.alpha,
+        margin=begun.margin,
+    )
+    ended = _ended(begun, decision, first, second, now_ms)
+    actor = Actor(begun.actor, now_ms)
+    with catalogue.transaction() as tx:
+        for said, own, variant in zip((first, second), scores, (begun.incumbent, begun.candidate), strict=True):
+            catalogue.vault.put_answers(begun.id, _answers(items, said, own, variant))
+        keys = sorted({each.item.group_key for each in items})
+        holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "confirmed", actor)
+        tx.write_ledger(ending(ended, now_ms))
+    holdout.swept(catalogue)
+    return ended
+
+
+def _scores(evaluator: Evaluator, first: Sequence[_Said], second: Sequence[_Said]) -> tuple[list[float], list[float]]:
+    """Return scores of which more is better; what failed has the worst: 0, or the lowest seen where that is below."""
+    sign = 1.0 if evaluator.optimize == "max" else -1.0
+    known = [sign * each.score for each in (*first, *second) if each.score is not None]
+    floor = 0.0 if evaluator.optimize == "max" else -1.0
+    worst = min([floor, *known])
+    one, other = ([worst if each.score is None else sign * each.score for each in said] for said in (first, second))
+    return one, other
+
+
+def _ended(
+    begun: Confirmation, decision: Decision, first: Sequence[_Said], second: Sequence[_Said], now_ms: int
+) -> Confirmation:
+    return replace(
+        begun,
+        status="passed" if decision.passed else "failed",
+        ended_at=now_ms,
+        interval=decision.shown,
+        failures=(sum(each.score is None for each in first), sum(each.score is None for each in second)),
+    )
+
+
+def _answers(
+    items: Sequence[Drawn], said: Sequence[_Said], scores: Sequence[float], variant: str
+) -> list[SealedAnswer]:
+    return [
+        SealedAnswer(each.item.id, variant, score, None if one.output is None else _encode(one.output), one.fault)
+        for each, one, score in zip(items, said, scores, strict=True)
+    ]
+
+
+def _abandon(catalogue: Catalogue, begun: Confirmation, now_ms: int) -> None:
+    actor = Actor(begun.actor, now_ms)
+    with catalogue.transaction() as tx:
+        keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
+        holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "abandoned", actor)
+        tx.write_ledger(ending(replace(begun, status="abandoned"), now_ms))
+    holdout.swept(catalogue)
+
+
+def _abandon_stale(catalogue: Catalogue, actor: Actor) -> None:
+    with catalogue.reading() as view:
+        running = [each for each in confirmations(view) if each.status == "running"]
+    for each in running:
+        if actor.now_ms - each.at > _STALE_MS:
+            _abandon(catalogue, each, actor.now_ms)
+
+
+def _let_old_go(catalogue: Catalogue, name: str, actor: Actor) -> None:
+    with catalogue.transaction() as tx:
+        known = tx.dataset(name)
+        if known is None or known.splitting is None:
+            return
+        old = [
+            each.group_key
+            for each in holdout.too_old(tx, name, known.splitting, actor.now_ms)
+            if each.confirmation_id is None
+        ]
+        holdout.graduate(catalogue, tx, name, old, "train", "too_old", actor)
+    if old:
+        holdout.swept(catalogue)
+
+
+def _hashes(config: Config, proposal: Proposal) -> dict[str, str]:
+    """Return what tells the two variants apart from what they are at another time.
+
+    Raises:
+        NotFound: there is no such function, or it has no such variant.
+    """
+    function = config.functions.get(proposal.function_name)
+    if function is None:
+        raise NotFound(f"Unknown function: {proposal.function_name[:80]}")
+    found = {"config_hash": config.hash}
+    for which, name in (("incumbent", proposal.incumbent), ("candidate", proposal.candidate)):
+        if name not in function.variants:
+            raise NotFound(f"{which}: function {function.name!r} has no variant {name[:80]!r}")
+        found[f"{which}_hash"] = blake3(msgspec.msgpack.encode(function.variants[name])).hexdigest()
+    return found

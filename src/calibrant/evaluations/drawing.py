@@ -1,0 +1,103 @@
+"""Which sealed items a confirmation reads: whole groups that none has read before, drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+import msgspec
+from blake3 import blake3
+from msgspec import Struct
+
+from calibrant.base.errors import ConfirmationRefused
+from calibrant.evaluations.base import Evaluator
+from calibrant.store.catalogue import Catalogue, Reading
+from calibrant.store.splits import FreshGroup, SealedItem
+from calibrant.types.confirmation import Proposal
+from calibrant.types.datapoint import Content
+
+__all__ = ["Drawn", "design_effect", "drawn"]
+
+_PAGE: Final = 100
+_CORRELATION: Final = 0.13
+"""Between items of a group, where nothing is known: that of a local model's results on ten consecutive sentences."""
+_content = msgspec.json.Decoder(Content).decode
+
+
+class Drawn(Struct, frozen=True):
+    """An item with its content."""
+
+    item: SealedItem
+    content: Content
+
+
+def drawn(
+    catalogue: Catalogue,
+    view: Reading,
+    proposal: Proposal,
+    evaluator: Evaluator,
+    needed: int,
+    seed: str,
+    touched: Callable[[Content], bool],
+) -> tuple[list[Drawn], list[str]]:
+    """Return so many items or a few more, in whole groups, and the keys of groups that have to leave the seal.
+
+    Items that cannot be scored, for want of a wanted output, are no help and stay where they are.
+
+    Args:
+        catalogue: Has the vault.
+        view: Of the catalogue, in the transaction that takes them.
+        proposal: Names the dataset and the function.
+        evaluator: Which is to score them.
+        needed: How many.
+        seed: Of the draw.
+        touched: Whether a prompt of the two variants has words of a content.
+
+    Raises:
+        ConfirmationRefused: there are not so many.
+    """
+    found: list[Drawn] = []
+    leaving: list[str] = []
+    for group in _groups(catalogue, view, proposal, seed):
+        if any(touched(each.content) for each in group):
+            leaving.append(group[0].item.group_key)
+            continue
+        found += [each for each in group if _scorable(evaluator, each.content)]
+        if len(found) >= needed:
+            return found, leaving
+    raise ConfirmationRefused(
+        f"it needs {needed} sealed items, and {len(found)} are fresh: {needed - len(found)} are missing. Wait for new "
+        "cases, claim no smaller gain than there is, or spend more of the error budget on it"
+    )
+
+
+def design_effect(groups: Sequence[FreshGroup]) -> float:
+    """Return how many items of these groups are worth one independent item, as far as it can be told beforehand."""
+    items = sum(group.datapoints for group in groups)
+    if not items:
+        return 1.0
+    return 1 + _CORRELATION * (sum(group.datapoints**2 for group in groups) / items - 1)
+
+
+def _groups(catalogue: Catalogue, view: Reading, proposal: Proposal, seed: str) -> Iterator[list[Drawn]]:
+    """Yield fresh groups with their contents, in an order that the seed says."""
+    name, function = proposal.dataset_name, proposal.function_name
+    keys = [each.group_key for each in view.fresh_groups(name, function)]
+    keys.sort(key=lambda key: blake3(f"{seed}\0{key}".encode("utf-8", "surrogatepass")).digest())
+    rest = iter(keys)
+    while page := list(islice(rest, _PAGE)):
+        items: dict[str, list[SealedItem]] = {}
+        for item in view.sealed_items(name, function, page):
+            items.setdefault(item.group_key, []).append(item)
+        contents = catalogue.vault.get([item.content_hash for some in items.values() for item in some])
+        for key in page:
+            yield [
+                Drawn(item, _content(contents[item.content_hash]))
+                for item in items.get(key, ())
+                if item.content_hash in contents
+            ]
+
+
+def _scorable(evaluator: Evaluator, content: Content) -> bool:
+    return content.output is not None and evaluator.score(content, content.output) is not None
