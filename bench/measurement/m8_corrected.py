@@ -33,20 +33,22 @@ def _covers(found: Estimate, truth: float) -> bool:
 
 def corrected(draw: Generator, *, share: float, tpr: float, tnr: float, n: int, reps: int) -> Figures:
     """The share that people would pass, of independent items."""
-    ours, people, raw = np.zeros((3, reps))
+    ours, mean, people, raw = np.zeros((4, reps))
     points = np.zeros((2, reps))
     judged_share = share * tpr + (1 - share) * (1 - tnr)
     for at in range(reps):
         labels = (draw.random(n) < share).astype(np.float64)
         rest = (draw.random(_JUDGED) < judged_share).astype(np.float64)
         judged = verdicts(draw, labels, tpr, tnr)
-        found = corrected_mean(labels, judged, rest)
+        found = corrected_mean(labels, judged, rest, kind="boolean")
+        mean[at] = _covers(corrected_mean(labels, judged, rest).truth, share)
         points[:, at] = found.truth.estimate, found.people.estimate
         ours[at], people[at] = _covers(found.truth, share), _covers(found.people, share)
         raw[at] = _covers(wilson_interval(int(judged.sum() + rest.sum()), n + _JUDGED), share)
     return {
         "ours": float(ours.mean()),
         "usual": float(raw.mean()),
+        "mean": float(mean.mean()),
         "people": float(people.mean()),
         "gain": float(points[1].var() / points[0].var()),
         "bias": judged_share - share,
@@ -61,7 +63,7 @@ def corrected_clusters(draw: Generator, *, share: float, tpr: float, tnr: float,
         others = sizes_of(draw, _JUDGED // 10, 10, equal=True)
         labels, hidden = share_rows(draw, share, 0.13, sizes), share_rows(draw, share, 0.13, others)
         judged, rest = verdicts(draw, labels, tpr, tnr), verdicts(draw, hidden, tpr, tnr)
-        found = corrected_mean(labels, judged, rest, labels_of(sizes), labels_of(others))
+        found = corrected_mean(labels, judged, rest, labels_of(sizes), labels_of(others), "boolean")
         ours += _covers(found.truth, share)
         raw += _covers(wilson_interval(int(judged.sum() + rest.sum()), judged.size + rest.size), share)
     return {"ours": ours / reps, "usual": raw / reps, "bias": share * tpr + (1 - share) * (1 - tnr) - share}
@@ -164,7 +166,7 @@ def _line(question: str, mine: Found) -> Line:
     biased = [figures["usual"] for _, figures in mine if abs(figures["bias"]) >= _BIASED]
     why = "; ".join(named(each, "ours") for each in low)
     if low and not any(_enough(cell) for cell, _ in low):
-        why = f"a t interval is too narrow where nearly all labels say the same, as without a judge: {why}"
+        why = f"too few labels say that an item fails: {why}"
     return Line(
         "M8",
         f"{question}: coverage of the truth",
@@ -204,14 +206,15 @@ def _line_gain(found: Found) -> Line:
 def details(found: Found) -> str:
     """Return each cell of the shares."""
     rows = [
-        "One share: coverage with the judge's help, of people's labels alone, and of the judge alone.",
+        "One share: coverage with the judge's help (as a share, and as a mean with a t interval), of people's labels alone, "
+        "and of the judge alone.",
         "",
-        "| share | TPR, TNR | labels | corrected | people alone | judge alone | judge's bias | gain |",
-        "|--:|---|--:|--:|--:|--:|--:|--:|",
+        "| share | TPR, TNR | labels | corrected | as a mean | people alone | judge alone | judge's bias | gain |",
+        "|--:|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for cell, f in _of(found, "corrected"):
         g = cell.given
-        shares = " | ".join(percent(f[name]) for name in ("ours", "people", "usual"))
+        shares = " | ".join(percent(f[name]) for name in ("ours", "mean", "people", "usual"))
         bias = f"{100 * f['bias']:+.1f} pp"
         rows.append(f"| {g['share']} | {g['tpr']}, {g['tnr']} | {g['n']} | {shares} | {bias} | {f['gain']:.2f} |")
     return "\n".join(rows)
