@@ -206,7 +206,7 @@ def _line_gain(found: Found) -> Line:
 def details(found: Found) -> str:
     """Return each cell of the shares."""
     rows = [
-        "One share: coverage with the judge's help (and then by a t interval), of labels alone, and of the judge alone.",
+        "One share: coverage with the judge's help (and then by a t interval), of labels alone, of the judge alone.",
         "",
         "| share | TPR, TNR | labels | corrected | by t | people alone | judge alone | judge's bias | gain |",
         "|--:|---|--:|--:|--:|--:|--:|--:|--:|",
