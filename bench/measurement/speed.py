@@ -1,17 +1,22 @@
 """How long a large comparison takes: `python -m bench.measurement.speed`.
 
 100,000 items in 1,000 clusters, two variants that both ran on all of them, 50 slices: the comparison of the two, and
-the difference in each slice, drawn together. Seconds of one core.
+the difference in each slice, drawn together, and the worst slice. Seconds of one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
+from bench.gateway.machine import machine
 from calibrant import __version__, measure
+
+_RESULTS = Path(__file__).parent.parent / "results"
 
 
 def main() -> None:
@@ -20,8 +25,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--clusters", type=int, default=1_000)
     parser.add_argument("--slices", type=int, default=50)
+    parser.add_argument("--write", action="store_true", help="write the result to bench/results")
     options = parser.parse_args()
-    print(f"Calibrant {__version__}: {options.rows:,} items, {options.clusters:,} clusters, {options.slices} slices")
+    lines = [
+        "# How long a large comparison takes",
+        "",
+        f"{options.rows:,} items in {options.clusters:,} clusters, {options.slices} slices; seconds of CPU.",
+        "",
+        "| | s |",
+        "|---|--:|",
+    ]
+    print("\n".join(lines))
     draw = np.random.default_rng(0)
     clusters = draw.integers(0, options.clusters, options.rows)
     easy = draw.normal(0, 0.7, options.clusters)[clusters]
@@ -42,8 +56,20 @@ def main() -> None:
         work()
         took = time.process_time() - began
         total += took
-        print(f"{name:24}{took:8.3f} s", flush=True)
-    print(f"{'all':24}{total:8.3f} s")
+        lines.append(f"| {name} | {took:.3f} |")
+        print(lines[-1], flush=True)
+    about = machine()
+    lines += [
+        f"| all | {total:.3f} |",
+        "",
+        f"Calibrant {__version__}, numpy {np.__version__}, {datetime.now(UTC):%Y-%m-%d}.",
+    ]
+    lines += [f"Machine: {about.cpu}, {about.cores} cores.", ""]
+    print("\n".join(lines[-5:]))
+    if options.write:
+        path = _RESULTS / f"measurement-speed-{datetime.now(UTC):%Y%m%d-%H%M%S}.md"
+        path.write_text("\n".join(lines))
+        print(f"written to {path}")
 
 
 def _passed(arm: measure.Arm) -> measure.Arm:

@@ -55,7 +55,8 @@ class Bias(Struct, frozen=True, kw_only=True):
 
     test: BiasTest
     effect: Estimate
-    """The size of what was looked for, 0 where there is none, with an interval at 1 - alpha."""
+    """The size of what was looked for, 0 where there is none, with an interval at 1 - alpha; where the test has one
+    side, at 1 - 2 alpha, so that each bound by itself holds at 1 - alpha."""
     p_value: float | None = None
     """Of no effect, or of none above what is tolerated; null where too little was seen or there is an e-value."""
     e_value: float | None = None

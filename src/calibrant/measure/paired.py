@@ -149,7 +149,9 @@ def sign_flip(
     and Molecular Biology 9 (2010), article 39 (why the pattern that was seen counts as one of those drawn).
     """
     rows = checked_rows(differences, "float")
-    sums = rows if clusters is None else np.bincount(clusters.codes, weights=rows, minlength=clusters.count)
+    sums = rows
+    if clusters is not None:
+        sums = np.bincount(clusters.codes, weights=rows, minlength=clusters.count).astype(np.float64)
     if sums.size < FEWEST_CLUSTERS:
         return None
     # What is as large as seen but for rounding is as large.

@@ -3,7 +3,13 @@
 import pytest
 from scipy import stats
 
-from calibrant.measure.critical import binomial_quantile, normal_two_sided, student_two_sided
+from calibrant.measure.critical import (
+    binomial_quantile,
+    binomial_upper_p,
+    normal_two_sided,
+    normal_two_sided_p,
+    student_two_sided,
+)
 
 
 def test_normal_and_student_quantiles_are_those_of_the_tables() -> None:
@@ -21,3 +27,10 @@ def test_a_binomial_quantile_is_the_smallest_count_that_reaches_the_probability(
     found = binomial_quantile(probability, n, p)
     assert stats.binom.cdf(found, n, p) >= probability
     assert found == 0 or stats.binom.cdf(found - 1, n, p) < probability
+
+
+def test_tails_are_those_of_scipy() -> None:
+    assert normal_two_sided_p(-1.959963984540054) == pytest.approx(0.05)
+    for successes in (1, 3, 20):
+        assert binomial_upper_p(successes, 20, 0.2) == pytest.approx(stats.binom.sf(successes - 1, 20, 0.2))
+    assert binomial_upper_p(0, 20, 0.2) == 1 and binomial_upper_p(1, 20, 0.0) == 0

@@ -46,7 +46,7 @@ def test_a_leak_in_scores_of_any_shape_and_in_clusters(mean, alarms):
     draw = np.random.default_rng(3)
     clusters = np.repeat(np.arange(25), 4)
     biased = []
-    for _ in range(500):
+    for _ in range(400):
         wrong = mean + np.repeat(draw.normal(0, 0.7, 25), 4) + draw.normal(0, 1, 100)
         biased.append(reference_leak(wrong + 2, wrong, clusters, chance=1.5).biased)
     assert alarms[0] <= np.mean(biased) <= alarms[1]
@@ -149,8 +149,8 @@ def test_the_interval_of_the_spread_is_that_of_the_noncentral_f():
 @pytest.mark.parametrize(("expected", "now"), [(1.0, 1.0), (1.0, 0.98), (0.92, 0.92), (0.92, 0.9)])
 def test_a_judge_that_has_not_changed_is_seldom_ever_called_changed(expected, now):
     draw = np.random.default_rng(10)
-    stored = np.zeros(400)
-    alarms = [drift(stored, draw.random(400) > now, expected=expected).biased for _ in range(ROUNDS)]
+    stored = np.zeros(200)
+    alarms = [drift(stored, draw.random(200) > now, expected=expected).biased for _ in range(300)]
     assert np.mean(alarms) <= 0.05
 
 
