@@ -195,7 +195,7 @@ def _line_gain(found: Found) -> Line:
         "how many labels one is worth together with the judge (share .8, 100 labels): variance ratio of the estimates",
         "at least 1.3 at TPR .9, TNR .6",
         told,
-        "1 without a judge",
+        "one label is worth one",
         gains[0.9, 0.6] >= 1.3,
         ""
         if gains[0.9, 0.6] >= 1.3
