@@ -14,15 +14,19 @@ from calibrant.types.rows import (
 
 
 def inference(**changes):
+    # What was drawn served, and was drawn for the episode, unless a test says otherwise.
+    changes = {"episode_id": uuid7(), **changes}
+    if "variant_name" in changes:
+        changes.setdefault("assigned_variant", changes["variant_name"])
     row = InferenceRow(
         id=uuid7(),
-        episode_id=uuid7(),
+        episode_id=changes["episode_id"],
         function_name="extract",
         variant_name="small",
         function_type="json",
         status="ok",
         snapshot_hash="ab" * 32,
-        unit="u",
+        unit=changes["episode_id"],
         assigned_variant="small",
         probability=0.25,
         finish_reason="stop",

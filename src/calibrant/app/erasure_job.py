@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
-
 import msgspec
 from msgspec import Struct
 
+from calibrant.app.job import in_process
 from calibrant.app.options import Options
 from calibrant.base.errors import InternalError, StoreUnavailable
 from calibrant.types.erasure import Erasure, Whose
@@ -39,24 +37,11 @@ async def ask_erasure(options: Options, whose: Whose, plan: bool, actor: str) ->
         StoreUnavailable: it could not be done now.
         InternalError: the process ended without a word.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "calibrant.app.erasing",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise StoreUnavailable(f"no process can be started now: {error.strerror}") from None
-    said, _ = await process.communicate(msgspec.json.encode(Job(options, whose, plan, actor)) + b"\n")
+    said, status = await in_process("erasing", msgspec.json.encode(Job(options, whose, plan, actor)))
     try:
         outcome = msgspec.json.decode(said, type=Outcome)
     except msgspec.MsgspecError:
-        raise InternalError(
-            f"the erasure ended with status {process.returncode}; see the log, and erase again"
-        ) from None
+        raise InternalError(f"the erasure ended with status {status}; see the log, and erase again") from None
     if outcome.done is not None:
         return outcome.done
     raise (StoreUnavailable if outcome.code == StoreUnavailable.code else InternalError)(outcome.message)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from calibrant.app.homes import open_reader
 from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
+from calibrant.base.ids import id_millis
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Metric
+from calibrant.experiments.drawn import configured_shares, may_be_drawn
 from calibrant.experiments.stats import FunctionStats, function_stats
 from calibrant.store.base import Reader
 from calibrant.types.rows import Level
@@ -16,10 +19,23 @@ from calibrant.types.rows import Level
 __all__ = ["read_stats"]
 
 
-def read_stats(options: Options, config: Config, function_name: str) -> FunctionStats:
+def read_stats(
+    options: Options,
+    config: Config,
+    function_name: str,
+    since_ms: int | None = None,
+    until_ms: int | None = None,
+) -> FunctionStats:
     """Return how the variants of a function did.
 
     Metrics are those of the configuration, and those that only the record knows, taken as it holds them.
+
+    Args:
+        options: Where the record is.
+        config: Says what metrics are, and how variants are drawn now.
+        function_name: The function.
+        since_ms: Only inferences that began then or later, in Unix milliseconds.
+        until_ms: Only those that began before.
 
     Raises:
         NotFound: neither the configuration nor the record knows the function.
@@ -38,7 +54,19 @@ def read_stats(options: Options, config: Config, function_name: str) -> Function
         }
     finally:
         reader.close()
-    return function_stats(function_name, outcomes, metrics, scores)
+    if since_ms is not None:
+        outcomes = [row for row in outcomes if id_millis(row.inference_id) >= since_ms]
+    if until_ms is not None:
+        outcomes = [row for row in outcomes if id_millis(row.inference_id) < until_ms]
+    function = config.functions.get(function_name)
+    return function_stats(
+        function_name,
+        outcomes,
+        metrics,
+        scores,
+        shares=configured_shares(function),
+        live=partial(may_be_drawn, function),
+    )
 
 
 def _metrics(config: Config, reader: Reader, function_name: str) -> list[Metric]:

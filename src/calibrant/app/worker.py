@@ -18,6 +18,7 @@ import uvloop
 
 from calibrant import __version__
 from calibrant.app.caching import open_cache
+from calibrant.app.confirmation_job import ask_confirmation
 from calibrant.app.erasure_job import ask_erasure
 from calibrant.app.files import open_files
 from calibrant.app.homes import open_catalogue, open_reader, postgres_url
@@ -42,6 +43,7 @@ from calibrant.engine.engine import Engine, Redact, Spooling
 from calibrant.net.client import Client
 from calibrant.server.api import routes
 from calibrant.server.batches import BatchDesk
+from calibrant.server.confirmations import ConfirmationDesk
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.erasure import Erase
 from calibrant.server.gate import Gate
@@ -229,7 +231,7 @@ def _desks(
     runner: BatchRunner,
     questions: RecordQuestions,
     reader: Reader,
-) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk, Erase | None]:
+) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk, Erase | None, ConfirmationDesk]:
     """Return what handlers work on, in the order of `routes`; without a record there is nothing to ask."""
     ask, rows = (questions, reader) if engine.spool is not None else (None, None)
     return (
@@ -238,6 +240,7 @@ def _desks(
         DatasetDesk(engine, catalogue, ask, rows),
         WorkflowDesk(engine, catalogue, ask),
         None if rows is None else partial(ask_erasure, options),
+        ConfirmationDesk(catalogue, engine.clock, partial(ask_confirmation, options)),
     )
 
 

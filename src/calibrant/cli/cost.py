@@ -17,14 +17,11 @@ __all__ = ["app", "recompute", "show"]
 
 app = typer.Typer(help="What the calls in the record cost.", no_args_is_help=True)
 
-_Since = Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")]
-_Until = Annotated[str | None, typer.Option("--until", help="Before this day or moment.")]
-
 
 @app.command("show")
 def show(
-    since: _Since = None,
-    until: _Until = None,
+    since: flags.Since = None,
+    until: flags.Until = None,
     database: flags.Database = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
     as_json: flags.Json = False,
@@ -52,8 +49,8 @@ def show(
 
 @app.command("recompute")
 def recompute(
-    since: _Since = None,
-    until: _Until = None,
+    since: flags.Since = None,
+    until: flags.Until = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
     config: flags.ConfigFile = None,
     database: flags.Database = None,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from calibrant.types.query import OutputSource, Query
     from calibrant.types.rows import InferenceRow
 
-__all__ = ["app", "create", "delete", "export", "from_inferences", "import_", "list_datasets", "show"]
+__all__ = ["app", "compiler_of", "create", "delete", "export", "from_inferences", "import_", "list_datasets", "show"]
 
 app = typer.Typer(
     help="Datasets: inputs with the outputs that are wanted, for evaluation and training.", no_args_is_help=True
@@ -176,7 +176,7 @@ def export(
     with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record:
         reader = DatasetReader(catalogue)
         reader.dataset(name, version)
-        compiler = None if foreign is None else _compiler(config)
+        compiler = None if foreign is None else compiler_of(config)
         exporter = Exporter(reader, foreign, compiler=compiler, variant=variant, record=record)
         with progress("datapoints written") as (bar, task):
 
@@ -209,7 +209,7 @@ def import_(
     from calibrant.datasets.importing import imported, read_lines
 
     form = form_of(form, source, (_OURS, PARQUET, "chat"))
-    compiler, actor = _compiler(config), _actor()
+    compiler, actor = compiler_of(config), _actor()
     kind = "chat" if form == "chat" else "datapoints"
 
     def wanted() -> Iterator[NewDatapoint]:
@@ -268,7 +268,7 @@ def from_inferences(
         source=sources[output],
         limit=min(limit, BATCH),
     )
-    compiler, done = _compiler(config), 0
+    compiler, done = compiler_of(config), 0
     with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record, progress("datapoints") as shown:
         rows: Iterator[InferenceRow]
         if inference:
@@ -301,7 +301,8 @@ def _actor() -> Actor:
     return Actor("cli", SystemClock().wall_ms())
 
 
-def _compiler(config: str | None) -> Compiler:
+def compiler_of(config: str | None) -> Compiler:
+    """Return what a configuration has, compiled; without one only what a shorthand names."""
     from calibrant.cli.context import pattern
     from calibrant.config.load import load, read_environment
     from calibrant.config.setting import with_region

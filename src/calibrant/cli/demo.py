@@ -56,7 +56,7 @@ def ner(
     from calibrant.demo import corpus
     from calibrant.demo.ner import FUNCTION, run
 
-    console = Console(markup=False)
+    console = Console(markup=False, highlight=False)
     rows = corpus.load(data).validation
     with ExitStack() as stack:
         if gateway is None:

@@ -14,11 +14,15 @@ __all__ = [
     "DataDir",
     "Database",
     "DefaultConfig",
+    "Filters",
     "Host",
     "Json",
     "LogFormat",
     "NoRecorder",
     "Port",
+    "Since",
+    "Tag",
+    "Until",
     "Workers",
 ]
 
@@ -57,5 +61,9 @@ NoRecorder = Annotated[
 ]
 LogFormat = Annotated[str, typer.Option("--log-format", help="pretty or json.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of a table.")]
+Tag = Annotated[list[str] | None, typer.Option("--tag", help="With this tag: KEY=VALUE; may be repeated.")]
+Since = Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")]
+Until = Annotated[str | None, typer.Option("--until", help="Before this day or moment.")]
+Filters = Annotated[str | None, typer.Option("--filters", help="More filters, as the HTTP API has them, in JSON.")]
 
 DEFAULT_DATA_DIR = Path("calibrant-data")

@@ -10,7 +10,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
-from calibrant.cli.inferences import HELP_FILTERS, filters_of
+from calibrant.cli.inferences import filters_of
 from calibrant.cli.lines import PARQUET, STANDARD, form_of, progress, write_lines, write_parquet
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def export(
     function: Annotated[str | None, typer.Option("--function", "-f", help="Of this function.")] = None,
     variant: Annotated[str | None, typer.Option("--variant", help="Of this variant.")] = None,
     episode: Annotated[str | None, typer.Option("--episode", help="Of this episode.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag: KEY=VALUE; may be repeated.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Before this day or moment.")] = None,
-    filters: Annotated[str | None, typer.Option("--filters", help=HELP_FILTERS)] = None,
+    tag: flags.Tag = None,
+    since: flags.Since = None,
+    until: flags.Until = None,
+    filters: flags.Filters = None,
     include_failed: Annotated[bool, typer.Option("--include-failed", help="Failed and unfinished ones too.")] = False,
     output: Annotated[str, typer.Option("--output", help="inference, demonstration or none.")] = "inference",
     calls: Annotated[bool, typer.Option("--calls", help="With the calls of models.")] = False,

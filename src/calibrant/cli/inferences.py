@@ -16,11 +16,9 @@ if TYPE_CHECKING:
     from calibrant.app.inferences import Whole
     from calibrant.types.rows import InferenceRow
 
-__all__ = ["HELP_FILTERS", "app", "filters_of", "list_inferences", "show"]
+__all__ = ["app", "filters_of", "list_inferences", "show"]
 
 app = typer.Typer(help="The inferences in the record.", no_args_is_help=True)
-
-HELP_FILTERS = "More filters, as the HTTP API has them, in JSON."
 
 
 @app.command("list")
@@ -28,11 +26,11 @@ def list_inferences(
     function: Annotated[str | None, typer.Option("--function", "-f", help="Of this function.")] = None,
     variant: Annotated[str | None, typer.Option("--variant", help="Of this variant.")] = None,
     episode: Annotated[str | None, typer.Option("--episode", help="Of this episode.")] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag: KEY=VALUE; may be repeated.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Before this day or moment.")] = None,
+    tag: flags.Tag = None,
+    since: flags.Since = None,
+    until: flags.Until = None,
     search: Annotated[str | None, typer.Option("--search", help="With this text in input or output.")] = None,
-    filters: Annotated[str | None, typer.Option("--filters", help=HELP_FILTERS)] = None,
+    filters: flags.Filters = None,
     include_failed: Annotated[bool, typer.Option("--include-failed", help="Failed and unfinished ones too.")] = False,
     limit: Annotated[int, typer.Option("--limit", help="So many at most.")] = 20,
     before: Annotated[str | None, typer.Option("--before", help="Only those before this inference.")] = None,

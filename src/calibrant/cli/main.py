@@ -13,10 +13,12 @@ from calibrant.cli import (
     check,
     cost,
     dataset,
+    dataset_leaks,
     demo,
     doctor,
     erase,
     gateway,
+    holdout,
     import_,
     inference_export,
     inferences,
@@ -55,7 +57,11 @@ app.command("doctor")(doctor.doctor)
 app.command("version")(version.version)
 app.command("simlm")(simlm.simlm)
 app.add_typer(key.app, name="key")
+dataset.app.command("leaks")(dataset_leaks.leaks)
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(holdout.app, name="holdout")
+dataset.app.command("seal")(holdout.seal)
+app.command("confirm")(holdout.confirm)
 app.add_typer(import_.app, name="import")
 app.add_typer(spool.app, name="spool")
 app.add_typer(cost.app, name="cost")

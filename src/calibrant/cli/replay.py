@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calibrant.cli import flags
-from calibrant.cli.inferences import HELP_FILTERS, filters_of
+from calibrant.cli.inferences import filters_of
 from calibrant.cli.lines import progress
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def replay(
     served_by: Annotated[
         str | None, typer.Option("--served-by", help="Inferences that this variant has served.")
     ] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="With this tag: KEY=VALUE; may be repeated.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help="From this day or moment on (ISO 8601; UTC).")] = None,
-    until: Annotated[str | None, typer.Option("--until", help="Before this day or moment.")] = None,
-    filters: Annotated[str | None, typer.Option("--filters", help=HELP_FILTERS)] = None,
+    tag: flags.Tag = None,
+    since: flags.Since = None,
+    until: flags.Until = None,
+    filters: flags.Filters = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many at most.", show_default="100")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", min=1, max=64, help="How many at a time.")] = 4,
     cache: Annotated[

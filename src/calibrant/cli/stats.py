@@ -1,4 +1,4 @@
-"""`calibrant stats`: the variants of a function, side by side, with intervals."""
+"""`calibrant stats`: the variants of a function, side by side, and what can be said of their differences."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calibrant.cli import flags
+from calibrant.cli import findings, flags
 from calibrant.cli.context import context
+from calibrant.cli.moments import millis
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,18 +18,22 @@ if TYPE_CHECKING:
 
 __all__ = ["show", "stats"]
 
+_WIDTH = 100
+
 
 def stats(
     function: Annotated[str, typer.Option("--function", "-f", help="The function whose variants to compare.")],
+    since: flags.Since = None,
+    until: flags.Until = None,
     config: flags.ConfigFile = None,
     database: flags.Database = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
     as_json: flags.Json = False,
 ) -> None:
-    """Show each variant of a function: counts, latency, tokens, and its metrics with 95 % intervals.
+    """Compare the variants of a function, and name a winner only where the record can stand behind it.
 
-    Rows of one episode are not independent, so a metric of inferences is clustered by episode. The feedback
-    rate stands beside each metric: arms whose rates differ are not comparable as they stand.
+    First whether traffic fell on the variants as planned and all had feedback equally often; then each variant; then
+    its difference to the first one, with an interval for one look and one for any number of looks.
     """
     import msgspec
     from rich.console import Console
@@ -37,31 +42,56 @@ def stats(
     from calibrant.config.load import load, read_environment
 
     options = context(config, data_dir, database)
-    found = read_stats(options, load(options.config, environ=read_environment()), function)
+    known = load(options.config, environ=read_environment())
+    found = read_stats(options, known, function, millis("--since", since), millis("--until", until))
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
-    show(found, Console(markup=False))
+    show(found, Console(markup=False, highlight=False))
 
 
 def show(found: FunctionStats, console: Console) -> None:
-    """Print the figures as tables."""
-    from rich.table import Table
-
+    """Print the checks, the figures, and what they say."""
     if not found.variants:
         console.print(f"No inference of the function {found.function_name!r} is recorded yet.")
         return
+    metrics = list({metric.metric_name: metric for variant in found.variants for metric in variant.metrics}.values())
+    levels = {metric.metric_name: metric.level for metric in metrics}
+    _say(console, findings.about_split(found.sample_ratio, found.unit), alarm=found.sample_ratio.failed)
+    for alarm in (False, True):
+        checks = [check for check in found.feedback_parity if check.failed == alarm]
+        _say(console, findings.about_parity(checks, levels), alarm=alarm)
+    console.print(_variant_table(found))
+    verdicts = {verdict.metric_name: verdict for verdict in found.verdicts}
+    for metric in metrics:
+        console.print(_metric_table(found, metric))
+        _say(console, findings.about_differences(found, metric))
+        said = findings.about_verdict(verdicts[metric.metric_name], found.comparisons.count)
+        if said:
+            _say(console, [said])
+    for line in findings.notes(found):
+        _say(console, [line], alarm=True)
+
+
+def _say(console: Console, lines: list[str], *, alarm: bool = False) -> None:
+    """Print sentences, each with its further lines indented."""
+    from textwrap import wrap
+
+    width = min(console.width, _WIDTH)
+    for line in lines:
+        for part in wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
+            console.print(part, style="yellow" if alarm else None, soft_wrap=True)
+
+
+def _variant_table(found: FunctionStats) -> object:
+    from rich.table import Table
+
     table = Table(title=f"{found.function_name}: what each variant did")
     for heading in ("variant", "n", "errors", "episodes", "p50 ms", "p95 ms", "tokens in", "tokens out"):
         table.add_column(heading, justify="left" if heading == "variant" else "right")
     for variant in found.variants:
         table.add_row(*_figures(variant))
-    console.print(table)
-    names = list(dict.fromkeys(metric.metric_name for variant in found.variants for metric in variant.metrics))
-    for name in names:
-        console.print(_metric_table(found, name))
-    for line in _notes(found):
-        console.print(line, style="yellow")
+    return table
 
 
 def _figures(variant: VariantStats) -> list[str]:
@@ -77,17 +107,16 @@ def _figures(variant: VariantStats) -> list[str]:
     ]
 
 
-def _metric_table(found: FunctionStats, name: str) -> object:
+def _metric_table(found: FunctionStats, metric: MetricStats) -> object:
     from rich.table import Table
 
-    first = next(m for v in found.variants for m in v.metrics if m.metric_name == name)
-    aim = "larger is better" if first.optimize == "max" else "smaller is better"
-    table = Table(title=f"{name} ({first.type}, by {first.level}, {aim})")
-    for heading in ("variant", "mean", "95 % interval", "rows", "episodes", "feedback rate", "method"):
+    aim = "larger is better" if metric.optimize == "max" else "smaller is better"
+    table = Table(title=f"{metric.metric_name} ({metric.type}, by {metric.level}, {aim})")
+    for heading in ("variant", "mean", "95 % interval", "n", f"{found.unit}s", "deff", "feedback", "method"):
         table.add_column(heading, justify="left" if heading in ("variant", "method") else "right")
     for variant in found.variants:
-        metric = next(m for m in variant.metrics if m.metric_name == name)
-        table.add_row(variant.variant_name, *_metric_cells(metric))
+        mine = next(each for each in variant.metrics if each.metric_name == metric.metric_name)
+        table.add_row(variant.variant_name, *_metric_cells(mine))
     return table
 
 
@@ -99,6 +128,7 @@ def _metric_cells(metric: MetricStats) -> list[str]:
         _interval(estimate),
         str(estimate.n),
         str(estimate.clusters),
+        _number(metric.design_effect),
         rate,
         estimate.method,
     ]
@@ -108,20 +138,6 @@ def _interval(estimate: Estimate) -> str:
     if estimate.low is None and estimate.high is None:
         return "none yet"
     return f"{_score(estimate.low)} to {_score(estimate.high)}"
-
-
-def _notes(found: FunctionStats) -> list[str]:
-    notes = [
-        f"{variant.variant_name}, {metric.metric_name}: {warning.message}"
-        for variant in found.variants
-        for metric in variant.metrics
-        for warning in metric.estimate.warnings
-    ]
-    if found.mixed_episodes:
-        notes.append(
-            f"{found.mixed_episodes} episodes were served by several variants; episode-level metrics leave them out."
-        )
-    return notes
 
 
 def _number(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from calibrant.base.errors import ConfigError, NotFound, NotImplementedYet
+from calibrant.base.errors import ConfigError, InvalidRequest, NotFound, NotImplementedYet
 from calibrant.config import evaluations as tables
 from calibrant.config.problem import Path, dotted
 from calibrant.config.schema import Config, Function
@@ -15,7 +15,10 @@ from calibrant.evaluations.regex import Regex
 from calibrant.evaluations.set_f1 import SetF1
 from calibrant.evaluations.tool_use import ToolUse
 
-__all__ = ["evaluators_of", "evaluators_of_function"]
+__all__ = ["evaluator_named", "evaluators_of", "evaluators_of_function"]
+
+_BUILT_IN = "exact_match"
+"""The one that needs no configuration."""
 
 
 def evaluators_of(config: Config, evaluation: str) -> tuple[Evaluator, ...]:
@@ -58,6 +61,41 @@ def evaluators_of_function(
             )
     chosen = {name: found[name] for name in wanted}
     return _made(config.functions[function_name], chosen, ("functions", function_name))
+
+
+def evaluator_named(config: Config, function_name: str, name: str) -> Evaluator:
+    """Return one evaluator for a function's outputs.
+
+    Args:
+        config: The configuration.
+        function_name: One of its functions.
+        name: `EVALUATION::EVALUATOR`, an evaluator of the function itself, or `exact_match`, which needs no
+            configuration.
+
+    Raises:
+        NotFound: there is no such function, evaluation or evaluator.
+        InvalidRequest: the evaluation is of another function.
+        ConfigError: it cannot work as it is written; the message has its place.
+        NotImplementedYet: it is of a kind that this version does not have.
+    """
+    if function_name not in config.functions:
+        raise NotFound(f"Unknown function: {function_name[:80]}")
+    evaluation, _, wanted = name.rpartition("::")
+    if not evaluation:
+        if name == _BUILT_IN and name not in tables.evaluators_of_function(config, function_name):
+            return ExactMatch(_BUILT_IN)
+        return evaluators_of_function(config, function_name, (name,))[0]
+    table = tables.evaluation_named(config, evaluation)
+    if table.function_name != function_name:
+        raise InvalidRequest(
+            f"evaluator: the evaluation {evaluation[:80]!r} is of the function {table.function_name!r}, not "
+            f"{function_name!r}"
+        )
+    if wanted not in table.evaluators:
+        raise NotFound(f"Unknown evaluator: {wanted[:80]!r}; {evaluation[:80]!r} has {sorted(table.evaluators)}")
+    chosen = {wanted: table.evaluators[wanted]}
+    (found,) = _made(config.functions[function_name], chosen, ("evaluations", evaluation))
+    return found
 
 
 def _made(function: Function, found: Mapping[str, tables.Evaluator], where: Path) -> tuple[Evaluator, ...]:

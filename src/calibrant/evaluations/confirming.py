@@ -27,7 +27,8 @@ from calibrant.engine.infer import infer
 from calibrant.evaluations.base import Evaluator, Output
 from calibrant.evaluations.drawing import Drawn, design_effect, drawn
 from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
-from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed
+from calibrant.measure.budget import alpha_of, items_needed
+from calibrant.measure.confirmation import Decision, decide
 from calibrant.store.catalogue import Catalogue, Tx
 from calibrant.store.vault import SealedAnswer
 from calibrant.types.answer import Answered
@@ -99,10 +100,7 @@ def _begin(
     hashes: dict[str, str],
     touched: Callable[[Content], bool],
 ) -> tuple[Confirmation, list[Drawn]]:
-    if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
-        raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
-    if proposal.incumbent == proposal.candidate:
-        raise InvalidRequest("candidate: it is the incumbent; name another variant")
+    _check(proposal)
     _abandon_stale(catalogue, actor)
     _let_old_go(catalogue, proposal.dataset_name, actor)
     id_ = uuid7()
@@ -143,10 +141,17 @@ def _begin(
     return begun, items
 
 
+def _check(proposal: Proposal) -> None:
+    if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
+        raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
+    if proposal.alpha is not None and not 0 < proposal.alpha <= BUDGET:
+        raise InvalidRequest(f"alpha: {proposal.alpha} is not above 0 and at most {BUDGET}, the budget of a quarter")
+    if proposal.incumbent == proposal.candidate:
+        raise InvalidRequest("candidate: it is the incumbent; name another variant")
+
+
 def _alpha(proposal: Proposal, number: int, already: float, period: str) -> float:
     wanted = alpha_of(number, BUDGET) if proposal.alpha is None else proposal.alpha
-    if not 0 < wanted <= BUDGET:
-        raise InvalidRequest(f"alpha: {wanted} is not above 0 and at most {BUDGET}, the whole budget of a quarter")
     left = BUDGET - already
     if wanted > left + 1e-12:
         raise ConfirmationRefused(

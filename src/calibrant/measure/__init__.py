@@ -19,14 +19,34 @@ if TYPE_CHECKING:
     from calibrant.measure.attempts import Components, pass_all_k, pass_at_k, variance_components
     from calibrant.measure.biases import Bias, Position, invariance, length_bias, position_bias, self_preference
     from calibrant.measure.bootstrap import bca_interval
+    from calibrant.measure.budget import alpha_of, items_needed, smallest_gain
     from calibrant.measure.calibration import Bin, Calibration, Isotonic, calibration_of, isotonic_of
     from calibrant.measure.comparison import Comparison
-    from calibrant.measure.confirmation import Decision, alpha_of, decide, items_needed, smallest_gain
+    from calibrant.measure.confirmation import Decision, decide
+    from calibrant.measure.contamination import (
+        Contamination,
+        Item,
+        Leak,
+        Prompt,
+        SplitLeaks,
+        Twice,
+        compare_twice,
+        contamination_of,
+    )
     from calibrant.measure.correction import Corrected, corrected_mean, rogan_gladen
-    from calibrant.measure.evidence import Evidence, better, combined, more_often, sample_ratio
+    from calibrant.measure.evidence import (
+        Evidence,
+        better,
+        combined,
+        drawn_ratio,
+        equal_means,
+        more_often,
+        sample_ratio,
+    )
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
     from calibrant.measure.leakage import jaccard, near_duplicates
+    from calibrant.measure.minhash import bands_of, near_across, near_components, near_pairs, overlap, print_of
     from calibrant.measure.multiplicity import (
         Findings,
         benjamini_hochberg,
@@ -41,12 +61,15 @@ if TYPE_CHECKING:
         Plan,
         detectable,
         items_for,
+        items_like,
         paired_share_items,
         repeats,
         unpaired_share_items,
+        watched_items,
     )
     from calibrant.measure.propensity import inverse_propensity_mean
-    from calibrant.measure.sequence import mean_sequence, share_sequence
+    from calibrant.measure.quoting import Quote, answers_in, copied_in
+    from calibrant.measure.sequence import mean_e_value, mean_sequence, share_sequence
     from calibrant.measure.shrinkage import Shrunk, shrunk
     from calibrant.measure.slices import Slices, slice_means
     from calibrant.measure.stability import Drift, Leak, Retest, drift, injection, paraphrase, reference_leak, retest
@@ -65,24 +88,32 @@ __all__ = [
     "Compared",
     "Comparison",
     "Components",
+    "Contamination",
     "Corrected",
     "Decision",
     "Drift",
     "Evidence",
     "Findings",
     "Isotonic",
+    "Item",
     "Leak",
     "Plan",
     "Position",
+    "Prompt",
+    "Quote",
     "Rates",
     "Retest",
     "Shrunk",
     "Slices",
+    "SplitLeaks",
     "Stratified",
     "Stratum",
+    "Twice",
     "WorstSlice",
     "alpha_of",
     "alternative_annotator",
+    "answers_in",
+    "bands_of",
     "bca_interval",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -95,13 +126,18 @@ __all__ = [
     "combined",
     "compare",
     "compare_paired",
+    "compare_twice",
     "compare_unpaired",
+    "contamination_of",
+    "copied_in",
     "corrected_mean",
     "cuped",
     "decide",
     "detectable",
+    "drawn_ratio",
     "drift",
     "e_benjamini_hochberg",
+    "equal_means",
     "fcr_level",
     "gwet_ac1",
     "holm",
@@ -110,22 +146,29 @@ __all__ = [
     "inverse_propensity_mean",
     "isotonic_of",
     "items_for",
+    "items_like",
     "items_needed",
     "jaccard",
     "kappa",
     "krippendorff_alpha",
     "length_bias",
     "mcnemar",
+    "mean_e_value",
     "mean_interval",
     "mean_sequence",
     "more_often",
+    "near_across",
+    "near_components",
     "near_duplicates",
+    "near_pairs",
     "order_statistic_interval",
+    "overlap",
     "paired_share_items",
     "paraphrase",
     "pass_all_k",
     "pass_at_k",
     "position_bias",
+    "print_of",
     "quantile_interval",
     "rates",
     "ratio_interval",
@@ -144,6 +187,7 @@ __all__ = [
     "student_interval",
     "unpaired_share_items",
     "variance_components",
+    "watched_items",
     "wilson_interval",
     "worst_slice",
 ]
@@ -156,19 +200,23 @@ _PLACES: Final = {
     "attempts": "Components pass_all_k pass_at_k variance_components",
     "biases": "Bias Position invariance length_bias position_bias self_preference",
     "bootstrap": "bca_interval",
+    "budget": "alpha_of items_needed smallest_gain",
     "calibration": "Bin Calibration Isotonic calibration_of isotonic_of",
     "comparison": "Comparison",
-    "confirmation": "Decision alpha_of decide items_needed smallest_gain",
+    "confirmation": "Decision decide",
+    "contamination": "Contamination Item Leak Prompt SplitLeaks Twice compare_twice contamination_of",
     "correction": "Corrected corrected_mean rogan_gladen",
-    "evidence": "Evidence better combined more_often sample_ratio",
+    "evidence": "Evidence better combined drawn_ratio equal_means more_often sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
     "leakage": "jaccard near_duplicates",
+    "minhash": "bands_of near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",
     "paired": "bonett_price_interval compare_paired mcnemar sign_flip",
-    "planning": "Plan detectable items_for paired_share_items repeats unpaired_share_items",
+    "planning": "Plan detectable items_for items_like paired_share_items repeats unpaired_share_items watched_items",
     "propensity": "inverse_propensity_mean",
-    "sequence": "mean_sequence share_sequence",
+    "quoting": "Quote answers_in copied_in",
+    "sequence": "mean_e_value mean_sequence share_sequence",
     "shrinkage": "Shrunk shrunk",
     "slices": "Slices slice_means",
     "stability": "Drift Leak Retest drift injection paraphrase reference_leak retest",

@@ -7,7 +7,7 @@ confirmations may get wrong together is its error budget, of which each spends a
 
 from __future__ import annotations
 
-from math import ceil, floor, pi
+from math import ceil, floor
 from typing import Final
 
 from msgspec import Struct
@@ -15,18 +15,11 @@ from numpy.typing import ArrayLike
 
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.measure.paired import compare_paired
-from calibrant.measure.planning import detectable, items_for
 from calibrant.measure.summary import Kind, Labels
 from calibrant.types.estimate import Estimate
 
-__all__ = ["Decision", "alpha_of", "decide", "items_needed", "smallest_gain"]
+__all__ = ["Decision", "decide"]
 
-POWER: Final = 0.8
-"""The chance that a confirmation is to have of passing a change that is as good as half of what is claimed."""
-_HONEST: Final = 0.5
-"""Of a gain on the set that it was picked on, so much is taken for true when a confirmation is planned."""
-_DISCORDANCE: Final = 0.25
-"""Of two variants on booleans, where nothing is known: the share of items on which they differ."""
 _STEP: Final = 0.01
 
 
@@ -48,7 +41,7 @@ class Decision(Struct, frozen=True):
         if low is None or high is None:
             return None
         # What is a hundredth but for rounding stays one.
-        return floor(low / _STEP + 1e-9) * _STEP, ceil(high / _STEP - 1e-9) * _STEP
+        return round(floor(low / _STEP + 1e-9) * _STEP, 2), round(ceil(high / _STEP - 1e-9) * _STEP, 2)
 
 
 def decide(
@@ -79,51 +72,3 @@ def decide(
     found = compare_paired(incumbent, candidate, clusters, kind, level=1 - 2 * alpha, flips=1).difference
     enough = found.clusters >= FEWEST_CLUSTERS
     return Decision(enough and found.low is not None and found.low > margin, alpha, margin, found)
-
-
-def alpha_of(number: int, budget: float = 0.05) -> float:
-    """Return what the nth confirmation of a period may spend: 6 / (π² n²) of the budget; all of them spend it at most.
-
-    Raises:
-        ValueError: the number is below 1, or the budget is not between 0 and 0.5.
-
-    Source: a spending sequence that adds up to 1, as in D. P. Foster and R. A. Stine, Alpha-investing, Journal of the
-    Royal Statistical Society B 70 (2008), 429-444, without earning anything back.
-    """
-    if number < 1 or not 0 < budget < 0.5:
-        raise ValueError("number is at least 1, and budget between 0 and 0.5")
-    return budget * 6 / (pi * pi * number * number)
-
-
-def items_needed(claimed_gain: float, *, alpha: float, spread: float | None = None, design_effect: float = 1.0) -> int:
-    """Return how many items a confirmation wants, to pass a change of half the claimed gain with a power of 0.8.
-
-    Args:
-        claimed_gain: Over the incumbent, on the items that the candidate was picked on; above 0.
-        alpha: Of the one-sided test.
-        spread: Standard deviation of the differences item by item, from earlier runs; null takes what two variants have
-            that differ on a quarter of the items by one point.
-        design_effect: Of clusters of items.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-    gain = _HONEST * claimed_gain
-    plan = items_for(gain, between=_variance(spread), alpha=2 * alpha, power=POWER, design_effect=design_effect)
-    return max(plan.items, FEWEST_CLUSTERS)
-
-
-def smallest_gain(items: int, *, alpha: float, spread: float | None = None, design_effect: float = 1.0) -> float:
-    """Return the smallest claimed gain that so many items can confirm; see `items_needed`.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-    return (
-        detectable(items, between=_variance(spread), alpha=2 * alpha, power=POWER, design_effect=design_effect)
-        / _HONEST
-    )
-
-
-def _variance(spread: float | None) -> float:
-    return _DISCORDANCE if spread is None else spread * spread

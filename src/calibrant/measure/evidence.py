@@ -13,6 +13,7 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
+__all__ = ["Evidence", "better", "combined", "drawn_ratio", "equal_means", "sample_ratio"]
 __all__ = ["Evidence", "better", "combined", "more_often", "sample_ratio"]
 
 BETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
@@ -21,6 +22,9 @@ JEFFREYS: Final = 0.5
 """Both parameters of the prior over chances."""
 CONCENTRATION: Final = 100.0
 """How near to the planned shares the alternative of `sample_ratio` expects the real ones: as after so many units."""
+
+POOLING: Final = (5.0, 50.0, 500.0)
+"""How near to the common mean `equal_means` expects those of the arms: as after so many units; averaged over all."""
 
 
 class Evidence(Struct, frozen=True):
@@ -102,17 +106,89 @@ def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = C
         raise ValueError(f"arms must be whole numbers from 0 to {planned.size - 1}, one a unit")
     if concentration <= 0:
         raise ValueError(f"concentration {concentration!r} is not above 0")
-    counts = np.arange(units.size)
-    # How often each unit's own arm came before it: what the alternative has learned by then.
-    before = np.zeros(units.size)
-    for arm in range(planned.size):
-        mine = units == arm
-        before[mine] = np.arange(int(mine.sum()))
     expected = planned[units] if units.size else np.zeros(0)
-    learned = (concentration * expected + before) / (concentration + counts)
+    learned = _learned(units, expected, np.zeros(units.size, dtype=np.intp), concentration)
+    why = f"{units.size} units on {planned.size} arms, against shares near the planned ones"
+    return _evidence(_exponential(np.log(learned) - np.log(expected)), why)
+
+
+def drawn_ratio(
+    arms: ArrayLike, chances: ArrayLike, phases: ArrayLike | None = None, *, concentration: float = CONCENTRATION
+) -> Evidence:
+    """Return the evidence against "each unit fell on its arm with the chance that was told of it".
+
+    What `sample_ratio` is where the planned shares changed, so that a unit comes with the chance of its own arm. The
+    alternative learns within a phase and begins anew with the next; where the shares differ within one, what it learns
+    fits none of them, and it finds less.
+
+    Args:
+        arms: What each unit fell on, any labels, in order of arrival.
+        chances: That the draw had of choosing this arm for this unit; above 0, at most 1.
+        phases: Of each unit a label of what held when it was drawn, known before the draw; null where one thing held.
+        concentration: How near to the chances the alternative expects the real shares: as after so many units.
+
+    Raises:
+        ValueError: the lengths differ, or a number is out of range.
+
+    Source: that of `sample_ratio`; with q(k) = (C p(k) + n(k)) / (C + n) each factor q/p needs the chance of the drawn
+    arm alone.
+    """
+    told = np.asarray(chances, dtype=np.float64)
+    units = np.unique(np.asarray(arms), return_inverse=True)[1]
+    of = (
+        np.zeros(units.size, dtype=np.intp) if phases is None else np.unique(np.asarray(phases), return_inverse=True)[1]
+    )
+    if told.ndim != 1 or not units.shape == told.shape == of.shape:
+        raise ValueError(f"{units.size} arms, {told.size} chances, {of.size} phases: each unit has one of each")
+    if not bool(((told > 0) & (told <= 1)).all()):
+        raise ValueError("chances must be above 0 and at most 1: leave units out that were not drawn")
+    if concentration <= 0:
+        raise ValueError(f"concentration {concentration!r} is not above 0")
+    path = _exponential(np.log(_learned(units, told, of, concentration)) - np.log(told))
+    return _evidence(path, f"{units.size} units, against chances near those of their draws")
+
+
+def equal_means(values: ArrayLike, arms: ArrayLike) -> Evidence:
+    """Return the evidence against "the values of two arms have the same mean".
+
+    Units come in blocks, each with at least one of either arm; the means of the blocks before are bet on. Exactly valid
+    for independent units whatever the mean is, also where it changes from block to block, for both arms alike.
+
+    Args:
+        values: One a unit, in order of arrival; within [0, 1], such as whether it was judged.
+        arms: 0 or 1, one a unit.
+
+    Raises:
+        ValueError: the lengths differ, or a value or an arm is out of range.
+
+    Source: R. J. Turner, A. Ly and P. D. Grünwald, Generic E-variables for exact sequential k-sample tests that allow
+    for optional stopping, Journal of Statistical Planning and Inference 230 (2024), 106116. Each factor is linear in
+    the value, so that values between 0 and 1 are as good as zeros and ones.
+    """
+    rows, sides = np.asarray(values, dtype=np.float64), np.asarray(arms)
+    if rows.ndim != 1 or rows.shape != sides.shape:
+        raise ValueError(f"{rows.size} values, {sides.size} arms: each unit has one of both")
+    if not bool(((rows >= 0) & (rows <= 1)).all()) or not set(sides.tolist()) <= {0, 1}:
+        raise ValueError("values must be within [0, 1], and arms 0 or 1")
+    blocks, count = _blocks(sides.tolist())
+    closed = blocks < count
+    rows, sides, blocks = rows[closed], sides[closed].astype(np.intp), blocks[closed]
+    counts = np.stack([np.bincount(blocks[sides == arm], minlength=count) for arm in (0, 1)]).astype(np.float64)
+    sums = np.stack([np.bincount(blocks[sides == arm], rows[sides == arm], minlength=count) for arm in (0, 1)])
+    # Of the blocks before each: its own would be known too late for a bet.
+    seen, came = np.cumsum(counts, axis=1) - counts, np.cumsum(sums, axis=1) - sums
+    pooled = (came.sum(axis=0) + 0.5) / (seen.sum(axis=0) + 1)
+    paths: list[NDArray[np.float64]] = []
+    for weight in POOLING:
+        means = (came + weight * pooled) / (seen + weight)
+        common = (counts * means).sum(axis=0) / counts.sum(axis=0)
+        mean, same = means[sides, blocks], common[blocks]
+        factors = rows * mean / same + (1 - rows) * (1 - mean) / (1 - same)
+        steps: NDArray[np.float64] = np.bincount(blocks, np.log(factors), minlength=count).astype(np.float64)
+        paths.append(np.cumsum(steps))
     with np.errstate(over="ignore"):
-        path = np.exp(np.cumsum(np.log(learned) - np.log(expected)))
-    return _evidence(path, f"{units.size} units on {planned.size} arms, against shares near the planned ones")
+        path = np.exp(np.logaddexp.reduce(np.array(paths), axis=0) - np.log(len(POOLING)))
+    return _evidence(path, f"{rows.size} units in {count} blocks of both arms")
 
 
 def more_often(events: ArrayLike, share: float) -> Evidence:
@@ -171,3 +247,38 @@ def _evidence(path: NDArray[np.float64], why: str) -> Evidence:
     if path.size == 0:
         return Evidence(1.0, 1.0, 0, path, "nothing was seen")
     return Evidence(float(path[-1]), float(path.max()), path.size, path, why)
+
+
+def _learned(
+    units: NDArray[np.intp], chances: NDArray[np.float64], phases: NDArray[np.intp], concentration: float
+) -> NDArray[np.float64]:
+    """Return the chance of each unit's own arm as learned from the units before it in its phase."""
+    of_arm = phases * (int(units.max(initial=0)) + 1) + units
+    return (concentration * chances + _before(of_arm)) / (concentration + _before(phases))
+
+
+def _before(labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return for each unit how many before it have the same label."""
+    found = np.empty(labels.size)
+    # Sorted by label, and within one by arrival, so that a unit's place in its run is how many came before.
+    order = np.argsort(labels, kind="stable")
+    sizes = np.unique(labels, return_counts=True)[1]
+    found[order] = np.arange(labels.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return found
+
+
+def _exponential(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        return np.exp(np.cumsum(steps))
+
+
+def _blocks(sides: list[int]) -> tuple[NDArray[np.intp], int]:
+    """Return the block of each unit, and how many are closed: a block ends once it has a unit of either arm."""
+    found = np.empty(len(sides), dtype=np.intp)
+    block, seen = 0, {0: False, 1: False}
+    for at, side in enumerate(sides):
+        found[at] = block
+        seen[side] = True
+        if seen[0] and seen[1]:
+            block, seen = block + 1, {0: False, 1: False}
+    return found, block

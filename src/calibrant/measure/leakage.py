@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["THRESHOLD", "jaccard", "near_duplicates", "normalised", "shingles"]
+__all__ = ["THRESHOLD", "folded", "jaccard", "near_duplicates", "normalised", "shingles"]
 
 THRESHOLD = 0.8
 _SHINGLE = 5
@@ -17,9 +17,14 @@ _SPACE = re.compile(r"\s+")
 _DIGIT = re.compile(r"\d")
 
 
+def folded(text: str) -> str:
+    """Return the text in NFKC and lower case, with single spaces."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text).lower()).strip()
+
+
 def normalised(text: str) -> str:
-    """Return the text in NFKC and lower case, with single spaces, and with 0 for each digit."""
-    return _DIGIT.sub("0", _SPACE.sub(" ", unicodedata.normalize("NFKC", text).lower())).strip()
+    """Return the folded text with 0 for each digit."""
+    return _DIGIT.sub("0", folded(text))
 
 
 def shingles(text: str, n: int = _SHINGLE) -> frozenset[str]:

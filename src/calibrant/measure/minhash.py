@@ -24,7 +24,18 @@ from scipy.sparse import coo_array, csgraph, csr_array
 
 from calibrant.measure.leakage import THRESHOLD, normalised
 
-__all__ = ["BANDS", "ROWS", "Print", "bands_of", "components", "near_components", "near_pairs", "overlap", "print_of"]
+__all__ = [
+    "BANDS",
+    "ROWS",
+    "Print",
+    "bands_of",
+    "components",
+    "near_across",
+    "near_components",
+    "near_pairs",
+    "overlap",
+    "print_of",
+]
 
 BANDS = 22
 ROWS = 5
@@ -45,8 +56,10 @@ _ROUNDS = 16
 """Rounds of a signature in which chance says at which place a gram counts; a few fill all places of longer texts."""
 _EMPTY = np.uint64(2**64 - 1)
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
-_WINDOW = 32
-"""Texts after a text in one bucket that it is compared with."""
+_WINDOW = 16
+"""Texts beside a text under one key that it is compared with."""
+_DEPTH = 4
+"""Bands by which the texts under one key are ordered: those that agree in more of them stand closer together."""
 _BATCH = 2**21
 """Grams that are worked on at once."""
 
@@ -104,11 +117,15 @@ def components(n: int, pairs: Sequence[tuple[int, int]] | NDArray[np.intp]) -> N
 def near_pairs(prints: Sequence[Print], threshold: float = THRESHOLD) -> list[tuple[int, int]]:
     """Return pairs of near-duplicates, the smaller number first: enough to connect what is near, and not all there are.
 
-    Every pair overlaps by the threshold or more. Two texts that others already connect are not compared. Texts that
-    share a key are compared each with the 32 that come after it, in the order of their next key, so that the time
-    stays linear where ten thousand texts are one template; what has more than 33 texts in common on every key may stay
-    apart.
+    Every pair overlaps by the threshold or more. Two texts that others already connect are not compared. Under one key
+    a text is compared with the 16 that come after it in the order of their next keys, so that the time stays linear
+    where ten thousand texts are one template. Where more than 17 share each of their keys without being
+    near-duplicates, a pair among them may be passed over.
+
+    Raises:
+        ValueError: the threshold is not within (0, 1]. One below 0.8 finds as much as the curve above says.
     """
+    _check(threshold)
     groups: dict[bytes, int] = {}
     first = np.fromiter((groups.setdefault(p.tobytes(), i) for i, p in enumerate(prints)), dtype=np.intp)
     kept: NDArray[np.intp] = np.unique(first)
@@ -123,39 +140,84 @@ def near_components(prints: Sequence[Print], threshold: float = THRESHOLD) -> ND
     return components(len(prints), near_pairs(prints, threshold))
 
 
+def near_across(
+    asked: Sequence[Print], others: Sequence[Print], threshold: float = THRESHOLD
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return for each text a near-duplicate among the others, or -1, and how much they overlap, 0 where there is none.
+
+    It is one of the nearest, and not always the nearest. Under one key a text is compared with the 16 others that stand
+    around it in the order of `near_pairs`, with its limit.
+
+    Raises:
+        ValueError: the threshold is not within (0, 1].
+    """
+    _check(threshold)
+    found, shares = np.full(len(asked), -1, dtype=np.intp), np.zeros(len(asked))
+    if not asked or not others:
+        return found, shares
+    owners, keys = _ordered(bands_of([*asked, *others]))
+    other = owners >= len(asked)
+    places, their_keys = owners[other] - len(asked), keys[other]
+    mine, my_keys = owners[~other], keys[~other]
+    # How many entries of others stand before each of mine.
+    before = np.cumsum(other)[~other]
+    grams = _grams(asked), _grams(others)
+    for step in range(_WINDOW):
+        at = before + step // 2 if step % 2 == 0 else before - 1 - step // 2
+        there = (at >= 0) & (at < len(places))
+        there[there] = (their_keys[at[there]] == my_keys[there]) & (shares[mine[there]] < 1)
+        tried = np.unique(np.stack([mine[there], places[at[there]]], axis=1), axis=0)
+        both = _overlaps(*grams, tried, threshold)
+        # The greatest comes last, and stays.
+        order = np.argsort(both, kind="stable")
+        tried, both = tried[order], both[order]
+        better = both >= np.maximum(threshold, shares[tried[:, 0]])
+        found[tried[better, 0]], shares[tried[better, 0]] = tried[better, 1], both[better]
+    return found, shares
+
+
+def _check(threshold: float) -> None:
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold: {threshold} is not within (0, 1]; 0.8 is usual")
+
+
 def _joined(prints: Sequence[Print], threshold: float) -> NDArray[np.intp]:
     """Return the verified pairs that connect distinct prints, shape (m, 2)."""
     pairs = np.empty((0, 2), dtype=np.intp)
     if len(prints) < 2:
         return pairs
-    keys = bands_of(prints)
-    order = np.lexsort((np.roll(keys, -1, axis=1).ravel(), keys.ravel()))
-    sorted_keys, owners = keys.ravel()[order], order // BANDS
+    owners, keys = _ordered(bands_of(prints))
     grams, labels = _grams(prints), np.arange(len(prints))
     for step in range(1, _WINDOW + 1):
-        at = np.flatnonzero(sorted_keys[step:] == sorted_keys[:-step])
+        at = np.flatnonzero(keys[step:] == keys[:-step])
         if not at.size:
             break
         tried = np.stack([owners[at], owners[at + step]], axis=1)
         tried = np.unique(np.sort(tried[labels[tried[:, 0]] != labels[tried[:, 1]]], axis=1), axis=0)
-        found = tried[_near(grams, grams, tried, threshold)]
+        found = tried[_overlaps(grams, grams, tried, threshold) >= threshold]
         if found.size:
             pairs = np.concatenate([pairs, found])
             labels = components(len(prints), pairs)
     return pairs
 
 
-def _near(a: _Grams, b: _Grams, pairs: NDArray[np.intp], threshold: float) -> NDArray[np.bool_]:
-    """Return which pairs of a row of one and a row of the other overlap by the threshold."""
-    sizes = np.stack([np.diff(a.indptr)[pairs[:, 0]], np.diff(b.indptr)[pairs[:, 1]]], axis=1)
+def _ordered(keys: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return whose each key is, and the key, in the order of keys and, under one key, of the bands that follow."""
+    order = np.lexsort([np.roll(keys, -band, axis=1).ravel() for band in reversed(range(_DEPTH))])
+    return order // keys.shape[1], keys.ravel()[order]
+
+
+def _overlaps(a: _Grams, b: _Grams, pairs: NDArray[np.intp], threshold: float) -> NDArray[np.float64]:
+    """Return how much each pair of rows of the two overlaps; 0 where their sizes alone say that it is too little."""
+    sizes: NDArray[np.intp] = np.stack([np.diff(a.indptr)[pairs[:, 0]], np.diff(b.indptr)[pairs[:, 1]]], axis=1)
+    shares = np.zeros(len(pairs))
     # What is much longer cannot overlap enough, which spares many comparisons.
-    near = sizes.min(axis=1) >= threshold * sizes.max(axis=1)
-    left = np.flatnonzero(near)
+    left = np.flatnonzero(sizes.min(axis=1) >= threshold * sizes.max(axis=1))
     for start, end in _batches(sizes[left].sum(axis=1)):
         part = left[start:end]
         both: NDArray[np.intp] = np.diff(a[pairs[part, 0]].multiply(b[pairs[part, 1]]).indptr)
-        near[part] = both / (sizes[part].sum(axis=1) - both) >= threshold
-    return near
+        shares[part] = both / (sizes[part].sum(axis=1) - both)
+    return shares
 
 
 def _grams(prints: Sequence[Print]) -> _Grams:

@@ -6,13 +6,25 @@ Differences are in the units of the metric; for shares, 0.05 is five percentage 
 from __future__ import annotations
 
 from math import ceil, sqrt
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from calibrant.measure.critical import normal_quantile, normal_two_sided
+from calibrant.measure.sequence import mean_sequence
 
-__all__ = ["Plan", "detectable", "items_for", "paired_share_items", "repeats", "unpaired_share_items"]
+__all__ = [
+    "Plan",
+    "detectable",
+    "items_for",
+    "items_like",
+    "paired_share_items",
+    "repeats",
+    "unpaired_share_items",
+    "watched_items",
+]
+
+_MOST_DOUBLINGS: Final = 60
 
 
 class Plan(Struct, frozen=True):
@@ -139,6 +151,61 @@ def unpaired_share_items(
     spread = first * (1 - first) + second * (1 - second)
     needed = (_reach(alpha, power) / difference) ** 2 * spread
     return Plan(_up(needed * design_effect), difference, power, alpha, design_effect, "unpaired")
+
+
+def items_like(difference: float, std_error: float, items: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Return how many items in all show a difference, where they come as those that are there did.
+
+    A standard error falls with the root of the items: n (z SE / δ)². Whatever made the standard error, such as clusters
+    or arms of unequal size, stays as it is.
+
+    Args:
+        difference: δ, the smallest that is to be found; above 0.
+        std_error: Of the difference, as estimated from `items`.
+        items: How many there are.
+        alpha: Of a two-sided test.
+        power: The chance of finding the difference.
+
+    Raises:
+        ValueError: a number is out of range.
+
+    Source: that of `items_for`, scaled.
+    """
+    _check(difference, alpha, power, 1.0)
+    if std_error <= 0 or items <= 0:
+        raise ValueError("std_error and items are above 0")
+    return _up(items * (_reach(alpha, power) * std_error / difference) ** 2)
+
+
+def watched_items(difference: float, variance: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Return after how many items a confidence sequence leaves 0 out with this power: see `sequence.mean_sequence`.
+
+    Args:
+        difference: The true mean, above 0.
+        variance: Of the items, above 0.
+        alpha: The chance that the sequence ever misses.
+        power: The chance that it has left 0 out by then.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+    _check(difference, alpha, power, 1.0)
+    if variance <= 0:
+        raise ValueError(f"variance {variance!r} is not above 0")
+
+    def shows(items: int) -> bool:
+        bounds = mean_sequence(difference, variance, items, alpha=alpha)
+        return bounds is not None and bounds[0] >= normal_quantile(power) * sqrt(variance / items)
+
+    low = high = 1
+    for _ in range(_MOST_DOUBLINGS):
+        if shows(high):
+            break
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if shows(middle) else (middle, high)
+    return high
 
 
 def repeats(*, between: float, within: float, item_cost: float, run_cost: float) -> int:

@@ -6,10 +6,10 @@ sequence covers at all looks at once with its level. Loads neither numpy nor sci
 
 from __future__ import annotations
 
-from math import lgamma, log, sqrt
+from math import exp, inf, lgamma, log, sqrt
 from typing import Final
 
-__all__ = ["BURN_IN", "mean_sequence", "share_sequence"]
+__all__ = ["BURN_IN", "mean_e_value", "mean_sequence", "share_sequence"]
 
 BURN_IN: Final = 30
 """Below this many rows a spread is known too badly for the asymptotic sequence."""
@@ -19,6 +19,8 @@ _PRIOR: Final = 0.5
 _TIGHT_AT: Final = 100
 """After how many rows the asymptotic sequence is at its narrowest, next to others of its kind."""
 _HALVINGS: Final = 60
+_MOST: Final = 700.0
+"""Beyond it an exponential is more than a float can hold."""
 
 
 def share_sequence(successes: float, n: float, *, alpha: float = 0.05) -> tuple[float, float]:
@@ -59,10 +61,36 @@ def mean_sequence(mean: float, variance: float, n: float, *, alpha: float = 0.05
     """
     if n < BURN_IN or variance <= 0.0:
         return None
-    odds = -2 * log(alpha)
-    scaled = n * (odds + log(odds) + 1) / _TIGHT_AT
+    scaled = _scaled(n, alpha)
     half = sqrt(variance * 2 * (scaled + 1) / (n * scaled) * log(sqrt(scaled + 1) / alpha))
     return mean - half, mean + half
+
+
+def mean_e_value(mean: float, variance: float, n: float, *, alpha: float = 0.05) -> float | None:
+    """Return the e-value of "the mean is 0" that `mean_sequence` turns round; null where that is.
+
+    It reaches 1/alpha when the bounds at `alpha` leave 0 out. One over it, and at most 1, is a p-value that may be
+    looked at after every row: exp(n mean²/(2s²) · nr²/(nr² + 1)) / √(nr² + 1).
+
+    Args:
+        mean: Of the rows.
+        variance: Of the rows.
+        n: How many there are; of rows in clusters, how many independent ones would say as much.
+        alpha: Of the bounds whose mixture it is; the e-value holds at every other level, too.
+
+    Source: that of `mean_sequence`.
+    """
+    if n < BURN_IN or variance <= 0.0:
+        return None
+    scaled = _scaled(n, alpha)
+    power = n * mean * mean / (2 * variance) * scaled / (scaled + 1)
+    return inf if power > _MOST else exp(power) / sqrt(scaled + 1)
+
+
+def _scaled(n: float, alpha: float) -> float:
+    """Return n r², where r makes the sequence narrow around `_TIGHT_AT` rows."""
+    odds = -2 * log(alpha)
+    return n * (odds + log(odds) + 1) / _TIGHT_AT
 
 
 def _low(successes: float, failures: float, alpha: float) -> float:

@@ -7,6 +7,7 @@ from typing import Final
 from calibrant.engine.engine import Engine
 from calibrant.server.batches import BatchDesk
 from calibrant.server.cache import purge_handler
+from calibrant.server.confirmations import ConfirmationDesk
 from calibrant.server.dataset_files import FileDesk
 from calibrant.server.datasets import DatasetDesk
 from calibrant.server.embeddings import embeddings_handler
@@ -29,18 +30,20 @@ from calibrant.server.statistics import StatisticsDesk
 from calibrant.server.workflow import WorkflowDesk
 from calibrant.types.key import Role
 
-__all__ = ["ADMIN", "CURATE", "FEEDBACK", "INFERENCE", "READ", "routes"]
+__all__ = ["ADMIN", "CONFIRM", "CURATE", "FEEDBACK", "INFERENCE", "READ", "routes"]
 
 INFERENCE: Final[frozenset[Role]] = frozenset(("inference",))
 FEEDBACK: Final[frozenset[Role]] = frozenset(("feedback",))
 READ: Final[frozenset[Role]] = frozenset(("read", "optimizer", "confirmer"))
 CURATE: Final[frozenset[Role]] = frozenset(("optimizer",))
 """To write datasets."""
+CONFIRM: Final[frozenset[Role]] = frozenset(("confirmer",))
+"""To spend of the error budget: not an optimizer's to do."""
 ADMIN: Final[frozenset[Role]] = frozenset(("admin",))
 """`admin` opens every route; these are opened by nothing else."""
 
 
-def routes(
+def routes(  # noqa: PLR0913 - one thing to work on for each kind of handler
     engine: Engine,
     host: Host,
     desk: KeyDesk | None = None,
@@ -49,6 +52,7 @@ def routes(
     datasets: DatasetDesk | None = None,
     workflows: WorkflowDesk | None = None,
     erase: Erase | None = None,
+    confirmations: ConfirmationDesk | None = None,
 ) -> list[Route]:
     """Return every route that the gateway answers."""
     desk = desk or KeyDesk(None, engine.clock)
@@ -56,6 +60,7 @@ def routes(
     recorded = recorded or InferenceDesk(engine, None)
     workflows = workflows or WorkflowDesk(engine, None, None)
     datasets = datasets or DatasetDesk(engine, None)
+    confirmations = confirmations or ConfirmationDesk(None, engine.clock)
     replays = ReplayDesk(engine, recorded.questions, datasets)
     infer, chat = inference_handler(engine, NATIVE), inference_handler(engine, OPENAI_CHAT)
     responses = inference_handler(engine, OPENAI_RESPONSES)
@@ -97,6 +102,10 @@ def routes(
         Route("DELETE", "/v1/cache", purge_handler(engine), "Forget cached answers.", roles=ADMIN),
         Route("POST", "/v1/erasures", erasure_handler(erase), "Forget a user or an episode.", roles=ADMIN),
         *_datasets(datasets),
+        Route("POST", "/v1/confirmations", confirmations.run, _CONFIRM, roles=CONFIRM),
+        Route("GET", "/v1/confirmations", confirmations.list, "List confirmations.", roles=READ),
+        Route("GET", _CONFIRMATION, confirmations.show, "Show a confirmation.", roles=READ),
+        Route("GET", f"{_DATASET}/holdout", confirmations.holdout, "What is sealed of a dataset.", roles=READ),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
         Route("GET", "/openapi.json", reference.document, "This API, as OpenAPI.", roles=OPEN),
         Route("GET", "/docs", reference.page, "This API, for people.", roles=OPEN),
@@ -182,6 +191,8 @@ _EXPORT = "Recorded inferences with their feedback, line by line."
 _COUNT = "Count a request's tokens, in Anthropic's dialect."
 
 
+_CONFIRMATION = "/v1/confirmations/{confirmation_id}"
+_CONFIRM = "Hold a candidate against the incumbent on sealed cases."
 _DATASET = "/v1/datasets/{dataset_name}"
 _POINTS = f"{_DATASET}/datapoints"
 _INSIDE = "/internal/datasets/{dataset_name}/datapoints"

@@ -15,6 +15,7 @@ from msgspec import Meta
 from calibrant.apischema import (
     anthropic_request,
     batch,
+    confirmations,
     erasure,
     inferences,
     keys,
@@ -31,6 +32,7 @@ from calibrant.server.described_datasets import DATASETS, DATASETS_READ_AS
 from calibrant.server.described_dialects import DIALECTS_READ_AS
 from calibrant.server.described_statistics import STATISTICS, STATISTICS_READ_AS
 from calibrant.server.description import LIMIT, Described, Parameter
+from calibrant.types.confirmation import Confirmation
 from calibrant.types.content import OutputBlock
 from calibrant.types.erasure import Erasure
 from calibrant.types.key import Role
@@ -222,6 +224,25 @@ DESCRIBED: Final[dict[str, Described]] = {
         body=erasure.ErasureBody,
         answer=Erasure,
         example={"tag": {"key": "user_id", "value": "42"}, "plan": True},
+    ),
+    "POST /v1/confirmations": Described(
+        tag="datasets",
+        body=confirmations.ConfirmationBody,
+        answer=Confirmation,
+        fails=(404, 409, 501),
+        example={
+            "dataset_name": "support",
+            "function_name": "my_function",
+            "incumbent": "today",
+            "candidate": "tomorrow",
+            "evaluator": "exact_match",
+            "claimed_gain": 0.08,
+        },
+    ),
+    "GET /v1/confirmations": Described(tag="datasets", answer=confirmations.ConfirmationPage),
+    "GET /v1/confirmations/{confirmation_id}": Described(tag="datasets", answer=Confirmation, fails=(404,)),
+    "GET /v1/datasets/{dataset_name}/holdout": Described(
+        tag="datasets", answer=confirmations.HoldoutShown, fails=(404,)
     ),
     "GET /status": Described(tag="host", answer=told.StatusBody),
     "GET /health": Described(tag="host", answer=told.HealthBody, also={503: (told.HealthBody, told.ErrorBody)}),

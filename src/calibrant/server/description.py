@@ -74,6 +74,7 @@ PATHS: Final = {
     "run_id": "The id of a run.",
     "hash": "The hash of a configuration, as rows have it.",
     "dataset_name": "The name of a dataset.",
+    "confirmation_id": "The id that a confirmation was answered with.",
     "public_id": "The twelve characters of a key that are no secret.",
 }
 """What the parameters of paths are, by name."""

@@ -187,6 +187,14 @@ class Outcome(Struct, frozen=True, array_like=True):
     input_tokens: int | None
     output_tokens: int | None
     cost: str | None
+    snapshot_hash: str = ""
+    namespace: str | None = None
+    unit: str | None = None
+    """What its variant was drawn for; null where nobody knows, as of imported ones."""
+    assigned_variant: str | None = None
+    """The variant that was drawn, or asked for; it may have been another that served."""
+    probability: float | None = None
+    """The chance that the draw had of choosing it; null where there was no draw, or nobody knows."""
 
 
 class Score(Struct, frozen=True, array_like=True):

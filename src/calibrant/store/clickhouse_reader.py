@@ -313,7 +313,8 @@ class ClickHouseReader(ClickHouseArrivals):
     def outcomes(self, function_name: str) -> Iterator[Outcome]:
         """See `base.Reader.outcomes`. One question, whose answer comes in blocks: nobody waits for a reader here."""
         rows = self._link.stream(
-            "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, cost "  # noqa: S608
+            "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, cost, "  # noqa: S608
+            "snapshot_hash, namespace, unit, assigned_variant, probability "
             "FROM inferences FINAL WHERE function_name = {function:String} AND status != 'running' "
             f"AND {NO_REPLAY} ORDER BY seq, id",
             function=function_name,

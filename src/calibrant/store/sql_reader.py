@@ -164,7 +164,8 @@ class SqlReader(SqlArrivals):
         while True:
             rows = self._all(
                 "SELECT id, episode_id, variant_name, status, processing_ms, ttft_ms, input_tokens, output_tokens, "  # noqa: S608
-                f"cost, seq, {replayed} FROM inferences WHERE function_name = ? AND seq > ? ORDER BY seq LIMIT ?",
+                "cost, snapshot_hash, namespace, unit, assigned_variant, probability, "
+                f"seq, {replayed} FROM inferences WHERE function_name = ? AND seq > ? ORDER BY seq LIMIT ?",
                 (function_name, last, _PAGE),
             )
             for row in rows:

@@ -103,6 +103,9 @@ def test_statistics(events):
         (bad.inference.id, "error"),
     ]
     assert (outcomes[0].processing_ms, outcomes[0].input_tokens, outcomes[0].cost) == (12.5, 7, None)
+    drawn = outcomes[0]
+    assert (drawn.unit, drawn.assigned_variant, drawn.probability) == (good.inference.episode_id, "small", 0.25)
+    assert (drawn.snapshot_hash, drawn.namespace) == (good.inference.snapshot_hash, None)
     assert [(seen.metric_name, seen.kind, seen.level, seen.targets) for seen in events.metrics("extract")] == [
         ("correct", "boolean", "inference", 1),
         ("demonstration", "demonstration", "inference", 1),

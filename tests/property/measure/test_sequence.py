@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibrant.measure.bounds import wilson_bounds
-from calibrant.measure.sequence import BURN_IN, mean_sequence, share_sequence
+from calibrant.measure.sequence import BURN_IN, mean_e_value, mean_sequence, share_sequence
 from calibrant.measure.student import normal_two_sided
 
 SERIES = 400
@@ -98,3 +98,21 @@ def test_the_bounds_of_a_mean():
     # By hand: n = 100, alpha = 0.05, rho² = (5.99146 + ln 5.99146 + 1)/100.
     low, high = mean_sequence(0.0, 1.0, 100)
     assert (low, high) == pytest.approx((-0.30, 0.30), abs=0.01)
+
+
+@given(n=st.integers(BURN_IN, 10**6), mean=st.floats(-2, 2), alpha=st.sampled_from([0.1, 0.05, 0.001]))
+def test_the_e_value_reaches_its_threshold_where_the_bounds_reach_zero(n, mean, alpha):
+    found, (low, high) = mean_e_value(mean, 1.0, n, alpha=alpha), mean_sequence(mean, 1.0, n, alpha=alpha)
+    if min(abs(low), abs(high)) > 1e-9:
+        assert (found >= 1 / alpha) == (low > 0 or high < 0)
+    assert mean_e_value(-mean, 4.0, n) == pytest.approx(mean_e_value(mean / 2, 1.0, n))
+
+
+def test_the_e_value_of_a_mean():
+    assert mean_e_value(1.0, 1.0, BURN_IN - 1) is None and mean_e_value(1.0, 0.0, 100) is None
+    assert mean_e_value(0.0, 1.0, 100) < 1 and mean_e_value(100.0, 1.0, 10**6) == float("inf")
+    # As a test that is looked at all the time: at its threshold under no difference less often than it says.
+    rng = np.random.default_rng(17)
+    values = rng.standard_normal((SERIES, ROWS)).cumsum(axis=1)
+    crossed = sum(any((mean_e_value(total[n - 1] / n, 1.0, n) or 0.0) >= 20 for n in LOOKS) for total in values)
+    assert crossed / SERIES <= 0.05

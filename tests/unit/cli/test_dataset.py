@@ -184,3 +184,33 @@ def test_from_inferences(home, run):
     assert pair["preferred_output"][0]["content"] == "{}" and pair["non_preferred_output"][0]["content"] == '{"n":1}'
     status, _, err = run("dataset", "from-inferences", "d", "--inference", "none")
     assert status == 2 and "there is no inference none" in err
+
+
+def test_leaks(home, run):
+    long = "The parcel that I sent last week has come back without its lid, and now?"
+    said = [POINT | {"input": {"messages": [{"role": "user", "content": text}]}} for text in (long, "Another", "Third")]
+    (home / "train.jsonl").write_bytes(lines(said[0] | {"tags": {}}))
+    (home / "test.jsonl").write_bytes(lines(said[0] | {"tags": {"split": "hard"}}, said[1], said[2]))
+    run("dataset", "import", "train", "train.jsonl")
+    run("dataset", "import", "test", "test.jsonl")
+    status, told, err = run("dataset", "leaks", "test", "--against", "train")
+    assert status == 0, err
+    assert "33.3%" in told and "contaminated: 33.3% of the 3 items of test (1) were seen before" in told
+    assert "exact: " in told and "Prompts that were looked at: chat/v/greet." in told
+    found = msgspec.json.decode(run("dataset", "leaks", "test", "--against", "train", "--json")[1])
+    assert found["found"]["verdict"] == "contaminated" and len(found["found"]["clean"]) == 2
+    assert found["found"]["splits"][0]["counts"]["exact"] == 1 and found["prompts"] == ["chat/v/greet"]
+    told = run("dataset", "leaks", "test", "--split-tag", "split", "--judge", "hard", "--function", "chat")[1]
+    assert "clean: 0.0% of the 1 items of hard" in told and "2 datapoints are in no split" in told
+    (home / "greet.minijinja").write_text(f"Greet {{{{ name }}}}. {long.upper()}")
+    told = run("dataset", "leaks", "test", "--variant", "v")[1]
+    assert "copied: " in told and "chat/v/greet: the parcel that i sent" in told
+    status, _, err = run("dataset", "leaks", "test", "--variant", "x")
+    assert (status, err.startswith("calibrant: Unknown variant: 'x'")) == (2, True)
+    assert run("dataset", "leaks", "nobody")[0] == 2
+
+
+def test_leaks_without_a_configuration(run, tmp_path):
+    run("dataset", "create", "d")
+    told = run("dataset", "leaks", "d")[1]
+    assert "Prompts that were looked at: none." in told and "clean: there are no items." in told

@@ -1,6 +1,8 @@
 """How variants did: what counts for whom, and which rows are independent."""
 
 import pytest
+from tests.support.experiments import answers, traffic
+from tests.support.experiments import outcome as drawn
 
 from calibrant.config.schema import Metric
 from calibrant.experiments.stats import function_stats
@@ -109,3 +111,80 @@ def test_a_metric_without_feedback_is_shown_as_unmeasured():
     assert (found.estimate.estimate, found.feedback_rate) == (None, 0.0)
     assert [warning.code for warning in found.estimate.warnings] == ["no_rows"]
     assert (found.type, found.level, found.optimize) == ("boolean", "inference", "max")
+
+
+def known(rows, judged=None, good=(0.6, 0.8), **more):
+    values = answers(99, rows, good=dict(zip("abc", good, strict=False)), judged=judged)
+    return function_stats("f", rows, [GOOD], {"good": values}, **more)
+
+
+def test_a_known_difference_names_its_winner():
+    found = known(traffic(1, 500))
+    (difference,), (verdict,) = found.differences, found.verdicts
+    assert not found.sample_ratio.failed and not found.feedback_parity[0].failed
+    assert difference.differs and difference.better and difference.always_valid.low < 0.2 < difference.always_valid.high
+    assert (verdict.outcome, verdict.winner, found.comparisons.count, found.unit) == ("winner", "b", 1, "episode")
+    assert found.variants[0].metrics[0].design_effect == found.variants[0].metrics[0].estimate.design_effect > 1
+
+
+def test_a_faulty_split_names_nobody():
+    found = known(traffic(2, 2500, share=0.45, told=0.5))
+    assert found.sample_ratio.failed
+    assert found.differences[0].estimate.low > 0.1 and not found.differences[0].differs
+    assert (found.verdicts[0].outcome, found.verdicts[0].doubts) == ("not_trusted", ("sample_ratio",))
+
+
+def test_feedback_that_is_missing_on_one_side_names_nobody_by_that_metric():
+    rows = traffic(3, 500)
+    good = answers(4, rows, good={"a": 0.6, "b": 0.8}, judged={"a": 0.9, "b": 0.5})
+    found = stats(rows, GOOD, SCORE, good=good, score=answers(5, rows, good={"a": 0.4, "b": 0.7}))
+    assert [check.failed for check in found.feedback_parity] == [True, False]
+    assert [(each.outcome, each.winner, each.doubts) for each in found.verdicts] == [
+        ("not_trusted", None, ("feedback_parity",)),
+        ("winner", "a", ()),
+    ]
+    assert found.comparisons.count == 2
+
+
+def test_variants_that_do_not_differ_have_no_winner():
+    found = known(traffic(6, 300), good=(0.7, 0.72))
+    assert found.verdicts[0].outcome == "undecided" and found.differences[0].needed > 2000
+
+
+def test_weights_that_changed_name_nobody():
+    rows = [*traffic(7, 400, share=0.1, snapshot="x"), *traffic(8, 400, share=0.5, snapshot="y")]
+    assert known(rows).verdicts[0].doubts == ("odds_changed",)
+
+
+def test_what_was_asked_for_is_counted_and_not_compared():
+    rows = [*traffic(9, 200), *(drawn(f"p{i}", f"p{i}", "b", chance=None) for i in range(300))]
+    found = known(rows)
+    a, b = found.variants
+    assert (a.asked_for, b.asked_for, b.n) == (0, 300, len(rows) - a.n)
+    assert (a.drawn, b.drawn) == (a.n, b.n - 300)
+    assert b.metrics[0].units == b.n - 300 == found.differences[0].estimate.n - a.metrics[0].units
+    found = known([row for row in rows if row.probability or row.assigned_variant == "b"][-300:])
+    assert (found.variants[0].metrics[0].units, found.differences, found.verdicts[0].outcome) == (
+        300,
+        (),
+        "nothing_to_compare",
+    )
+
+
+def test_what_a_fallback_answered_counts_for_the_variant_that_was_drawn():
+    rows = [drawn(i, f"e{i}", "ab"[i % 2], served="b") for i in range(100)]
+    a, b = known(rows).variants
+    assert (a.n, a.served_by_others, b.n, b.served_by_others) == (50, 50, 50, 0)
+
+
+def test_inferences_of_a_user_are_a_cluster():
+    rows = [drawn(i, f"e{i}", "a", unit=f"user {i // 10}") for i in range(100)]
+    found = known(rows)
+    assert (found.unit, found.variants[0].metrics[0].estimate.clusters, found.variants[0].episodes) == ("unit", 10, 100)
+
+
+def test_an_experiment_that_is_over_is_looked_at_once():
+    rows = traffic(13, 150)
+    watched, over = (known(rows, good=(0.65, 0.75), live=lambda name: here).differences[0] for here in (True, False))
+    assert (watched.watched, over.watched) == (True, False)
+    assert over.differs and not watched.differs and over.p_value < watched.p_value

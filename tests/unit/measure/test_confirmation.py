@@ -80,3 +80,9 @@ def test_an_alpha_out_of_range_is_refused(alpha):
         measure.decide([1.0] * 9, [1.0] * 9, alpha=alpha)
     with pytest.raises(ValueError, match="number"):
         measure.alpha_of(0)
+
+
+def test_the_plan_is_that_of_any_paired_comparison_with_a_one_sided_test():
+    for gain, alpha, spread in ((0.1, 0.05, 0.6), (0.3, 0.01, 0.4)):
+        plan = measure.items_for(gain / 2, between=spread**2, alpha=2 * alpha, power=0.8)
+        assert measure.items_needed(gain, alpha=alpha, spread=spread) == plan.items

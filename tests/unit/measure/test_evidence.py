@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from calibrant.measure.evidence import better, combined, drawn_ratio, equal_means, sample_ratio
 from calibrant.measure.evidence import better, combined, more_often, sample_ratio
 
 
@@ -89,6 +90,78 @@ def test_a_wrong_ratio_is_raised_soon_and_a_right_one_nearly_never():
     assert np.mean(right) <= 0.01
 
 
+def test_draws_with_their_own_chances_are_what_planned_shares_say_where_these_never_change():
+    draw = np.random.default_rng(6)
+    planned = np.array([0.2, 0.3, 0.5])
+    arms = draw.choice(3, 400, p=[0.25, 0.3, 0.45])
+    assert drawn_ratio(arms, planned[arms]).path == pytest.approx(sample_ratio(arms, planned).path)
+    named = np.array(["a", "b", "c"])[arms]
+    assert drawn_ratio(named, planned[arms], ["x"] * 400).path == pytest.approx(sample_ratio(arms, planned).path)
+
+
+def test_shares_that_change_raise_no_alarm_and_faulty_ones_do_in_any_phase():
+    draw = np.random.default_rng(8)
+    phases = np.repeat([0, 1, 2], 1000)
+
+    def alarm(real, told, level):
+        arms = (draw.random(3000) < np.asarray(real)[phases]).astype(int)
+        chances = np.where(arms == 1, np.asarray(told)[phases], 1 - np.asarray(told)[phases])
+        return drawn_ratio(arms, chances, phases).crossed(level) is not None
+
+    ramp = (0.05, 0.2, 0.5)
+    assert np.mean([alarm(ramp, ramp, 0.02) for _ in range(600)]) <= 0.02
+    assert np.mean([alarm((0.05, 0.2, 0.6), ramp, 0.001) for _ in range(100)]) > 0.95
+    # Who knows of one phase only takes a ramp for a fault.
+    assert alarm(ramp, (0.25, 0.25, 0.25), 0.001)
+
+
+def test_an_arm_that_gets_nothing_is_seen():
+    assert drawn_ratio(["a"] * 60, [0.5] * 60).crossed(0.001) is not None
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_equal_means_raise_no_alarm_however_they_move_together(share):
+    draw = np.random.default_rng(11)
+    alarms, rounds = 0, 800
+    for _ in range(rounds):
+        arms = (draw.random(800) < share).astype(int)
+        level = np.linspace(0.9, 0.2, 800)
+        values = (draw.random(800) < level) * draw.choice([1.0, 0.5], 800)
+        alarms += equal_means(values, arms).crossed(0.05) is not None
+    assert alarms / rounds <= 0.05
+
+
+def test_unequal_means_are_seen_in_time():
+    draw = np.random.default_rng(12)
+
+    def units(first, second, n=3000):
+        arms = draw.integers(0, 2, n)
+        found = equal_means((draw.random(n) < np.where(arms == 1, second, first)).astype(float), arms)
+        blocks = found.crossed(0.001)
+        # A block has three units in the mean.
+        return n if blocks is None else 3 * blocks
+
+    assert np.median([units(0.8, 0.6) for _ in range(100)]) < 700
+    assert np.median([units(0.3, 0.0) for _ in range(100)]) < 200
+
+
+def test_the_evidence_of_a_block_is_the_product_over_its_units():
+    values, arms = np.array([1, 0, 1, 1, 0.5, 0]), np.array([0, 1, 1, 1, 0, 1])
+    # Blocks end at the second and the fifth unit; the sixth waits for a unit of the other arm.
+    pooled, wanted = (1 + 0.5) / 3, []
+    for weight in (5, 50, 500):
+        first, second = (1 + weight * pooled) / (1 + weight), (0 + weight * pooled) / (1 + weight)
+        same = (2 * second + first) / 3
+        wanted.append((second / same) ** 2 * (0.5 * first / same + 0.5 * (1 - first) / (1 - same)))
+    found = equal_means(values, arms)
+    assert found.path == pytest.approx([1.0, np.mean(wanted)])
+
+
+def test_nothing_is_no_evidence():
+    assert drawn_ratio([], []).e_value == 1 and equal_means([], []).e_value == 1
+    assert equal_means([1, 0, 1], [0, 0, 0]).largest == 1
+
+
 def test_one_value_of_several():
     assert combined([2.0, 3.0], independent=True) == 6
     assert combined([2.0, 3.0], independent=False) == 2.5
@@ -104,6 +177,13 @@ def test_one_value_of_several():
         (lambda: sample_ratio([0, 2], [0.5, 0.5]), "from 0 to 1"),
         (lambda: sample_ratio([0.5], [0.5, 0.5]), "whole"),
         (lambda: sample_ratio([0], [0.5, 0.5], concentration=0), "concentration"),
+        (lambda: drawn_ratio([0, 1], [0.5]), "each unit"),
+        (lambda: drawn_ratio([0, 1], [0.5, 0.5], [0]), "each unit"),
+        (lambda: drawn_ratio([0], [0.0]), "above 0"),
+        (lambda: drawn_ratio([0], [0.5], concentration=0), "concentration"),
+        (lambda: equal_means([0.5, 1], [0]), "each unit"),
+        (lambda: equal_means([1.5], [0]), "within"),
+        (lambda: equal_means([0.5], [2]), "0 or 1"),
         (lambda: combined([], independent=True), "at least one"),
         (lambda: combined([-1.0], independent=True), "at least 0"),
     ],

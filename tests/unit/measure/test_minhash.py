@@ -14,6 +14,7 @@ from calibrant.measure.minhash import (
     ROWS,
     bands_of,
     components,
+    near_across,
     near_components,
     near_pairs,
     overlap,
@@ -164,3 +165,44 @@ def test_thousands_of_texts_of_one_template_are_one():
     other = [print_of(f"{frame} {sentence(rng, 14)}") for _ in range(500)]
     assert 0.5 < overlap(other[0], other[1]) < 0.75
     assert near_components(other).tolist() == list(range(500))
+
+
+def test_the_nearest_of_others():
+    rng = random.Random(9)
+    others = [sentence(rng) for _ in range(400)]
+    asked = [f"{text} {rng.choice(WORDS)}" for text in others[:300]] + [sentence(rng) for _ in range(100)]
+    asked += others[:50]
+    places, shares = near_across([print_of(text) for text in asked], [print_of(text) for text in others])
+    assert places.tolist() == [*range(300), *[-1] * 100, *range(50)]
+    expected = [jaccard(shingles(asked[i]), shingles(others[i])) for i in range(300)]
+    assert shares[:300] == pytest.approx(expected) and (shares[300:400] == 0).all() and (shares[400:] == 1).all()
+    for one, other in (([], asked), (asked[:2], [])):
+        places, shares = near_across([print_of(text) for text in one], [print_of(text) for text in other])
+        assert places.tolist() == [-1] * len(one) and shares.tolist() == [0] * len(one)
+
+
+@pytest.mark.parametrize(("own", "few"), [(4, False), (10, False), (10, True)])
+def test_near_duplicates_are_found_in_the_midst_of_a_template(own, few):
+    rng = random.Random(own)
+    frame = sentence(rng, 30)
+    others = [print_of(f"{frame} {sentence(rng, own)}") for _ in range(4 if few else 1200)]
+    texts = [f"{frame} {sentence(rng, own)}" for _ in range(1200)]
+    planted = range(0, 1200, 12)
+    asked = [print_of(text) for text in texts]
+    others += [print_of(texts[i].replace(texts[i][40:44], "zz")) for i in planted]
+    if few:
+        asked, others = asked[:100] + [asked[i] for i in planted], others
+    places, shares = near_across(asked, others)
+    wanted = planted if not few else range(100, 200)
+    near = [i for n, i in enumerate(wanted) if overlap(asked[i], others[len(others) - 100 + n]) >= 0.8]
+    assert len(near) == 100 and (places[near] >= 0).mean() >= 0.99
+    assert all(overlap(asked[i], others[places[i]]) == shares[i] >= 0.8 for i in np.flatnonzero(places >= 0))
+
+
+@pytest.mark.parametrize("threshold", [0, -1, 1.01, float("nan")])
+def test_a_threshold_is_a_share(threshold):
+    prints = [print_of("a"), print_of("b")]
+    for ask in (lambda: near_pairs(prints, threshold), lambda: near_across(prints, prints, threshold)):
+        with pytest.raises(ValueError, match="threshold"):
+            ask()
+    assert near_pairs([*prints, prints[0]], 1) == [(0, 2)]

@@ -6,7 +6,16 @@ from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_effectsize
 
-from calibrant.measure.planning import detectable, items_for, paired_share_items, repeats, unpaired_share_items
+from calibrant.measure.planning import (
+    detectable,
+    items_for,
+    items_like,
+    paired_share_items,
+    repeats,
+    unpaired_share_items,
+    watched_items,
+)
+from calibrant.measure.sequence import mean_sequence
 
 
 def test_published_figures():
@@ -85,4 +94,36 @@ def test_repeats_are_the_cheapest():
 )
 def test_what_is_out_of_range(call):
     with pytest.raises(ValueError, match=r"\w"):
+        call()
+
+
+def test_more_of_what_is_there_is_what_a_plan_from_the_start_says():
+    plan = items_for(0.05, between=0.2, design_effect=3.0)
+    assert items_like(0.05, np.sqrt(0.2 * 3.0 / 400), 400) == pytest.approx(plan.items, abs=1)
+    assert items_like(0.05, 0.01, 100, alpha=0.01) > items_like(0.05, 0.01, 100)
+
+
+def test_a_sequence_of_that_length_finds_it_that_often():
+    draw = np.random.default_rng(13)
+    items, found, rounds = watched_items(0.15, 0.25), 0, 1500
+    for _ in range(rounds):
+        rows = draw.normal(0.15, 0.5, items)
+        found += mean_sequence(rows.mean(), rows.var(ddof=1), items)[0] > 0
+    assert found / rounds == pytest.approx(0.8, abs=0.03)
+    assert items > items_like(0.15, 0.5, 1)
+    # The smallest that does.
+    assert watched_items(10.0, 0.25) == 30
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: items_like(0.0, 1.0, 10), "difference"),
+        (lambda: items_like(0.1, 0.0, 10), "std_error"),
+        (lambda: watched_items(0.1, 0.0), "variance"),
+        (lambda: watched_items(0.1, 1.0, power=1.0), "power"),
+    ],
+)
+def test_what_cannot_be_planned_from(call, message):
+    with pytest.raises(ValueError, match=message):
         call()
