@@ -98,7 +98,9 @@ def _lines_two(found: Found) -> list[Line]:
         by_size = _averaged(found, run)
         ours = [each for each, _ in by_size.values()]
         met = min(ours) >= 0.93 and max(ours) <= 0.97
-        far = ", ".join(f"n={n} {percent(each)}" for n, (each, _) in by_size.items() if not 0.93 <= each <= 0.97)
+        wide = ", ".join(f"n={n} {percent(each)}" for n, (each, _) in by_size.items() if each > 0.97)
+        narrow = ", ".join(f"n={n} {percent(each)}" for n, (each, _) in by_size.items() if each < 0.93)
+        why = "; ".join(f"{name}: {far}" for name, far in (("too wide", wide), ("too narrow", narrow)) if far)
         lowest = min(_of(found, run), key=lambda each: each[1]["ours"])
         lowest_usual = min(_of(found, run), key=lambda each: each[1]["usual"])
         kind = "on the same items" if run == "paired_shares" else "on items of their own"
@@ -110,7 +112,7 @@ def _lines_two(found: Found) -> list[Line]:
                 f"{name} {span(ours)}, worst cell {named(lowest, 'ours')}",
                 f"Wald {span([each for _, each in by_size.values()])}, worst cell {named(lowest_usual, 'usual')}",
                 met,
-                "" if met else f"too wide, never too narrow on average, where few items differ: {far}",
+                why,
             )
         )
     return made

@@ -1,8 +1,8 @@
 """M6: of texts of a held-out set that were planted among others, changed a little, how many are found to leak?
 
 Each corpus has texts to learn from and as many held out, none of which is near another; then copies of some that are
-learned from, changed in a way that is known, join those held out. A text is said to leak where it is connected to one
-that is learned from. The usual practice compares hashes of texts.
+learned from, changed in a way that is known, join those held out. What leaks, `contamination_of` says; the usual
+practice compares hashes of texts.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.random import Generator
 
 from bench.measurement import real
 from bench.measurement.cells import Cell, Figures, Found, Line, percent
+from calibrant.measure.contamination import Item, contamination_of
 from calibrant.measure.leakage import near_duplicates, normalised, shingles
 from calibrant.measure.minhash import near_components, print_of
 
@@ -121,8 +122,10 @@ def planted(draw: Generator, *, corpus: str, change: str) -> Figures:
     sources = draw.choice(half, half // 4, replace=False)
     copies = [CHANGES[change](draw, learned[at]) for at in sources]
     held_out = copies + others
-    firsts = near_components([print_of(text) for text in learned + held_out])
-    leaks = firsts[len(learned) :] < len(learned)
+    items = [Item(id=f"learned {at}", split="learned", text=text) for at, text in enumerate(learned)]
+    items += [Item(id=f"held {at}", split="held out", text=text) for at, text in enumerate(held_out)]
+    clean = set(contamination_of(items, judges=["held out"]).clean)
+    leaks = np.array([f"held {at}" not in clean for at in range(len(held_out))])
     near = np.array(
         [near_duplicates(shingles(copy), shingles(learned[at])) for copy, at in zip(copies, sources, strict=True)]
     )

@@ -192,10 +192,10 @@ def cells(*, quick: bool) -> list[Cell]:
 def notes() -> str:
     """Return the judges."""
     planted = {bias: _planted(bias, _SIZE) for bias in _TESTS}
-    sizes = ", ".join(f"{bias} {field}" for bias, fields in planted.items() for field in map(_field, fields.items()))
+    sizes = "; ".join(f"{bias}, {field}" for bias, fields in planted.items() for field in map(_field, fields.items()))
     return (
-        f"SimLM, accuracy {_ACCURACY}, judge with TPR {_TPR} and TNR {_TNR} that draws a verdict anew with a chance of "
-        f"{_HEADLINE[0]}; 15 points are, in SimLM's parameters: {sizes}; lengths from 25 to 400 words; of "
+        f"SimLM, see below; accuracy {_ACCURACY}, TPR {_TPR}, TNR {_TNR}; the judge draws a verdict anew with a chance "
+        f"of {_HEADLINE[0]}; 15 points are, in its parameters: {sizes}. Lengths from 25 to 400 words; of "
         "self-preference half of the answers are the judge's own and people pass all"
     )
 
@@ -266,4 +266,4 @@ def details(found: Found) -> str:
             of = _of(found, bias, noise, n)
             told = [percent(of[size][way]) for way in ("ours", "usual") for size in (_SIZE, 0.0)]
             rows.append(f"| {bias.replace('_', '-')} | {noise} | {n} | {' | '.join(told)} |")
-    return "\n".join(rows)
+    return "\n".join([*rows, "", "SimLM, without a bias:", "", f"```json\n{world('length', 0.0, 0.1).describe()}\n```"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bench.measurement.cells import Cell, Figures, Found, Line, at_most, percent
-from calibrant.measure.evidence import CONCENTRATION, better, sample_ratio
+from calibrant.measure.evidence import CONCENTRATION, better, equal_means, sample_ratio
 
 __all__ = ["cells", "details", "drift", "feedback", "lines", "notes", "split", "split_drawn"]
 
@@ -152,8 +152,7 @@ def _times(crossed: list[int | None], reps: int) -> Figures:
 def feedback(draw: Generator, *, way: str, apart: float, looks: int, reps: int) -> Figures:
     """Return when it is raised that feedback comes more often on one of two arms.
 
-    Ours is `sample_ratio` over the arms of the units that brought feedback: with the units split as planned and equal
-    chances of feedback, those are split as planned, too. Usual is the z test of two shares.
+    Ours is `equal_means` of whether a unit brought feedback. Usual is the z test of two shares.
 
     Args:
         draw: Random numbers.
@@ -169,14 +168,25 @@ def _feedback(draw: Generator, way: str, apart: float, looks: int) -> int | None
     arms = _arms(draw, 0.5, looks)
     brought = draw.random(looks) < 0.5 + apart * (0.5 - arms)
     if way == "e-process":
-        at = sample_ratio(arms[brought], [0.5, 0.5]).crossed(ALPHA)
-        return None if at is None else int(np.flatnonzero(brought)[at - 1]) + 1
+        at = equal_means(brought.astype(np.float64), arms).crossed(ALPHA)
+        return None if at is None else _end_of(arms, at)
     units = np.stack([np.cumsum(arms == arm) for arm in (0, 1)])
     with_feedback = np.stack([np.cumsum(brought & (arms == arm)) for arm in (0, 1)])
     with np.errstate(invalid="ignore", divide="ignore"):
         shares, pooled = with_feedback / units, with_feedback.sum(axis=0) / units.sum(axis=0)
         z = np.abs(shares[1] - shares[0]) / np.sqrt(pooled * (1 - pooled) * (1 / units).sum(axis=0))
     return _first_of(z >= special.ndtri(1 - ALPHA / 2), units.min(axis=0) >= 2 * _FEWEST, way)
+
+
+def _end_of(arms: NDArray[np.intp], block: int) -> int:
+    """Return after how many units so many blocks are closed, each of which ends once it has a unit of either arm."""
+    seen, closed, at = set[int](), 0, 0
+    while closed < block:
+        seen.add(int(arms[at]))
+        at += 1
+        if len(seen) == 2:
+            closed, seen = closed + 1, set()
+    return at
 
 
 def _first_of(raised: NDArray[np.bool_], enough: NDArray[np.bool_], way: str) -> int | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -34,7 +33,6 @@ def main() -> int:
     rows = [name.strip() for name in asked.rows.split(",")] if asked.rows else list(_ROWS)
     if unknown := [name for name in rows if name not in _ROWS]:
         raise SystemExit(f"there is no row {', '.join(unknown)}: choose among {', '.join(_ROWS)}")
-    began = time.monotonic()
     # Rows of one file are computed together.
     wanted = {row: row.cells(quick=asked.quick) for row in dict.fromkeys(_ROWS[name] for name in rows)}
     done: list[Done] = []
@@ -44,7 +42,7 @@ def main() -> int:
         print(f"{len(done)}/{len(everything)} {each.key} {each.seconds:.1f} s", file=sys.stderr, flush=True)
     parts = [_part(row, cells, done) for row, cells in wanted.items()]
     command = " ".join(["python -m bench.measurement.run", *sys.argv[1:]])
-    text = written(parts, command=command, seed=asked.seed, elapsed=time.monotonic() - began)
+    text = written(parts, command=command, seed=asked.seed)
     print(text)
     if asked.out:
         asked.out.write_text(text)

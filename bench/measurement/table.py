@@ -36,7 +36,7 @@ class Part(NamedTuple):
     """The parameters of its worlds."""
 
 
-def written(parts: Sequence[Part], *, command: str, seed: int, elapsed: float) -> str:
+def written(parts: Sequence[Part], *, command: str, seed: int) -> str:
     """Return the whole file in Markdown."""
     lines = [line for part in parts for line in part.lines]
     asked = [line for line in lines if line.met is not None]
@@ -51,7 +51,7 @@ def written(parts: Sequence[Part], *, command: str, seed: int, elapsed: float) -
             "",
             "## How it was run",
             "",
-            *_context(command, seed, elapsed),
+            *_context(command, seed, sum(part.seconds for part in parts)),
             "",
             "| row | cells | draws | processor seconds | worlds |",
             "|---|--:|--:|--:|---|",
@@ -67,11 +67,11 @@ def _told(line: Line) -> tuple[str, ...]:
     return line.row, line.question, line.target, line.ours, line.usual, met, line.why
 
 
-def _context(command: str, seed: int, elapsed: float) -> list[str]:
+def _context(command: str, seed: int, seconds: float) -> list[str]:
     where = machine()
     versions = f"numpy {version('numpy')}, scipy {version('scipy')}, calibrant {__version__}"
     return [
-        f"- Command: `{command}`, seed {seed}. It took {elapsed:.0f} s; kept cells are not computed again.",
+        f"- Command: `{command}`, seed {seed}: {seconds:.0f} seconds of one core.",
         f"- Machine: {where.cpu}, {where.cores} cores that it shares with other work.",
         f"- Versions: Python {platform.python_version()}, {versions}.",
     ]

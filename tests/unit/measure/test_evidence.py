@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from calibrant.measure.evidence import better, combined, drawn_ratio, equal_means, sample_ratio
-from calibrant.measure.evidence import better, combined, more_often, sample_ratio
+from calibrant.measure.evidence import better, combined, drawn_ratio, equal_means, more_often, sample_ratio
 
 
 def shares(draw, first, second, n):
