@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check live bench fmt lock clean
+.PHONY: help run test test-all check live bench bench-measure fmt lock clean
 
 help:
 	@echo "make run       start the gateway on port 3000, with an embedded database and a local model"
@@ -13,6 +13,7 @@ help:
 	@echo "make check     format, lint, types, layers, architecture"
 	@echo "make live      the providers' battery against real ones, for whichever keys are in the environment"
 	@echo "make bench     measure against peers; writes bench/results"
+	@echo "make bench-measure  whether the statistics hold what they say; writes bench/results/measurement.md"
 	@echo "make fmt       format the code"
 	@echo "make lock      renew the lock files"
 
@@ -56,6 +57,9 @@ bench: $(VENV)/test.stamp
 	$(BIN)/python bench/gateway/run.py
 	$(BIN)/python -m bench.gateway.profile
 	$(BIN)/python -m bench.codecs
+
+bench-measure: $(VENV)/test.stamp
+	$(BIN)/python -m bench.measurement.run
 
 fmt: $(VENV)/test.stamp
 	$(BIN)/ruff format src tests bench

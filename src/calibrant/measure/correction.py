@@ -9,12 +9,13 @@ from math import sqrt
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
-from calibrant.measure.bounds import few_units, unmeasured
+from calibrant.measure.bounds import few_units, unmeasured, wilson_bounds
 from calibrant.measure.cluster import Clusters, mean_variance
 from calibrant.measure.critical import student_two_sided
-from calibrant.measure.summary import Labels, checked_rows, groups_of
+from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Warned
 
 __all__ = ["Corrected", "corrected_mean", "rogan_gladen"]
@@ -40,6 +41,7 @@ def corrected_mean(
     rest: ArrayLike,
     clusters: Labels | None = None,
     clusters_rest: Labels | None = None,
+    kind: Kind = "float",
     *,
     level: float = 0.95,
 ) -> Corrected:
@@ -48,21 +50,25 @@ def corrected_mean(
     θ = λ · mean(rest) + mean(labels - λ · judged), with the λ in [0, 1] of the smallest variance. Valid whatever the
     judge is worth: a bad one gets no weight. The items that people labelled must have been drawn at random.
 
+    A share gets Wilson's interval on as many labels as would alone say as much: around a share near 0 or 1, where few
+    labels say the one thing, a t interval is far too narrow. Where all labels say the same the judge has no weight.
+
     Args:
         labels: What people said, one a labelled item; for a difference of two variants, the difference of theirs.
         judged: What the judge said of the same items.
         rest: What the judge said of items that nobody labelled.
         clusters: What each labelled item belongs to; null where items are independent.
         clusters_rest: The same of the others.
+        kind: `boolean` labels are 0 or 1; what the judge says may be any number.
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, or a number is not finite.
+        ValueError: the lengths differ, a number is not finite, or a boolean is neither 0 nor 1.
 
     Source: A. N. Angelopoulos, J. C. Duchi and T. Zrnic, PPI++: efficient prediction-powered inference (2023),
-    arXiv:2311.01453.
+    arXiv:2311.01453; for shares, that of `cluster_wilson_interval`.
     """
-    told, said, more = checked_rows(labels, "float"), checked_rows(judged, "float"), checked_rows(rest, "float")
+    told, said, more = checked_rows(labels, kind), checked_rows(judged, "float"), checked_rows(rest, "float")
     if told.size != said.size:
         raise ValueError(f"{told.size} labels, {said.size} verdicts: each labelled item has one of both")
     groups, others = groups_of(clusters, told.size), groups_of(clusters_rest, more.size)
@@ -76,6 +82,9 @@ def corrected_mean(
         variance += weight * weight * mean_variance(more, others)
     point = float((told - weight * said).mean()) + (weight * float(more.mean()) if weight else 0.0)
     truth = _estimate(point, variance, told.size + more.size, _units(groups, told.size), level)
+    if kind == "boolean":
+        alone = mean_interval(told, clusters, kind, level=level)
+        truth = _share(truth, alone, variance)
     everything = np.concatenate([said, more])
     gain = mean_variance(told, groups) / variance if variance > 0 else 1.0
     return Corrected(truth, alone, float(everything.mean()), weight, gain)
@@ -154,6 +163,18 @@ def _weight(
 
 def _units(groups: Clusters | None, n: int) -> int:
     return n if groups is None else groups.count
+
+
+def _share(truth: Estimate, alone: Estimate, variance: float) -> Estimate:
+    """Return the corrected share with Wilson's interval on as many labels as would alone have this variance."""
+    share = float(alone.estimate or 0.0)
+    if variance <= 0 or share in (0.0, 1.0) or truth.clusters < 2:
+        return replace(alone, n=truth.n, method="ppi")
+    effective = share * (1 - share) / variance
+    # By chance the correction may leave the range of a share.
+    point = min(1.0, max(0.0, float(truth.estimate or 0.0)))
+    low, high = wilson_bounds(point, effective, student_two_sided(truth.level, truth.clusters - 1))
+    return replace(truth, estimate=point, low=low, high=high, effective_n=effective)
 
 
 def _estimate(point: float, variance: float, n: int, units: int, level: float) -> Estimate:

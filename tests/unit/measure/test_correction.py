@@ -33,6 +33,42 @@ def test_it_covers_where_the_judge_alone_never_does(tpr, tnr, alone):
     assert np.mean(wider) > 0.99
 
 
+@pytest.mark.parametrize(("truth", "labelled"), [(0.95, 50), (0.95, 100), (0.98, 100), (0.05, 50)])
+def test_a_share_near_the_edge_covers_where_a_t_interval_does_not(truth, labelled):
+    draw = np.random.default_rng(6)
+    hits = plain = 0
+    for _ in range(800):
+        labels, judged, rest = world(draw, truth, 0.9, 0.7, labelled, 2000)
+        found = corrected_mean(labels, judged, rest, kind="boolean").truth
+        assert 0 <= found.low <= found.estimate <= found.high <= 1
+        hits += found.low <= truth <= found.high
+        t = corrected_mean(labels, judged, rest).truth
+        plain += t.low is not None and t.low <= truth <= t.high
+    assert hits / 800 >= 0.925 > plain / 800
+
+
+def test_a_share_of_which_all_labels_say_the_same_is_that_of_people():
+    labels, rest = np.ones(40), np.tile([1.0, 1.0, 0.0], 100)
+    found = corrected_mean(labels, rest[:40], rest, kind="boolean")
+    assert found.truth.method == "ppi" and found.weight == 0
+    alone = mean_interval(labels, kind="boolean")
+    assert (found.truth.estimate, found.truth.low, found.truth.high) == (1.0, alone.low, alone.high)
+    assert found.people == alone
+    with pytest.raises(ValueError, match="0 or 1"):
+        corrected_mean(labels / 2, rest[:40], rest, kind="boolean")
+
+
+def test_a_share_has_about_the_interval_of_the_mean_where_labels_are_many():
+    labels, judged, rest = world(np.random.default_rng(3), 0.7, 0.9, 0.8, 3000, 20_000)
+    share = corrected_mean(labels, judged, rest, kind="boolean")
+    mean = corrected_mean(labels, judged, rest)
+    assert share.truth.std_error == mean.truth.std_error and share.gain == mean.gain
+    assert share.truth.low == pytest.approx(mean.truth.low, abs=5e-4)
+    assert share.truth.high == pytest.approx(mean.truth.high, abs=5e-4)
+    # As many labels alone as the gain says.
+    assert share.truth.effective_n == pytest.approx(share.gain * 3000, rel=0.001)
+
+
 def test_a_good_judge_is_worth_many_labels_and_a_bad_one_none():
     draw = np.random.default_rng(2)
     good = [corrected_mean(*world(draw, 0.7, 0.97, 0.95, 200, 5000)) for _ in range(50)]
