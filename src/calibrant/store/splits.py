@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
-__all__ = ["FreshGroup", "GroupContent", "Print", "SealedContent", "SourceGroup", "SplitReading", "SplitWriting"]
+__all__ = [
+    "FreshGroup",
+    "GroupContent",
+    "Print",
+    "SealedContent",
+    "SourceGroup",
+    "SplitMark",
+    "SplitReading",
+    "SplitWriting",
+]
 
 
 class Print(Struct, frozen=True):
@@ -53,8 +62,21 @@ class FreshGroup(Struct, frozen=True):
     datapoints: int
 
 
+class SplitMark(Struct, frozen=True):
+    """Another one after each change of a dataset that is split, and after each act on splits."""
+
+    versions: tuple[tuple[str, int], ...] = ()
+    """The datasets that are split, by name, each with its version."""
+    acts: int = 0
+    """The number of the ledger's last line."""
+
+
 class SplitReading(Protocol):
     """Questions."""
+
+    def split_mark(self) -> SplitMark:
+        """Return the mark; where no dataset is split it is `SplitMark()`. Cheap."""
+        ...
 
     def split_datasets(self) -> Mapping[str, tuple[str, Splitting, frozenset[str]]]:
         """Return the datasets that are split: by what each groups, how it is split, and its functions."""
