@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
-from calibrant.datasets.entering import Entrance
+from calibrant.datasets.entering import entrance
 from calibrant.datasets.making import checked_dataset, checked_group_by, made
 from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.types.datapoint import (
@@ -89,7 +89,7 @@ def add(
                 ids.append(uuid7())
                 yield _row(each, ids[-1], dataset, actor)
 
-        _entrance(tx, catalogue, dataset, actor).add(rows())
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows())
     return tuple(ids)
 
 
@@ -118,7 +118,7 @@ def edit(
         tx.end_datapoints(name, ids, version=dataset.version, staled_at=actor.now_ms)
         new = [_edited(old[each.id], each, check) for each in edits]
         rows = [_row(each, uuid7(), dataset, actor) for each in new]
-        _entrance(tx, catalogue, dataset, actor).add(rows)
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows)
     return tuple(row.id for row in rows)
 
 
@@ -213,16 +213,12 @@ def clone(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) -> 
         _check_open(found.values(), "cloned")
         dataset = _begun(tx, name, "clone", actor)
         rows = {each: _row(_copied(row), uuid7(), dataset, actor) for each, row in found.items()}
-        _entrance(tx, catalogue, dataset, actor).add(rows.values())
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows.values())
     return tuple(rows[each].id if each in rows else None for each in ids)
 
 
 def _begun(tx: Tx, name: str, action: Action, actor: Actor) -> Dataset:
     return tx.change_dataset(name, action, group_by=BY_EPISODE, actor=actor.name, now_ms=actor.now_ms)
-
-
-def _entrance(tx: Tx, catalogue: Catalogue, dataset: Dataset, actor: Actor) -> Entrance:
-    return Entrance(tx, catalogue.vault, dataset, actor.name, actor.now_ms)
 
 
 def _check_open(rows: Iterable[Datapoint], done: str) -> None:
