@@ -1,5 +1,6 @@
 """What is loaded when, who may know what, and that nothing goes in circles."""
 
+import ast
 import subprocess
 import sys
 
@@ -80,3 +81,27 @@ def test_functions_import_only_in_the_command_line():
         if not name.startswith("calibrant.cli"):
             late = imports(tree, everywhere=True) - imports(tree)
             assert not late, f"{name} imports {sorted(late)} inside a function"
+
+
+OPENS_THE_VAULT = ("calibrant.store.", "calibrant.datasets.entering", "calibrant.datasets.holdout")
+OPENS_THE_VAULT += ("calibrant.evaluations.", "calibrant.app.")
+
+
+def attributes(tree, name):
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == name]
+
+
+def test_few_touch_the_vault():
+    touching = {name for name, tree in modules().items() if attributes(tree, "vault")}
+    assert "calibrant.datasets.holdout" in touching
+    assert not [name for name in sorted(touching) if not name.startswith(OPENS_THE_VAULT)]
+
+
+def test_payloads_of_datapoints_have_one_reader():
+    calling = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "datapoints"
+    }
+    assert {name for name in calling if not name.startswith("calibrant.store.")} == {"calibrant.datasets.reader"}

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from calibrant.types.datapoint import Action, Source
 from calibrant.types.query import Comparison, OutputSource
+from calibrant.types.split import Shares, Split
 
 __all__ = [
     "MAX_DATAPOINTS",
@@ -46,6 +47,7 @@ __all__ = [
     "OrderBody",
     "RenameBody",
     "Renamed",
+    "SplittingBody",
     "TagBody",
     "TimeBody",
 ]
@@ -255,14 +257,23 @@ class Deleted(Struct, frozen=True):
     num_deleted_datapoints: int
 
 
+class SplittingBody(Struct, frozen=True):
+    """How a dataset is split. The salt is told nobody: it would say what is sealed before it is there."""
+
+    shares: Shares
+    newest_days: int | None
+    since: datetime
+
+
 class ListedDataset(Struct, frozen=True):
-    """A dataset in a list. The last two fields are ours."""
+    """A dataset in a list. The last three fields are ours."""
 
     dataset_name: str
     datapoint_count: int
     last_updated: datetime
     version: int
     group_by: str
+    splitting: SplittingBody | None
 
 
 class DatasetList(Struct, frozen=True):
@@ -280,6 +291,8 @@ class DatasetBody(Struct, frozen=True):
     group_by: str
     created_at: datetime
     updated_at: datetime
+    splitting: SplittingBody | None
+    """Null where the dataset was not sealed."""
 
 
 class ChangeBody(Struct, frozen=True):
@@ -332,3 +345,5 @@ class DatapointBody(Struct, frozen=True, kw_only=True):
     content_hash: str
     actor: str
     since_version: int
+    split: Split | None
+    """Null where the dataset is not split. Of what is `sealed` input, output, name and tags are empty."""

@@ -23,8 +23,10 @@ import msgspec
 import numpy as np
 
 from calibrant.app.erasure_mark import ErasureMark
+from calibrant.app.split_watch import SplitWatch
 from calibrant.base.errors import CalibrantError
 from calibrant.config.schema import Config, Dicl
+from calibrant.datasets.withheld import Recorded, Withheld
 from calibrant.engine.embed import answer_embeddings
 from calibrant.engine.engine import Caller, Engine
 from calibrant.measure.leakage import near_duplicates, shingles
@@ -77,12 +79,15 @@ class _Pool:
     due: float = 0.0
     """Monotonic seconds at which everything is to be read again."""
 
-    def add(self, demonstration: Demonstration) -> None:
-        """Hold it instead of the one that its inference had; the newest are kept, as far as they fit."""
+    def add(self, demonstration: Demonstration, *, held_back: bool = False) -> None:
+        """Hold it instead of the one that its inference had; the newest are kept, as far as they fit.
+
+        What is held back is passed over: nobody may learn from it.
+        """
         self.last, self.changed = demonstration.seq, True
         # One that was demonstrated again moves to the end.
         self._drop(demonstration.inference_id)
-        if _says_something(demonstration.output):
+        if not held_back and _says_something(demonstration.output):
             self.held[demonstration.inference_id] = demonstration
             self.size += _size(demonstration)
         while len(self.held) > _MOST or self.size > _MOST_BYTES:
@@ -106,7 +111,12 @@ class DemonstrationIndex:
     """Implements `engine.Examples`. `start` it once the engine is there; `close` it at the end."""
 
     def __init__(
-        self, reader: Reader, vectors: VectorStore, variants: dict[str, list[Dicl]], erased: ErasureMark | None = None
+        self,
+        reader: Reader,
+        vectors: VectorStore,
+        variants: dict[str, list[Dicl]],
+        erased: ErasureMark | None = None,
+        withheld: Withheld | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -115,10 +125,13 @@ class DemonstrationIndex:
             vectors: Those that were made before.
             variants: Which want examples, by function.
             erased: Changes when something was erased from the record.
+            withheld: Tells what is held back; null where there are no datasets.
         """
+        self._withheld = withheld
+        self._split = None if withheld is None else SplitWatch(withheld)
         self._erased = erased
         self._mark: object = None
-        """What it was when everything was read last."""
+        """What it, and that of splits, was when everything was read last."""
         self._reader = reader
         self._vectors = vectors
         self._models = {name: {each.embedding_model for each in some} for name, some in variants.items()}
@@ -178,8 +191,7 @@ class DemonstrationIndex:
 
     async def _refresh(self, engine: Engine) -> None:
         loop = asyncio.get_running_loop()
-        if self._erased is not None:
-            self._noticed(await loop.run_in_executor(self._threads, self._erased.read))
+        self._noticed(await loop.run_in_executor(self._threads, self._marks))
         for name in self._pools:
             if monotonic() >= self._pools[name].due:
                 self._pools[name] = _Pool(changed=True, whole=True, due=monotonic() + _REREAD_S)
@@ -201,8 +213,14 @@ class DemonstrationIndex:
         if any(pool.whole for pool in self._pools.values()):
             await self._prune(engine)
 
+    def _marks(self) -> object:
+        return (
+            None if self._erased is None else self._erased.read(),
+            None if self._split is None else self._split.read(),
+        )
+
     def _noticed(self, mark: object) -> None:
-        """Have everything read again where something was erased."""
+        """Have everything read again where something was erased, or came into another split."""
         if mark != self._mark:
             self._mark = mark
             for pool in self._pools.values():
@@ -240,8 +258,9 @@ class DemonstrationIndex:
     def _read(self, name: str, pool: _Pool) -> None:
         while True:
             page = self._reader.demonstrations(name, after=pool.last, limit=_PAGE)
+            held = {} if self._withheld is None else self._withheld.of([_recorded(name, each) for each in page])
             for each in page:
-                pool.add(each)
+                pool.add(each, held_back=each.inference_id in held)
             if len(page) < _PAGE:
                 return
 
@@ -262,10 +281,18 @@ class DemonstrationIndex:
 
 
 def open_index(
-    reader: Reader, vectors: VectorStore, config: Config, erased: ErasureMark | None = None
+    reader: Reader,
+    vectors: VectorStore,
+    config: Config,
+    erased: ErasureMark | None = None,
+    withheld: Withheld | None = None,
 ) -> DemonstrationIndex:
     """Return the index of the examples that a configuration wants."""
-    return DemonstrationIndex(reader, vectors, wanted(config), erased)
+    return DemonstrationIndex(reader, vectors, wanted(config), erased, withheld)
+
+
+def _recorded(function_name: str, of: Demonstration) -> Recorded:
+    return Recorded(of.inference_id, function_name, of.episode_id, of.tags, of.input)
 
 
 async def _embedded(engine: Engine, model: str, texts: list[str]) -> dict[str, bytes]:

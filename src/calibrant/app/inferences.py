@@ -10,13 +10,14 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
 
-from calibrant.app.homes import open_reader
+from calibrant.app.homes import open_catalogue, open_reader
 from calibrant.app.options import Options
 from calibrant.base.errors import NotFound
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Metric
 from calibrant.config.setting import with_region
 from calibrant.datasets.inference_exporting import ExportRequest, InferenceExporter, TuningFormat
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.compiled import Compiler
 from calibrant.types.rows import FeedbackRow, InferenceRow, ModelInferenceRow
 from calibrant.wire.inferences import decode_list
@@ -98,8 +99,12 @@ def exporting(
     listing = decode_list(_encode(asked), metrics)
     compiler = None if config is None else Compiler(with_region(config, "unasked"))
     request = ExportRequest(which=listing.query, form=form, after=after, calls=calls, variant=variant)
-    with closing(open_reader(options, read_environment())) as reader:
-        yield InferenceExporter(reader, compiler, request)
+    environ = read_environment()
+    with (
+        closing(open_reader(options, environ)) as reader,
+        closing(open_catalogue(options, environ)) as catalogue,
+    ):
+        yield InferenceExporter(reader, compiler, request, Withheld(catalogue))
 
 
 def whole_inference(options: Options, inference_id: str) -> Whole:

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from calibrant.app.erasure_mark import ErasureMark
 from calibrant.app.options import Options
 from calibrant.config.schema import Config, Dicl
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.engine import Engine, Examples
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
@@ -29,7 +30,7 @@ class OpenExamples(Examples, Protocol):
 
 
 def open_examples(
-    config: Config, options: Options, reader: Reader, shared: Catalogue | None = None
+    config: Config, options: Options, reader: Reader, catalogue: Catalogue, *, shared: bool
 ) -> OpenExamples | None:
     """Return the examples, not yet started, or null where no variant wants any or nothing is recorded.
 
@@ -37,11 +38,13 @@ def open_examples(
         config: Has the variants.
         options: Where things stand.
         reader: The record.
-        shared: The catalogue, where other hosts have it too: its log says what they erase.
+        catalogue: Its datasets say what may be no example.
+        shared: Whether other hosts have the catalogue, too: its log says then what they erase.
     """
     variants = [variant for function in config.functions.values() for variant in function.variants.values()]
     if not config.observability or not any(isinstance(each, Dicl) for each in variants):
         return None
     module = importlib.import_module("calibrant.app.examples")
-    erased = ErasureMark(options.erased_path, shared)
-    return cast("OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config, erased))
+    erased = ErasureMark(options.erased_path, catalogue if shared else None)
+    withheld = Withheld(catalogue)
+    return cast("OpenExamples", module.open_index(reader, VectorStore(options.vectors_path), config, erased, withheld))

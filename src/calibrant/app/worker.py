@@ -37,6 +37,7 @@ from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
 from calibrant.credentials.opening import open_credentials
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.batches.runner import BatchRunner
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Engine, Redact, Spooling
@@ -134,7 +135,7 @@ async def _serve_until_stopped(options: Options, ready: int, closing: AsyncExitS
         closing.push_async_callback(cache.close)
         engine = replace(engine, cache=cache)
     catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
-    examples = open_examples(config, options, reader, catalogue if postgres_url(options, environ) else None)
+    examples = open_examples(config, options, reader, catalogue, shared=postgres_url(options, environ) is not None)
     if examples is not None:
         closing.push_async_callback(examples.close)
         engine = replace(engine, examples=examples)
@@ -234,10 +235,11 @@ def _desks(
 ) -> tuple[BatchDesk, InferenceDesk, DatasetDesk, WorkflowDesk, Erase | None, ConfirmationDesk]:
     """Return what handlers work on, in the order of `routes`; without a record there is nothing to ask."""
     ask, rows = (questions, reader) if engine.spool is not None else (None, None)
+    withheld = Withheld(catalogue, engine.clock)
     return (
         BatchDesk(engine, catalogue, runner.wake),
-        InferenceDesk(engine, ask),
-        DatasetDesk(engine, catalogue, ask, rows),
+        InferenceDesk(engine, ask, withheld),
+        DatasetDesk(engine, catalogue, ask, rows, withheld),
         WorkflowDesk(engine, catalogue, ask),
         None if rows is None else partial(ask_erasure, options),
         ConfirmationDesk(catalogue, engine.clock, partial(ask_confirmation, options)),

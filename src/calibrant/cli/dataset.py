@@ -16,6 +16,7 @@ from calibrant.cli.lines import (
     PARQUET,
     STANDARD,
     form_of,
+    held_back,
     progress,
     read_file,
     read_parquet,
@@ -24,6 +25,10 @@ from calibrant.cli.lines import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
     from calibrant.datasets.editing import Actor
     from calibrant.datasets.formats import Format
     from calibrant.engine.compiled import Compiler
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from calibrant.types.datapoint import NewDatapoint
     from calibrant.types.query import OutputSource, Query
     from calibrant.types.rows import InferenceRow
+    from calibrant.types.split import Split, SplitCount
 
 __all__ = ["app", "compiler_of", "create", "delete", "export", "from_inferences", "import_", "list_datasets", "show"]
 
@@ -88,6 +94,7 @@ def show(
     from rich.console import Console
     from rich.table import Table
 
+    from calibrant.datasets.holdout import split_of
     from calibrant.datasets.reader import DatasetReader
     from calibrant.wire.datasets import encode_changes, encode_dataset
 
@@ -95,14 +102,18 @@ def show(
         known = DatasetReader(catalogue).dataset(name)
         with catalogue.reading() as view:
             changes = view.dataset_changes(name, limit=limit + 1)
+            splits = () if known.splitting is None else split_of(view, name)
     more, changes = len(changes) > limit, changes[:limit]
     if as_json:
         told = encode_changes(changes, changes[-1].version if more else None)
-        both = {**msgspec.json.decode(encode_dataset(known)), **msgspec.json.decode(told)}
+        counts_of = {"splits": msgspec.to_builtins(splits)} if splits else {}
+        both = {**counts_of, **msgspec.json.decode(encode_dataset(known)), **msgspec.json.decode(told)}
         typer.echo(msgspec.json.encode(both).decode())
         return
     console = Console(markup=False)
     console.print(f"{known.name}: {known.datapoints} datapoints, version {known.version}, grouped by {known.group_by}")
+    if splits:
+        console.print(_split_table(splits))
     table = Table(title="what was done")
     for heading in ("version", "at", "by", "did", "added", "removed"):
         table.add_column(heading, justify="right" if heading in ("version", "added", "removed") else "left")
@@ -110,6 +121,17 @@ def show(
         counts = (str(each.added), str(each.removed))
         table.add_row(str(each.version), _moment(each.at), each.actor or "-", each.action, *counts)
     console.print(table)
+
+
+def _split_table(splits: Sequence[SplitCount]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="splits")
+    for heading in ("split", "groups", "datapoints", "used up"):
+        table.add_column(heading, justify="left" if heading == "split" else "right")
+    for each in splits:
+        table.add_row(each.split, str(each.groups), str(each.datapoints), str(each.used))
+    return table
 
 
 @app.command("create")
@@ -160,11 +182,18 @@ def export(
     variant: Annotated[
         str | None, typer.Option("--variant", help="Whose templates render the inputs.", show_default=False)
     ] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", help="train, val or canary; may be repeated.", show_default="train"),
+    ] = None,
     config: flags.ConfigFile = None,
     database: flags.Database = None,
     data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR,
 ) -> None:
-    """Write a version of a dataset to a file, one datapoint at a time."""
+    """Write a version of a dataset to a file, one datapoint at a time; of one that is split, what may be learnt from.
+
+    What is sealed is never written.
+    """
     from calibrant.datasets.exporting import Exporter
     from calibrant.datasets.formats import FORMATS
     from calibrant.datasets.reader import DatasetReader
@@ -174,9 +203,11 @@ def export(
     foreign: Format | None = next((each for each in FORMATS if each == form), None)
     which = DatapointQuery(dataset_name=name, function_name=function, version=version)
     with catalogue_of(data_dir) as catalogue, _record(data_dir, database) as record:
-        reader = DatasetReader(catalogue)
+        reader = DatasetReader(catalogue, splits=_splits(split))
         reader.dataset(name, version)
         compiler = None if foreign is None else compiler_of(config)
+        held = reader.left_out(which)
+        compiler = None if foreign is None else _compiler(config)
         exporter = Exporter(reader, foreign, compiler=compiler, variant=variant, record=record)
         with progress("datapoints written") as (bar, task):
 
@@ -191,6 +222,8 @@ def export(
                 write_lines(lines(), to)
     rest = f"; {exporter.left_out} left out, for which {form} has no place" if exporter.left_out else ""
     typer.echo(f"{exporter.written} datapoints written{rest}.", err=True)
+    if held:
+        typer.echo(f"{held_back(held)}; docs/datasets.md#splits says why.", err=True)
 
 
 @app.command("import")
@@ -282,6 +315,19 @@ def from_inferences(
         for done in imported(catalogue, name, made, _actor(), action="from_inferences"):
             shown[0].update(shown[1], completed=done)
     typer.echo(f'{{"num_added_datapoints":{done}}}' if as_json else f"{done} inferences are datapoints of {name} now.")
+
+
+def _splits(named: list[str] | None) -> tuple[Split, ...]:
+    from calibrant.base.errors import ConfigError
+    from calibrant.datasets.reader import TRAINABLE
+    from calibrant.types.split import SPLITS
+
+    if not named:
+        return TRAINABLE
+    if unknown := [each for each in named if each not in SPLITS]:
+        raise ConfigError(f"--split: {unknown[0]!r} is none of train, val and canary")
+    wanted: dict[str, Split] = {each: each for each in SPLITS}
+    return tuple(wanted[each] for each in named)
 
 
 def _pages(record: Reader, query: Query, limit: int) -> Iterator[InferenceRow]:

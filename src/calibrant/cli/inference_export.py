@@ -12,6 +12,8 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.inferences import filters_of
 from calibrant.cli.lines import PARQUET, STANDARD, form_of, progress, write_lines, write_parquet
+from calibrant.cli.inferences import HELP_FILTERS, filters_of
+from calibrant.cli.lines import PARQUET, STANDARD, form_of, held_back, progress, write_lines, write_parquet
 
 if TYPE_CHECKING:
     from calibrant.datasets.inference_exporting import TuningFormat
@@ -86,4 +88,6 @@ def export(
             write_lines(lines(), to)
     rest = f"; {exporter.left_out} left out, the first since {exporter.why}" if exporter.left_out else ""
     typer.echo(f"{exporter.written} inferences written{rest}.", err=True)
+    if exporter.held:
+        typer.echo(f"{held_back(exporter.held)}; docs/datasets.md#splits says why.", err=True)
     typer.echo(f"What comes from now on: --arrived-after {exporter.following}", err=True)

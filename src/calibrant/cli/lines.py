@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.progress import Progress, TaskID
+
+    from calibrant.types.split import Split
 
 __all__ = [
     "PARQUET",
     "STANDARD",
     "form_of",
+    "held_back",
     "progress",
     "read_file",
     "read_parquet",
@@ -42,6 +47,12 @@ def form_of(form: str | None, path: Path, known: tuple[str, ...]) -> str:
     if form == PARQUET and path == STANDARD:
         raise ConfigError("--format parquet wants a file: name it")
     return form
+
+
+def held_back(numbers: Mapping[Split, int]) -> str:
+    """Return how many were held back, and how many of which split."""
+    each = ", ".join(f"{number} {split}" for split, number in sorted(numbers.items()))
+    return f"{sum(numbers.values())} held back: {each}"
 
 
 @contextmanager

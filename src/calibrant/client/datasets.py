@@ -36,6 +36,7 @@ __all__ = [
     "DatapointJson",
     "DatasetChange",
     "DatasetInfo",
+    "DatasetSplitting",
     "DatasetSummary",
     "DeleteDatapointsResponse",
     "GetDatapointsResponse",
@@ -45,6 +46,7 @@ __all__ = [
     "ListDatasetsResponse",
     "NotDatapointFilter",
     "OrDatapointFilter",
+    "SplitShares",
     "TagDatapointFilter",
     "TimeDatapointFilter",
     "UpdateChatDatapointRequest",
@@ -247,6 +249,8 @@ class _Point(Struct, frozen=True, kw_only=True):
     actor: str | None = None
     since_version: int | None = None
     """The version of the dataset that has it first."""
+    split: str | None = None
+    """Null where the dataset is not split; of what is `sealed` nothing is told."""
 
 
 class DatapointChat(_Point, frozen=True, kw_only=True, tag="chat"):
@@ -300,6 +304,25 @@ class CloneDatapointsResponse(Struct, frozen=True):
     datapoint_ids: tuple[str | None, ...]
 
 
+class SplitShares(Struct, frozen=True, kw_only=True):
+    """How many of a hundred groups each split has."""
+
+    train: int
+    val: int
+    sealed: int
+    canary: int
+
+
+class DatasetSplitting(Struct, frozen=True, kw_only=True):
+    """How a dataset is split."""
+
+    shares: SplitShares
+    newest_days: int | None = None
+    """Only groups this new are sealed; null seals at any age."""
+    since: datetime
+    """When it was sealed."""
+
+
 class DatasetInfo(Struct, frozen=True, kw_only=True):
     """What is known of one dataset."""
 
@@ -310,6 +333,8 @@ class DatasetInfo(Struct, frozen=True, kw_only=True):
     """What belongs together: `episode`, `datapoint`, or `tag::NAME`."""
     created_at: datetime
     updated_at: datetime
+    splitting: DatasetSplitting | None = None
+    """Null where it was not sealed: then all of it may be learnt from."""
 
 
 class DatasetSummary(Struct, frozen=True, kw_only=True):
@@ -321,6 +346,7 @@ class DatasetSummary(Struct, frozen=True, kw_only=True):
     version: int | None = None
     """This and what follows is ours: TensorZero's gateway does not tell it."""
     group_by: str | None = None
+    splitting: DatasetSplitting | None = None
 
 
 class ListDatasetsResponse(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
-from calibrant.datasets.entering import Entrance
+from calibrant.datasets.entering import entrance
 from calibrant.datasets.making import checked_dataset, checked_group_by, made
 from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.types.datapoint import (
@@ -37,6 +37,12 @@ class Actor(Struct, frozen=True):
     now_ms: int
     grants: Grants | None = None
     """With a list of functions, there are only datapoints of these."""
+    learns: bool = False
+    """Whether there are only datapoints of `train` for them, where a dataset is split."""
+
+    def sees(self, row: Datapoint) -> bool:
+        """Return whether there is this datapoint for them."""
+        return self.may(row.content) and not (self.learns and row.split not in (None, "train"))
 
     def may(self, content: Content) -> bool:
         """Return whether there are datapoints of this function for them."""
@@ -83,7 +89,7 @@ def add(
                 ids.append(uuid7())
                 yield _row(each, ids[-1], dataset, actor)
 
-        _entrance(tx, catalogue, dataset, actor).add(rows())
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows())
     return tuple(ids)
 
 
@@ -112,7 +118,7 @@ def edit(
         tx.end_datapoints(name, ids, version=dataset.version, staled_at=actor.now_ms)
         new = [_edited(old[each.id], each, check) for each in edits]
         rows = [_row(each, uuid7(), dataset, actor) for each in new]
-        _entrance(tx, catalogue, dataset, actor).add(rows)
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows)
     return tuple(row.id for row in rows)
 
 
@@ -157,7 +163,7 @@ def delete(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) ->
     with catalogue.transaction() as tx:
         tx.hold_dataset(name)
         found = tx.find_datapoints(ids, dataset_name=name)
-        present = [each.id for each in found if each.until is None and actor.may(each.content)]
+        present = [each.id for each in found if each.until is None and actor.sees(each)]
         if not present:
             return 0
         dataset = _begun(tx, name, "delete", actor)
@@ -168,16 +174,23 @@ def clear(catalogue: Catalogue, name: str, actor: Actor) -> int:
     """Make every datapoint of a dataset stale and leave it out of lists; return how many there were.
 
     Raises:
-        Forbidden: whoever asks has a list of functions.
+        Forbidden: whoever asks has a list of functions, or learns and the dataset is split.
     """
     checked_dataset(name)
     with catalogue.transaction() as tx:
-        if tx.dataset(name) is None:
+        known = tx.dataset(name)
+        if known is None:
             return 0
         if actor.grants is not None and actor.grants.functions is not None:
             raise Forbidden(
                 "this API key has a list of functions, and a dataset may have others: delete its datapoints by id",
                 reason="function",
+            )
+        if actor.learns and known.splitting is not None:
+            raise Forbidden(
+                "this API key is an optimizer's, and the dataset has datapoints that are held back from it: delete "
+                "those that it has by id",
+                reason="split",
             )
         dataset = _begun(tx, name, "clear", actor)
         ended = tx.end_datapoints(name, None, version=dataset.version, staled_at=actor.now_ms)
@@ -194,22 +207,18 @@ def clone(catalogue: Catalogue, name: str, ids: Sequence[str], actor: Actor) -> 
     checked_dataset(name)
     with catalogue.transaction() as tx:
         known = tx.find_datapoints(ids)
-        found = {each.id: each for each in known if each.origin.source != "erased" and actor.may(each.content)}
+        found = {each.id: each for each in known if each.origin.source != "erased" and actor.sees(each)}
         if not found:
             return (None,) * len(ids)
         _check_open(found.values(), "cloned")
         dataset = _begun(tx, name, "clone", actor)
         rows = {each: _row(_copied(row), uuid7(), dataset, actor) for each, row in found.items()}
-        _entrance(tx, catalogue, dataset, actor).add(rows.values())
+        entrance(tx, catalogue, dataset, actor.name, actor.now_ms).add(rows.values())
     return tuple(rows[each].id if each in rows else None for each in ids)
 
 
 def _begun(tx: Tx, name: str, action: Action, actor: Actor) -> Dataset:
     return tx.change_dataset(name, action, group_by=BY_EPISODE, actor=actor.name, now_ms=actor.now_ms)
-
-
-def _entrance(tx: Tx, catalogue: Catalogue, dataset: Dataset, actor: Actor) -> Entrance:
-    return Entrance(tx, catalogue.vault, dataset, actor.name, actor.now_ms)
 
 
 def _check_open(rows: Iterable[Datapoint], done: str) -> None:
@@ -243,7 +252,7 @@ def _once(ids: Sequence[str]) -> Sequence[str]:
 
 def _present(view: Reading, name: str, ids: Sequence[str], actor: Actor) -> dict[str, Datapoint]:
     known = view.find_datapoints(ids, dataset_name=name)
-    found = {each.id: each for each in known if each.until is None and actor.may(each.content)}
+    found = {each.id: each for each in known if each.until is None and actor.sees(each)}
     missing = [each for each in ids if each not in found]
     if missing:
         raise NotFound(f"dataset {name[:80]!r} has no datapoint {missing[0]}, or no longer: list it for those it has")

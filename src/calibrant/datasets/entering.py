@@ -20,7 +20,7 @@ from calibrant.base.ids import id_millis
 from calibrant.datasets.connecting import connected
 from calibrant.datasets.splitting import by_hash, group_mark
 from calibrant.datasets.wording import text_of
-from calibrant.store.catalogue import Reading, Tx
+from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.store.portable import pages
 from calibrant.store.splits import Print
 from calibrant.store.vault import Vault
@@ -28,6 +28,7 @@ from calibrant.types.datapoint import Datapoint, Dataset
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
 
 __all__ = ["Entrance", "Linker", "group_marks", "load_linker", "release"]
+__all__ = ["Entrance", "Linker", "entrance", "load_linker", "release"]
 
 _PAGE = 500
 
@@ -173,6 +174,11 @@ class Entrance(Struct, frozen=True):
         self.tx.write_ledger(
             LedgerEntry(at=self.now_ms, actor=self.actor, act="taint", dataset_name=dataset_name, detail=detail)
         )
+
+
+def entrance(tx: Tx, catalogue: Catalogue, dataset: Dataset, actor: str, now_ms: int) -> Entrance:
+    """Return the way into the version of a dataset that was begun, in a transaction of this catalogue."""
+    return Entrance(tx, catalogue.vault, dataset, actor, now_ms)
 
 
 def load_linker() -> Linker:

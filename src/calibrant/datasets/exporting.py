@@ -1,4 +1,7 @@
-"""A version of a dataset, line by line: ours, and the formats of others. Blocks; holds one page in memory."""
+"""A version of a dataset, line by line: ours, and the formats of others. Blocks; holds one page in memory.
+
+Which splits are written its reader says; how many datapoints of others were left out is counted.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from calibrant.engine.compiled import Compiler
 from calibrant.store.base import Reader
 from calibrant.types.content import OutputBlock
 from calibrant.types.datapoint import Datapoint, DatapointQuery, JsonValue
+from calibrant.types.split import Split
 from calibrant.wire.datapoint_answer import encode_datapoint
 from calibrant.wire.jsonl import line_of
 
@@ -53,6 +57,10 @@ class Exporter:
         """Lines so far."""
         self.left_out = 0
         """Datapoints that the format has no place for, and those that were erased, so far."""
+
+    def held(self, which: DatapointQuery) -> dict[Split, int]:
+        """Return how many datapoints are left out of a version, as it is now, since they are of other splits."""
+        return self._reader.left_out(which)
 
     def lines(self, which: DatapointQuery) -> Iterator[bytes]:
         """Yield a line, with its end, for each datapoint of a version, by id.

@@ -1,11 +1,12 @@
 """Recorded inferences, line by line, in order of arrival: ours, and the formats of tuning.
 
-Blocks. Between two lines no transaction is open, and no more is held than a few rows and the ids of those next.
+What is exported may be learnt from, so what a dataset holds back is left out. Blocks. Between two lines no transaction
+is open, and no more is held than a few rows and the ids of those next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Literal, get_args
 
 import msgspec
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.datasets.formats import Rendered, to_line
 from calibrant.datasets.prompting import call_of, prompt_of
+from calibrant.datasets.withheld import Withheld, recorded
 from calibrant.engine.compiled import CompiledVariant, Compiler
 from calibrant.store.base import Reader
 from calibrant.types.content import OutputBlock
@@ -23,6 +25,7 @@ from calibrant.types.key import DEFAULT_FUNCTION
 from calibrant.types.message import Input
 from calibrant.types.query import OutputSource, Query
 from calibrant.types.rows import FeedbackRow, InferenceRow, ModelInferenceRow
+from calibrant.types.split import Split
 from calibrant.types.tool import CustomTool, Tool, ToolConfig
 from calibrant.wire.exported import encode_exported
 from calibrant.wire.jsonl import line_of
@@ -68,13 +71,16 @@ class _Said(Struct, frozen=True):
 class InferenceExporter:
     """Writes the lines of one export, and counts."""
 
-    def __init__(self, record: Reader, compiler: Compiler | None, asked: ExportRequest) -> None:
+    def __init__(
+        self, record: Reader, compiler: Compiler | None, asked: ExportRequest, withheld: Withheld | None = None
+    ) -> None:
         """Settle where the export ends: with what the record has now.
 
         Args:
             record: The inferences; asked from whichever thread takes the lines.
             compiler: Has the functions, for templates and for the names of their tools; null knows none.
             asked: What to write.
+            withheld: Tells what is held back; null where there are no datasets.
 
         Raises:
             NotFound: the one function that is asked for has no such variant.
@@ -88,6 +94,7 @@ class InferenceExporter:
         self._record = record
         self._compiler = compiler
         self._asked = asked
+        self._withheld = withheld
         self._end = record.latest()
         self.written = 0
         """Lines so far."""
@@ -95,6 +102,8 @@ class InferenceExporter:
         """Inferences so far that have no place in the format, cannot be rendered, or of which too little is kept."""
         self.why = ""
         """Of the first of them that was left out."""
+        self.held: dict[Split, int] = {}
+        """Inferences so far that are held back, by the strictest split that has them."""
 
     @property
     def following(self) -> int:
@@ -105,7 +114,7 @@ class InferenceExporter:
         """Yield a line, with its end, for each inference.
 
         Raises:
-            StoreUnavailable: the record cannot be asked now.
+            StoreUnavailable: the record, or the catalogue, cannot be asked now.
         """
         for row, said in self._rows():
             try:
@@ -122,11 +131,20 @@ class InferenceExporter:
         while page := self._record.arrived(self._which, after=after, until=self._end.seq, limit=_IDS):
             ids = [each.inference_id for each in page]
             for start in range(0, len(ids), _ROWS):
-                rows = self._record.get(ids[start : start + _ROWS])
+                rows = self._given(self._record.get(ids[start : start + _ROWS]))
                 said = self._said(rows)
                 for row in rows:
                     yield row, said
             after = page[-1].seq
+
+    def _given(self, rows: Sequence[InferenceRow]) -> Sequence[InferenceRow]:
+        """Return those that are not held back, and count the others."""
+        if self._withheld is None:
+            return rows
+        held = self._withheld.of([recorded(row) for row in rows])
+        for split in held.values():
+            self.held[split] = self.held.get(split, 0) + 1
+        return [row for row in rows if row.id not in held]
 
     def _said(self, rows: Collection[InferenceRow]) -> _Said:
         ids = [row.id for row in rows]

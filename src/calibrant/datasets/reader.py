@@ -11,11 +11,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from calibrant.base.errors import NotFound
+from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.datapoint import Datapoint, DatapointQuery, Dataset
 from calibrant.types.key import Principal
-from calibrant.types.split import Purpose, Split
+from calibrant.types.split import SPLITS, Purpose, Split
 
 __all__ = ["TRAINABLE", "DatasetReader", "learns"]
 
@@ -32,7 +32,12 @@ class DatasetReader:
     """Reads from a catalogue; may be used from any thread."""
 
     def __init__(
-        self, catalogue: Catalogue, principal: Principal | None = None, *, purpose: Purpose = "reading"
+        self,
+        catalogue: Catalogue,
+        principal: Principal | None = None,
+        *,
+        purpose: Purpose = "reading",
+        splits: Sequence[Split] | None = None,
     ) -> None:
         """Open nothing.
 
@@ -41,10 +46,17 @@ class DatasetReader:
             principal: Who reads: with a list of functions, there are only datapoints of these; an optimizer reads for
                 training, whatever it says.
             purpose: What for.
+            splits: Of a dataset that is split these alone, of those that such a reader is given; null is all of them.
+
+        Raises:
+            InvalidRequest: there is none of these, or it is sealed.
+            Forbidden: it is not `train`, and whoever reads learns from it.
         """
         self._catalogue = catalogue
         self._grants = None if principal is None else principal.grants
-        self._splits = TRAINABLE if purpose == "training" or learns(principal) else None
+        self._splits: tuple[Split, ...] | None = TRAINABLE if purpose == "training" or learns(principal) else None
+        if splits is not None:
+            self._splits = _checked(splits, self._splits)
 
     def dataset(self, name: str, version: int | None = None) -> Dataset:
         """Return what is known of a dataset.
@@ -68,6 +80,18 @@ class DatasetReader:
             which = replace(which, splits=self._splits)
         with self._catalogue.reading() as view:
             return view.datapoints(which)
+
+    def left_out(self, which: DatapointQuery) -> dict[Split, int]:
+        """Return how many of the datapoints that are asked for this reader leaves out, by their split.
+
+        What is sealed is among those that `page` gives without content, where it leaves nothing out.
+        """
+        if self._grants is not None:
+            which = replace(which, functions=self._grants.functions)
+        with self._catalogue.reading() as view:
+            counted = view.count_by_split(which)
+        given = SPLITS if self._splits is None else self._splits
+        return {split: number for split, number in counted.items() if split not in given}
 
     def get(self, ids: Sequence[str], *, dataset_name: str | None = None) -> tuple[Datapoint, ...]:
         """Return datapoints by id, stale ones too; unknown ones are left out."""
@@ -95,3 +119,14 @@ class DatasetReader:
         while page := self.page(which):
             yield from page
             which = replace(which, after=page[-1].id)
+
+
+def _checked(splits: Sequence[Split], allowed: tuple[Split, ...] | None) -> tuple[Split, ...]:
+    for each in splits:
+        if each not in SPLITS:
+            raise InvalidRequest(f"split: {str(each)[:40]!r} is none of {', '.join(SPLITS)}")
+        if each == "sealed":
+            raise InvalidRequest("split: nobody is given what is sealed; a confirmation measures by it")
+        if allowed is not None and each not in allowed:
+            raise Forbidden(f"split: whoever learns is given `train` alone, and not {each!r}", reason="split")
+    return tuple(dict.fromkeys(splits))

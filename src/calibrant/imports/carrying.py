@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from calibrant.datasets.entering import Entrance
+from calibrant.datasets.entering import entrance
 from calibrant.datasets.making import made
 from calibrant.imports.blocks import Unmappable
 from calibrant.imports.datapoints import ForeignDatapoint
@@ -85,7 +85,7 @@ def _carry(
     new = [each for each in ours if each.id not in known]
     if new:
         dataset = tx.change_dataset(name, "import", group_by=BY_EPISODE, actor=_ACTOR, now_ms=now_ms)
-        Entrance(tx, catalogue.vault, dataset, _ACTOR, now_ms).add(
+        entrance(tx, catalogue, dataset, _ACTOR, now_ms).add(
             made(
                 each.new,
                 each.id,

@@ -17,6 +17,7 @@ from calibrant.types.rows import InferenceRow
 __all__ = ["missing", "of_datapoint", "of_inferences"]
 
 _ERASED = Fault("not_found", "it was erased; nothing is left of it but its hash")
+_SEALED = Fault("sealed", "it is sealed: only a confirmation asks it, so that nobody has seen what is measured by")
 
 
 def of_inferences(reader: Reader, compiler: Compiler, rows: Iterable[InferenceRow]) -> Iterator[Sample]:
@@ -47,13 +48,13 @@ def of_inferences(reader: Reader, compiler: Compiler, rows: Iterable[InferenceRo
 
 
 def of_datapoint(row: Datapoint) -> Sample:
-    """Return a sample; of a datapoint that was erased, one that cannot be asked."""
-    erased = row.origin.source == "erased"
+    """Return a sample; of a datapoint that was erased, or is sealed, one that cannot be asked."""
+    fault = _ERASED if row.origin.source == "erased" else _SEALED if row.split == "sealed" else None
     return Sample(
         kind="datapoint",
         id=row.id,
-        content=None if erased else row.content,
-        fault=_ERASED if erased else None,
+        content=row.content if fault is None else None,
+        fault=fault,
         episode_id=row.episode_id,
         group_key=row.group_key,
         tags=row.tags,

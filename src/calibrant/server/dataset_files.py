@@ -14,13 +14,17 @@ from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.formats import FORMATS
 from calibrant.datasets.importing import ImportFormat, imported, read_lines
+from calibrant.datasets.reader import TRAINABLE
 from calibrant.server.datasets import DatasetDesk, actor_of, function_in, name_of
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.query import number_in, read_query
 from calibrant.types.datapoint import DatapointQuery
+from calibrant.types.split import SPLITS, Split
 
-__all__ = ["FileDesk"]
+__all__ = ["HELD_BACK", "FileDesk"]
 
+HELD_BACK = "calibrant-export-held-back"
+"""The header that says how many datapoints of other splits an export leaves out."""
 _OURS = "datapoints"
 _AT_ONCE = 100
 _LINES = "application/jsonl"
@@ -36,7 +40,7 @@ class FileDesk:
 
     async def export(self, http: HttpRequest) -> StreamAnswer:
         """`GET /v1/datasets/{dataset_name}/export`."""
-        query = read_query(http, "format", "version", "function_name", "variant_name")
+        query = read_query(http, "format", "version", "function_name", "variant_name", "split")
         form = _one_of(query.get("format", _OURS), (_OURS, *FORMATS))
         which = DatapointQuery(
             dataset_name=name_of(http),
@@ -44,16 +48,20 @@ class FileDesk:
             version=number_in(query, "version", None, 2**53, smallest=0),
         )
         exporter = Exporter(
-            self.desk.reader(http),
+            self.desk.reader(http, _splits(query)),
             next((each for each in FORMATS if each == form), None),
             compiler=self.desk.engine.compiler,
             variant=query.get("variant_name"),
             record=self.desk.record,
         )
         lines = exporter.lines(which)
+        held = await asyncio.to_thread(exporter.held, which)
+        headers = ((HELD_BACK, ", ".join(f"{split}={number}" for split, number in sorted(held.items()))),)
         # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
         first = await _piece(lines)
-        return StreamAnswer(_pieces(first, lines), content_type=_LINES, outlives_client=False)
+        return StreamAnswer(
+            _pieces(first, lines), content_type=_LINES, headers=headers if held else (), outlives_client=False
+        )
 
     async def take(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/import`: checked as a whole before the first line is added."""
@@ -72,11 +80,19 @@ class FileDesk:
         return Answer(200, await asyncio.to_thread(act))
 
 
-def _one_of(text: str, known: tuple[T, ...]) -> T:
+def _splits(query: dict[str, str]) -> tuple[Split, ...]:
+    """Return the splits that are written: `train`, or those that are named, with commas between them."""
+    if "split" not in query:
+        return TRAINABLE
+    known: dict[str, Split] = {each: each for each in SPLITS}
+    return tuple(known[_one_of(each, tuple(known), "split")] for each in query["split"].split(","))
+
+
+def _one_of(text: str, known: tuple[T, ...], name: str = "format") -> T:
     for each in known:
         if each == text:
             return each
-    raise InvalidRequest(f"query: format is {text[:40]!r}; there are {', '.join(known)}")
+    raise InvalidRequest(f"query: {name} is {text[:40]!r}; there are {', '.join(known)}")
 
 
 async def _piece(lines: Iterator[bytes]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -15,16 +16,19 @@ from calibrant.datasets.editing import Actor
 from calibrant.datasets.files import with_files
 from calibrant.datasets.gathering import gathered, missing_of
 from calibrant.datasets.making import checked_dataset
-from calibrant.datasets.reader import DatasetReader
+from calibrant.datasets.reader import DatasetReader, learns
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import number_in, read_query
+from calibrant.server.visible import learnable
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.datapoint import Content, NewDatapoint
 from calibrant.types.key import Grants
 from calibrant.types.rows import InferenceRow
+from calibrant.types.split import Split
 from calibrant.wire import datapoint_answer as answers
 from calibrant.wire import datapoints as wire
 from calibrant.wire.body import check_names, stored_name
@@ -33,6 +37,7 @@ from calibrant.wire.inferences import Listing
 
 __all__ = ["DatasetDesk", "actor_of", "function_in", "name_of"]
 
+_See = Callable[[Sequence[InferenceRow]], Sequence[InferenceRow]]
 _PAGE = 100
 _MAX_PAGE = 1000
 _MOST = 2**53
@@ -51,6 +56,8 @@ class DatasetDesk:
     """Null where the configuration turns the record off."""
     record: Reader | None = None
     """The same, for work that is in a thread already."""
+    withheld: Withheld | None = None
+    """Tells what is held back from whoever learns; null where there is no catalogue."""
 
     async def create(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/datapoints`."""
@@ -110,16 +117,18 @@ class DatasetDesk:
     async def gather(self, http: HttpRequest) -> Answer:
         """`POST /v1/datasets/{dataset_name}/from_inferences`."""
         name, grants = name_of(http), _grants(http)
+        # What another dataset holds back an optimizer must not come by through one of its own.
+        see = partial(learnable, http, self.withheld, besides=name)
         wanted = wire.decode_from_inferences(http.body, self.engine.config.metrics)
         if isinstance(wanted, Listing):
             functions = None if grants is None else grants.functions
             query = replace(wanted.query, functions=functions)
-            rows: Sequence[InferenceRow] = await self._recorded().ask(lambda reader: reader.find(query))
+            rows = await self._recorded().ask(lambda reader: see(reader.find(query)))
             source, strict = query.source, False
             rows = rows[::-1] if wanted.backwards else rows
         else:
             ids, source = wanted
-            rows, strict = await self._found(ids, grants), True
+            rows, strict = await self._found(ids, grants, see), True
         compiler = self.engine.compiler
         bare = await self._recorded().ask(lambda reader: [*gathered(reader, compiler, rows, source, strict=strict)])
         made = [await with_files(self.engine.files, each) for each in bare]
@@ -197,7 +206,7 @@ class DatasetDesk:
 
         return await _answered(act)
 
-    async def _found(self, ids: Sequence[str], grants: Grants | None) -> Sequence[InferenceRow]:
+    async def _found(self, ids: Sequence[str], grants: Grants | None, see: _See) -> Sequence[InferenceRow]:
         """Return inferences, those too that were accepted a moment ago.
 
         Raises:
@@ -208,7 +217,7 @@ class DatasetDesk:
         while True:
             # What was accepted before this request is stored once the mark is past it.
             final = targets is None or targets.watermark_ms() >= arrived or clock.monotonic() >= patience
-            found = await self._recorded().ask(lambda reader: reader.get(ids))
+            found = await self._recorded().ask(lambda reader: see(reader.get(ids)))
             rows = [row for row in found if grants is None or grants.function(row.function_name)]
             missing = missing_of(rows, ids)
             if not missing:
@@ -226,9 +235,17 @@ class DatasetDesk:
     def _now(self) -> int:
         return self.engine.clock.wall_ms()
 
-    def reader(self, http: HttpRequest) -> DatasetReader:
-        """Return the reader of datapoints for whoever asks."""
-        return DatasetReader(self.opened(), http.principal)
+    def reader(self, http: HttpRequest, splits: Sequence[Split] | None = None) -> DatasetReader:
+        """Return the reader of datapoints for whoever asks.
+
+        Args:
+            http: Who asks.
+            splits: Of a dataset that is split these alone; null is all that they may see.
+
+        Raises:
+            Forbidden: there is one among them that they may not see.
+        """
+        return DatasetReader(self.opened(), http.principal, splits=splits)
 
     def opened(self) -> Catalogue:
         """Return the catalogue."""
@@ -267,7 +284,7 @@ def function_in(query: dict[str, str]) -> str | None:
 def actor_of(desk: DatasetDesk, http: HttpRequest) -> Actor:
     """Return who asks, and when."""
     name = "" if http.principal is None else http.principal.public_id
-    return Actor(name, desk.engine.clock.wall_ms(), _grants(http))
+    return Actor(name, desk.engine.clock.wall_ms(), _grants(http), learns(http.principal))
 
 
 def _grants(http: HttpRequest) -> Grants | None:

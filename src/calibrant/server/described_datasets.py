@@ -86,6 +86,7 @@ DATASETS: Final[dict[str, Described]] = {
             Parameter("version", _COUNT, "As the dataset was then."),
             _OF_FUNCTION,
             Parameter("variant_name", str, "Whose templates render arguments."),
+            Parameter("split", str, "Of a dataset that is split these, with commas between; else `train`."),
         ),
         fails=_NONE,
     ),

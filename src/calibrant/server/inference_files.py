@@ -51,7 +51,8 @@ class InferenceFileDesk:
             calls=_flag(query, "model_inferences"),
             variant=query.get("render_variant_name"),
         )
-        exporter = await questions.ask(lambda reader: InferenceExporter(reader, engine.compiler, asked))
+        withheld = self.desk.withheld
+        exporter = await questions.ask(lambda reader: InferenceExporter(reader, engine.compiler, asked, withheld))
         lines = exporter.lines()
         # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
         first = await _piece(questions, lines)

@@ -1,16 +1,22 @@
-"""Handlers of recorded inferences. A key with a list of functions is shown the inferences of these alone."""
+"""Handlers of recorded inferences. A key with a list of functions is shown the inferences of these alone.
+
+To an optimizer's key what a dataset holds back is not there: a page of a list is then shorter than was asked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
 from calibrant.base.errors import InvalidRequest
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.engine import Engine
 from calibrant.server.http import Answer, HttpRequest
+from calibrant.server.visible import learnable
 from calibrant.store.base import Reader
 from calibrant.types.key import Grants
 from calibrant.types.query import OutputSource, Query
@@ -25,6 +31,7 @@ BEHIND = "calibrant-search-behind"
 
 T = TypeVar("T")
 _Demonstrated = dict[str, bytes]
+_See = Callable[[Sequence[InferenceRow]], Sequence[InferenceRow]]
 
 
 class Questions(Protocol):
@@ -46,12 +53,15 @@ class InferenceDesk:
     engine: Engine
     questions: Questions | None
     """Null where the configuration turns the record off."""
+    withheld: Withheld | None = None
+    """Tells what is held back; null where there are no datasets."""
 
     async def list(self, http: HttpRequest) -> Answer:
         """`POST /v1/inferences/list_inferences`."""
         listing = decode_list(http.body, self.engine.config.metrics)
         query = replace(listing.query, functions=None if (grants := _grants(http)) is None else grants.functions)
-        rows, demonstrated, behind = await self.opened().ask(lambda reader: _listed(reader, query))
+        see = partial(learnable, http, self.withheld)
+        rows, demonstrated, behind = await self.opened().ask(lambda reader: _listed(reader, query, see))
         shown = rows[::-1] if listing.backwards else rows
         headers = ((BEHIND, str(behind)),) if behind else ()
         return Answer(200, self._encode(shown, query.source, demonstrated), headers=headers)
@@ -59,8 +69,8 @@ class InferenceDesk:
     async def get(self, http: HttpRequest) -> Answer:
         """`POST /v1/inferences/get_inferences`."""
         lookup = decode_get(http.body)
-        grants = _grants(http)
-        rows, demonstrated = await self.opened().ask(lambda reader: _got(reader, lookup, grants))
+        grants, see = _grants(http), partial(learnable, http, self.withheld)
+        rows, demonstrated = await self.opened().ask(lambda reader: _got(reader, lookup, grants, see))
         return Answer(200, self._encode(rows, lookup.source, demonstrated))
 
     def _encode(self, rows: Sequence[InferenceRow], source: OutputSource, demonstrated: _Demonstrated) -> bytes:
@@ -94,20 +104,23 @@ def _grants(http: HttpRequest) -> Grants | None:
     return None if http.principal is None else http.principal.grants
 
 
-def _listed(reader: Reader, query: Query) -> tuple[tuple[InferenceRow, ...], _Demonstrated, int]:
+def _listed(reader: Reader, query: Query, see: _See) -> tuple[Sequence[InferenceRow], _Demonstrated, int]:
     behind = 0 if query.text is None else reader.search_behind()
-    rows = reader.find(query)
+    rows = see(reader.find(query))
     return rows, _demonstrated(reader, query.source, rows), behind
 
 
-def _got(reader: Reader, lookup: Lookup, grants: Grants | None) -> tuple[list[InferenceRow], _Demonstrated]:
-    rows = [
+def _got(
+    reader: Reader, lookup: Lookup, grants: Grants | None, see: _See
+) -> tuple[Sequence[InferenceRow], _Demonstrated]:
+    found = [
         row
         for row in reader.get(lookup.ids)
         if (lookup.include_failed or row.status == "ok")
         and lookup.function_name in (None, row.function_name)
         and (grants is None or grants.function(row.function_name))
     ]
+    rows = see(found)
     return rows, _demonstrated(reader, lookup.source, rows)
 
 

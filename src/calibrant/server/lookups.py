@@ -1,4 +1,7 @@
-"""Handlers that look single things of the record up. A key with a list of functions is shown what is of these alone."""
+"""Handlers that look single things of the record up. A key with a list of functions is shown what is of these alone.
+
+To an optimizer's key there is neither feedback on what a dataset holds back nor a call that was made for it.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,13 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
+from calibrant.datasets.withheld import Withheld
 from calibrant.engine.engine import Engine
 from calibrant.insights.usage import inference_count
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.server.inferences import Questions, recorded
 from calibrant.server.query import ids_in, number_in, path_id, read_query
-from calibrant.server.visible import shown, visible_functions
+from calibrant.server.visible import shown, target_learnable, visible_functions
 from calibrant.store.base import Reader
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.key import Grants
@@ -43,6 +47,8 @@ class LookupDesk:
     questions: Questions | None
     """Null where the configuration turns the record off."""
     catalogue: Catalogue | None
+    withheld: Withheld | None = None
+    """Tells what is held back; null where there are no datasets."""
 
     async def feedback(self, http: HttpRequest) -> Answer:
         """`GET /internal/feedback/{target_id}`: the newest first, before or after one."""
@@ -73,7 +79,10 @@ class LookupDesk:
         inference_id, functions = self._id(http, "inference_id"), visible_functions(http)
 
         def look(reader: Reader) -> bytes:
-            rows = reader.model_inferences(inference_id) if shown(reader, inference_id, functions) else ()
+            seen = shown(reader, inference_id, functions) and target_learnable(
+                http, self.withheld, reader, inference_id
+            )
+            rows = reader.model_inferences(inference_id) if seen else ()
             return wire.encode_model_inferences(rows)
 
         return Answer(200, await self._ask(look))
@@ -173,9 +182,12 @@ class LookupDesk:
     async def _judged(self, http: HttpRequest, name: str) -> Sequence[FeedbackRow]:
         """Return the feedback on a target, the oldest first."""
         target_id, functions = self._id(http, name), visible_functions(http)
-        return await self._ask(
-            lambda reader: reader.feedback_for(target_id) if shown(reader, target_id, functions) else ()
-        )
+
+        def look(reader: Reader) -> Sequence[FeedbackRow]:
+            seen = shown(reader, target_id, functions) and target_learnable(http, self.withheld, reader, target_id)
+            return reader.feedback_for(target_id) if seen else ()
+
+        return await self._ask(look)
 
     async def _episodes(self, http: HttpRequest, where: Query) -> Answer:
         where = replace(where, functions=visible_functions(http))

@@ -23,7 +23,7 @@ from calibrant.server.datasets import DatasetDesk
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.inference import caller_of
 from calibrant.server.inferences import Questions, recorded
-from calibrant.server.visible import visible_functions
+from calibrant.server.visible import learnable, visible_functions
 from calibrant.store.base import Reader
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.key import Grants, Role
@@ -105,20 +105,24 @@ class ReplayDesk:
         arrived, patient = self.engine.clock.wall_ms(), True
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
-            found = await self._found(some, functions)
+            found = await self._found(some, functions, http)
             if len(found) < len(some) and patient:
                 # Once: then it has stored what had arrived, or is not going to.
                 patient = False
                 if await self._recorder_is_behind(arrived):
-                    found = await self._found(some, functions)
+                    found = await self._found(some, functions, http)
             for id_ in some:
                 yield found.get(id_) or missing("inference", id_)
 
-    async def _found(self, ids: Sequence[str], functions: tuple[str, ...] | None) -> dict[str, Sample]:
+    async def _found(
+        self, ids: Sequence[str], functions: tuple[str, ...] | None, http: HttpRequest
+    ) -> dict[str, Sample]:
         grants, compiler = Grants(functions=functions), self.engine.compiler
+        withheld = self.datasets.withheld
 
         def look(reader: Reader) -> dict[str, Sample]:
-            rows = [row for row in reader.get(ids) if grants.function(row.function_name)]
+            found = [row for row in reader.get(ids) if grants.function(row.function_name)]
+            rows = learnable(http, withheld, found)
             return {sample.id: sample for sample in of_inferences(reader, compiler, rows)}
 
         return await self._opened().ask(look)

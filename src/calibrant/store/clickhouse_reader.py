@@ -52,6 +52,7 @@ from calibrant.store.tables import (
     to_feedback,
     to_inference,
     to_model_inference,
+    to_tags,
 )
 from calibrant.types.example import Demonstration
 from calibrant.types.insight import EpisodeBounds, EpisodeSeen
@@ -276,10 +277,10 @@ class ClickHouseReader(ClickHouseArrivals):
             now = f"toInt64(toUnixTimestamp64Milli(now64(3))) - {EPOCH_MS + self._follow_lag_ms}"
             seen = f" AND seq < bitShiftLeft({now}, {SEQ_SHIFT})"
         rows = self._link.all(
-            "SELECT f.seq, f.id, i.id, i.episode_id, f.document FROM "  # noqa: S608
+            "SELECT f.seq, f.id, i.id, i.episode_id, f.document, i.tags FROM "  # noqa: S608
             f"(SELECT seq, id, target_id, document FROM feedback FINAL WHERE {DEMONSTRATION} "
             f"AND seq > {{after:Int64}}{seen}) f "
-            "INNER JOIN (SELECT id, episode_id FROM inferences FINAL WHERE function_name = {function:String} "
+            "INNER JOIN (SELECT id, episode_id, tags FROM inferences FINAL WHERE function_name = {function:String} "
             f"AND {NO_REPLAY} "
             f"AND id IN (SELECT target_id FROM feedback WHERE {DEMONSTRATION}) "
             "AND id IN (SELECT id FROM inference_data FINAL WHERE function_name = {function:String} "
@@ -291,8 +292,8 @@ class ClickHouseReader(ClickHouseArrivals):
         )
         inputs = self._inputs(sorted({row[2] for row in rows}))
         return tuple(
-            Demonstration(seq, id_, inference, episode, inputs[inference], document)
-            for seq, id_, inference, episode, document in rows
+            Demonstration(seq, id_, inference, episode, inputs[inference], document, to_tags(tags))
+            for seq, id_, inference, episode, document, tags in rows
             if inference in inputs
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from calibrant.types.datapoint import Action, Change, Datapoint, DatapointQuery, Dataset
+from calibrant.types.split import Split
 
 __all__ = ["DatasetReading", "DatasetWriting"]
 
@@ -46,6 +47,13 @@ class DatasetReading(Protocol):
 
     def count_datapoints(self, name: str, *, function_name: str | None = None) -> int:
         """Return how many datapoints a dataset has now."""
+        ...
+
+    def count_by_split(self, which: DatapointQuery) -> dict[Split, int]:
+        """Return how many datapoints each split has of those that a query asks for, whatever its page.
+
+        What is not split, and what was erased, does not count.
+        """
         ...
 
 

@@ -16,6 +16,8 @@ __all__ = [
     "SealedContent",
     "SealedItem",
     "SourceGroup",
+    "SourceGroup",
+    "SplitMark",
     "SplitReading",
     "SplitWriting",
 ]
@@ -71,8 +73,21 @@ class FreshGroup(Struct, frozen=True):
     datapoints: int
 
 
+class SplitMark(Struct, frozen=True):
+    """Another one after each change of a dataset that is split, and after each act on splits."""
+
+    versions: tuple[tuple[str, int], ...] = ()
+    """The datasets that are split, by name, each with its version."""
+    acts: int = 0
+    """The number of the ledger's last line."""
+
+
 class SplitReading(Protocol):
     """Questions."""
+
+    def split_mark(self) -> SplitMark:
+        """Return the mark; where no dataset is split it is `SplitMark()`. Cheap."""
+        ...
 
     def split_datasets(self) -> Mapping[str, tuple[str, Splitting, frozenset[str]]]:
         """Return the datasets that are split: by what each groups, how it is split, and its functions."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from calibrant.base.errors import InternalError
 from calibrant.store.dialect import Sql, joined
 from calibrant.store.portable import marks_for
@@ -25,7 +27,7 @@ from calibrant.types.query import (
     Time,
 )
 
-__all__ = ["DATAPOINTS", "datapoints_sql"]
+__all__ = ["DATAPOINTS", "counted_sql", "datapoints_sql"]
 
 DATAPOINTS: Final = (
     "datapoints d LEFT JOIN datapoint_contents c ON c.hash = d.content_hash "
@@ -49,6 +51,16 @@ def datapoints_sql(which: DatapointQuery, columns: str) -> Sql:
         f"WHERE {where.text} ORDER BY d.id {direction} LIMIT ? OFFSET ?"
     )
     return Sql(text, (*where.parameters, which.limit, which.offset))
+
+
+def counted_sql(which: DatapointQuery) -> Sql:
+    """Return the statement that counts, by split, what a query asks for; its page does not count."""
+    where = joined(" AND ", _conditions(replace(which, after=None)))
+    text = (
+        f"SELECT g.split, count(*) FROM {DATAPOINTS} "  # noqa: S608
+        f"WHERE {where.text} AND g.split IS NOT NULL AND d.source <> 'erased' GROUP BY g.split ORDER BY g.split"
+    )
+    return Sql(text, where.parameters)
 
 
 def _conditions(which: DatapointQuery) -> list[Sql]:

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.search_text import text_of_payloads
-from calibrant.store.sql_datapoints import DATAPOINTS, datapoints_sql
+from calibrant.store.sql_datapoints import DATAPOINTS, counted_sql, datapoints_sql
 from calibrant.types.datapoint import Action, Change, Content, Datapoint, DatapointQuery, Dataset, Origin
 from calibrant.types.message import Input
-from calibrant.types.split import Splitting
+from calibrant.types.split import Split, Splitting
 
 __all__ = ["DATASET_STEP", "SqlDatasets", "stored_content"]
 
@@ -193,6 +193,12 @@ class SqlDatasets:
             (name, *(() if function_name is None else (function_name,))),
         ).fetchone()
         return int(row[0])
+
+    def count_by_split(self, which: DatapointQuery) -> dict[Split, int]:
+        """See `DatasetReading.count_by_split`."""
+        asked = counted_sql(which)
+        rows = self._connection.execute(asked.text, asked.parameters).fetchall()
+        return {row[0]: int(row[1]) for row in rows}
 
     def hold_dataset(self, name: str) -> None:
         """See `DatasetWriting.hold_dataset`. SQLite has one writer at a time; elsewhere the row is locked."""

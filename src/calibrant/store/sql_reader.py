@@ -31,6 +31,7 @@ from calibrant.store.tables import (
     to_feedback,
     to_inference,
     to_model_inference,
+    to_tags,
 )
 from calibrant.types.example import Demonstration
 from calibrant.types.insight import EpisodeBounds, EpisodeSeen
@@ -141,15 +142,15 @@ class SqlReader(SqlArrivals):
         """See `base.Reader.demonstrations`."""
         key = self.dialect.data_key
         query = (
-            "SELECT f.seq, f.id, i.id, i.episode_id, d.input, f.document FROM feedback f "  # noqa: S608
+            "SELECT f.seq, f.id, i.id, i.episode_id, d.input, f.document, i.tags FROM feedback f "  # noqa: S608
             f"JOIN inferences i ON i.id = f.target_id JOIN inference_data d ON d.{key} = i.{key} "
             "WHERE f.seq > ? AND f.kind = 'demonstration' AND f.linked = 1 AND f.document IS NOT NULL "
             f"AND i.function_name = ? AND NOT {self.dialect.replayed.format(tags='i.tags')} "
             "AND d.input IS NOT NULL ORDER BY f.seq LIMIT ?"
         )
         return tuple(
-            Demonstration(seq, id_, inference, episode, unpack(given) or b"", to_bytes(document) or b"")
-            for seq, id_, inference, episode, given, document in self._all(query, (after, function_name, limit))
+            Demonstration(seq, id_, inference, episode, unpack(given) or b"", to_bytes(document) or b"", to_tags(tags))
+            for seq, id_, inference, episode, given, document, tags in self._all(query, (after, function_name, limit))
         )
 
     def snapshot(self, snapshot_hash: str) -> SnapshotRecord | None:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
 from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SealedItem, SourceGroup
+from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SourceGroup, SplitMark
 from calibrant.store.sql_datasets import stored_content
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
@@ -77,6 +78,14 @@ class SqlSplits:
 
     _connection: Statements
 
+    def split_mark(self) -> SplitMark:
+        """See `SplitReading.split_mark`."""
+        rows = self._all(
+            "SELECT name, version, (SELECT coalesce(max(number), 0) FROM ledger) FROM datasets "
+            "WHERE splitting IS NOT NULL ORDER BY name"
+        )
+        return SplitMark(tuple((row[0], int(row[1])) for row in rows), int(rows[0][2]) if rows else 0)
+
     def split_datasets(self) -> Mapping[str, tuple[str, Splitting, frozenset[str]]]:
         """See `SplitReading.split_datasets`."""
         found: dict[str, tuple[str, Splitting, frozenset[str]]] = {}
@@ -110,7 +119,7 @@ class SqlSplits:
     def prints_sharing(self, dataset_name: str, bands: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """See `SplitReading.prints_sharing`."""
         found: dict[int, tuple[str, ...]] = {}
-        for band in dict.fromkeys(bands):
+        for band in self._bands_there(dataset_name, bands):
             rows = self._all(
                 "SELECT content_hash FROM datapoint_bands WHERE dataset_name = ? AND band = ? LIMIT ?",
                 (dataset_name, band, _SHARING),
@@ -375,6 +384,19 @@ class SqlSplits:
 
     def _all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()
+
+    def _bands_there(self, dataset_name: str, bands: Sequence[int]) -> list[int]:
+        """Return those bands that any print has: of the twenty-two of a text that is like no other, mostly none."""
+        found: list[int] = []
+        for some in pages(dict.fromkeys(bands), _PAGE):
+            values = ", ".join("(CAST(? AS BIGINT))" for _ in some)
+            rows = self._all(
+                f"WITH wanted (band) AS (VALUES {values}) SELECT band FROM wanted WHERE EXISTS (SELECT 1 FROM "  # noqa: S608
+                "datapoint_bands b WHERE b.dataset_name = ? AND b.band = wanted.band)",
+                (*some, dataset_name),
+            )
+            found += [int(row[0]) for row in rows]
+        return found
 
     def _groups(self, dataset_name: str, column: str, values: Sequence[str]) -> list[GroupSplit]:
         found: list[GroupSplit] = []

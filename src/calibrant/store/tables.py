@@ -30,6 +30,7 @@ __all__ = [
     "to_feedback",
     "to_inference",
     "to_model_inference",
+    "to_tags",
 ]
 
 SCHEMA_VERSION = "0004"
@@ -120,6 +121,11 @@ def to_inference(columns: Sequence[Any]) -> InferenceRow:
     return InferenceRow(**dict(zip(names, values, strict=False)))
 
 
+def to_tags(column: str | bytes) -> dict[str, str]:
+    """Make tags of their column."""
+    return decode(column, type=dict[str, str])
+
+
 def to_model_inference(columns: Sequence[Any]) -> ModelInferenceRow:
     """Make a row of the metadata and payload columns."""
     values = list(columns)
@@ -133,7 +139,7 @@ def to_model_inference(columns: Sequence[Any]) -> ModelInferenceRow:
 def to_feedback(columns: Sequence[Any]) -> FeedbackRow:
     """Make a row of its columns."""
     values = list(columns)
-    values[_FEEDBACK_TAGS] = decode(values[_FEEDBACK_TAGS], type=dict[str, str])
+    values[_FEEDBACK_TAGS] = to_tags(values[_FEEDBACK_TAGS])
     values[_DOCUMENT] = to_bytes(values[_DOCUMENT])
     values[_LINKED] = bool(values[_LINKED])
     return FeedbackRow(**dict(zip(FEEDBACK, values, strict=True)))

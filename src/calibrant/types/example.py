@@ -19,6 +19,8 @@ class Demonstration(Struct, frozen=True):
     """JSON, as the inference was given it."""
     output: bytes
     """JSON: content blocks, or `{raw, parsed}`."""
+    tags: dict[str, str] = {}
+    """Of the inference."""
 
 
 class Neighbour(Struct, frozen=True):

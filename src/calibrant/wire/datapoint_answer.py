@@ -83,6 +83,7 @@ def _body(row: Datapoint) -> shape.DatapointBody:
         content_hash=row.content_hash,
         actor=row.actor,
         since_version=row.since,
+        split=row.split,
         **_own(content),
     )
 

@@ -8,6 +8,7 @@ import msgspec
 
 from calibrant.apischema import datapoints as shape
 from calibrant.types.datapoint import BY_EPISODE, Change, Dataset
+from calibrant.types.split import Splitting
 from calibrant.wire import body as checks
 from calibrant.wire.keys import moment
 
@@ -30,7 +31,14 @@ def decode_new_dataset(body: bytes) -> tuple[str, str]:
 def encode_datasets(found: Sequence[Dataset]) -> bytes:
     """Return a list of datasets."""
     listed = [
-        shape.ListedDataset(each.name, each.datapoints, moment(each.updated_at), each.version, each.group_by)
+        shape.ListedDataset(
+            each.name,
+            each.datapoints,
+            moment(each.updated_at),
+            each.version,
+            each.group_by,
+            _splitting(each.splitting),
+        )
         for each in found
     ]
     return _encode(shape.DatasetList(listed))
@@ -46,6 +54,7 @@ def encode_dataset(found: Dataset) -> bytes:
             found.group_by,
             moment(found.created_at),
             moment(found.updated_at),
+            _splitting(found.splitting),
         )
     )
 
@@ -57,3 +66,7 @@ def encode_changes(found: Sequence[Change], following: int | None) -> bytes:
         for each in found
     ]
     return _encode(shape.ChangePage(changes, following))
+
+
+def _splitting(found: Splitting | None) -> shape.SplittingBody | None:
+    return None if found is None else shape.SplittingBody(found.shares, found.newest_days, moment(found.since))

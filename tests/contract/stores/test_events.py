@@ -156,6 +156,7 @@ def test_demonstrations_come_in_order_of_arrival_with_the_input_they_are_for(eve
         (b'"two"', first.inference.input),
     ]
     assert {each.episode_id for each in found} == {first.inference.episode_id}
+    assert [each.tags for each in found] == [first.inference.tags] * 2
     assert [each.id for each in found] == [records[0].feedback.id, records[5].feedback.id]
     assert events.demonstrations("extract", after=found[0].seq, limit=10) == found[1:]
     assert events.demonstrations("extract", after=0, limit=1) == found[:1]

@@ -11,13 +11,21 @@ from calibrant.app.examples import DemonstrationIndex, _kept
 from calibrant.base.errors import StoreUnavailable
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Dicl, Provider, Timeouts, Variant
+from calibrant.datasets import editing, holdout
+from calibrant.datasets.editing import Actor
+from calibrant.datasets.withheld import Withheld
 from calibrant.measure.neighbours import counted
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.store.vectors import VectorStore
 from calibrant.types.call import EmbeddingReply
+from calibrant.types.content import Text
+from calibrant.types.datapoint import Content, NewDatapoint, Origin
 from calibrant.types.embedding import Embedded
 from calibrant.types.example import Demonstration
 from calibrant.types.extra import ExtraBody, ExtraHeader
+from calibrant.types.message import Input, Message
 from calibrant.types.reply import Usage
+from calibrant.types.split import Shares
 
 CALL = Variant("v", "m")
 TEXTS = [
@@ -334,5 +342,33 @@ def test_what_was_erased_is_forgotten_at_once(record, tmp_path):
         await index.refresh(None)
         assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[1]]
         await index.close()
+
+    asyncio.run(work())
+
+
+def test_what_a_dataset_holds_back_is_no_example_even_when_it_was_one(record, tmp_path):
+    async def work():
+        catalogue = SqliteCatalogue(tmp_path / "catalogue.db")
+        withheld = Withheld(catalogue)
+        index = DemonstrationIndex(record, VectorStore(tmp_path / "vectors.db"), {"f": [dicl()]}, withheld=withheld)
+        rows = [record.add(text) for text in TEXTS[:2]]
+        await index.refresh(None)
+        assert set(said(await index.nearest("f", dicl(), TEXTS[2], None, "e"))) == set(TEXTS[:2])
+        actor = Actor("t", 1_900_000_000_000)
+        content = Content("chat", "f", Input((Message("user", (Text("Something of its own"),)),)))
+        origin = Origin("inference", rows[0].inference_id)
+        # By datapoint, so that nothing else of the record is in a group.
+        editing.create(catalogue, "d", "datapoint", actor)
+        ids = editing.add(catalogue, "d", [NewDatapoint(content, origin=origin)], actor)
+        holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, actor)
+        await index.refresh(None)
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[1]]
+        # Demonstrated again, it is still none.
+        record.add(TEXTS[0], inference=rows[0].inference_id)
+        await index.refresh(None)
+        assert said(await index.nearest("f", dicl(), TEXTS[2], None, "e")) == [TEXTS[1]]
+        await index.close()
+        catalogue.close()
+        assert ids
 
     asyncio.run(work())

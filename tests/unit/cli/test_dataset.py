@@ -1,5 +1,7 @@
 """`calibrant dataset`, as its user types it."""
 
+import random
+import string
 import sys
 from contextlib import closing
 
@@ -7,9 +9,19 @@ import msgspec
 import pytest
 from tests.support.records import feedback, inferred
 
+from calibrant.cli.flags import DEFAULT_DATA_DIR
+from calibrant.client import DatasetInfo, GetDatapointsResponse
+from calibrant.datasets import holdout
+from calibrant.datasets.editing import Actor
+from calibrant.datasets.reader import DatasetReader
+from calibrant.replay.samples import of_datapoint
 from calibrant.store.base import Batch, Entry
 from calibrant.store.frame import encode_frame, scan
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
+from calibrant.types.datapoint import DatapointQuery
+from calibrant.types.split import Shares
+from calibrant.wire.datapoint_answer import encode_datapoint, encode_datapoints
 
 CONFIG = """
 [models.m]
@@ -214,3 +226,42 @@ def test_leaks_without_a_configuration(run, tmp_path):
     run("dataset", "create", "d")
     told = run("dataset", "leaks", "d")[1]
     assert "Prompts that were looked at: none." in told and "clean: there are no items." in told
+def test_what_is_split_is_shown_by_split_and_exported_as_train(run, home):
+    words = ["".join(random.Random(n).choices(string.ascii_lowercase, k=60)) for n in range(60)]
+    asked = [{"messages": [{"role": "user", "content": each}]} for each in words]
+    (home / "in.jsonl").write_bytes(b"\n".join(msgspec.json.encode(POINT | {"input": each}) for each in asked))
+    assert run("dataset", "create", "d", "--group-by", "datapoint")[0] == 0
+    status, out, _ = run("dataset", "show", "d", "--json")
+    assert status == 0 and msgspec.json.decode(out)["splitting"] is None and "splits" not in msgspec.json.decode(out)
+    assert run("dataset", "import", "d", home / "in.jsonl")[0] == 0
+    with closing(SqliteCatalogue(home / DEFAULT_DATA_DIR / "catalogue.db")) as catalogue:
+        holdout.seal(catalogue, "d", Shares(train=40, val=30, sealed=30), 30, Actor("t", 1_900_000_000_000))
+    told = msgspec.json.decode(run("dataset", "show", "d", "--json")[1])
+    counts = {each["split"]: each["datapoints"] for each in told["splits"]}
+    assert sum(counts.values()) == 60 and all(counts[each] for each in ("train", "val"))
+    info = msgspec.convert(told, DatasetInfo)
+    assert (info.splitting.shares.sealed, info.splitting.newest_days) == (30, 30) and "salt" not in told["splitting"]
+    shown = run("dataset", "show", "d")[1]
+    assert "used up" in shown and "canary" in shown
+    for flags, split, rest in (((), "train", "val"), (("--split", "val"), "val", "train")):
+        status, _, err = run("dataset", "export", "d", "--to", home / "out.jsonl", *flags)
+        assert status == 0 and f"{counts[split]} datapoints written" in err and f"{counts[rest]} {rest}" in err
+        lines = (home / "out.jsonl").read_bytes().splitlines()
+        assert {msgspec.json.decode(line)["split"] for line in lines} == {split}
+    for named, message in (("sealed", "nobody is given"), ("test", "none of train, val and canary")):
+        status, _, err = run("dataset", "export", "d", "--split", named)
+        assert status == 2 and message in err
+
+
+def test_a_sealed_datapoint_is_told_by_what_is_known_of_it_and_is_not_asked_again(run, home):
+    (home / "in.jsonl").write_bytes(msgspec.json.encode(POINT))
+    assert run("dataset", "import", "d", home / "in.jsonl")[0] == 0
+    with closing(SqliteCatalogue(home / DEFAULT_DATA_DIR / "catalogue.db")) as catalogue:
+        holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, Actor("t", 1_900_000_000_000))
+        (row,) = DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))
+    shown = msgspec.json.decode(encode_datapoint(row))
+    assert (shown["split"], shown["input"], shown["output"], shown["tags"]) == ("sealed", {"messages": []}, None, {})
+    read = msgspec.json.decode(encode_datapoints([row]), type=GetDatapointsResponse)
+    assert read.datapoints[0].split == "sealed" and read.datapoints[0].input.messages == ()
+    sample = of_datapoint(row)
+    assert sample.content is None and sample.fault.code == "sealed"

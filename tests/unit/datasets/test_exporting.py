@@ -1,13 +1,15 @@
 """Datapoints in the formats of others."""
 
+import random
+import string
 import tracemalloc
 
 import msgspec
 import pytest
 from tests.support.records import inference
 
-from calibrant.base.errors import InvalidRequest, NotFound
-from calibrant.datasets import editing
+from calibrant.base.errors import Forbidden, InvalidRequest, NotFound
+from calibrant.datasets import editing, holdout
 from calibrant.datasets.editing import Actor
 from calibrant.datasets.exporting import Exporter
 from calibrant.datasets.formats import FORMATS
@@ -26,6 +28,7 @@ from calibrant.types.datapoint import (
 )
 from calibrant.types.key import Grants, Principal
 from calibrant.types.message import Input, Message
+from calibrant.types.split import Shares
 from calibrant.types.tool import CustomTool, Tool
 
 ME = Actor("me", 1_800_000_000_000)
@@ -229,3 +232,54 @@ def test_a_value_that_was_written_over_several_lines_is_on_one(export):
     value = JsonValue(written, msgspec.Raw(written.encode()))
     ((line,), _) = export(None, Content("json", "extract", HELLO, value))
     assert line["output"] == {"raw": written, "parsed": {"age": 3}}
+
+
+def test_of_a_split_dataset_train_is_written_or_what_is_named_and_the_rest_is_counted(catalogue):
+    words = ["".join(random.Random(n).choices(string.ascii_lowercase, k=60)) for n in range(60)]
+    points = [NewDatapoint(chat(Input((Message("user", (Text(each),)),)))) for each in words]
+    editing.create(catalogue, "d", "datapoint", ME)
+    editing.add(catalogue, "d", points, ME)
+    holdout.seal(catalogue, "d", Shares(train=40, val=30, sealed=30), None, ME)
+    which = DatapointQuery(dataset_name="d")
+    with catalogue.reading() as view:
+        counts = view.count_by_split(which)
+    assert set(counts) == {"train", "val", "sealed"}
+
+    def written(reader):
+        exporter = Exporter(reader, None)
+        splits = [msgspec.json.decode(line)["split"] for line in exporter.lines(which)]
+        return {each: splits.count(each) for each in splits}, exporter.held(which)
+
+    rest = {each: number for each, number in counts.items() if each != "train"}
+    optimizer = Principal("k", frozenset(("optimizer",)))
+    for reader in (DatasetReader(catalogue, purpose="training"), DatasetReader(catalogue, optimizer)):
+        assert written(reader) == ({"train": counts["train"]}, rest)
+    person = DatasetReader(catalogue, splits=("val", "canary"))
+    assert written(person) == ({"val": counts["val"]}, {each: counts[each] for each in ("train", "sealed")})
+    assert written(DatasetReader(catalogue))[1] == {}
+    with pytest.raises(InvalidRequest, match="nobody is given what is sealed"):
+        DatasetReader(catalogue, splits=("sealed",))
+    with pytest.raises(InvalidRequest, match="none of train, val, sealed, canary"):
+        DatasetReader(catalogue, splits=("test",))
+    with pytest.raises(Forbidden, match="`train` alone"):
+        DatasetReader(catalogue, optimizer, splits=("val",))
+
+
+def test_an_optimizer_changes_and_copies_what_it_sees_and_nothing_else(catalogue):
+    learner = Actor("k", ME.now_ms, learns=True)
+    editing.add(catalogue, "d", [NewDatapoint(chat())], ME)
+    (seen,) = editing.add(catalogue, "open", [NewDatapoint(chat(Input((Message("user", (Text("Other"),)),))))], ME)
+    (hidden,) = [row.id for row in DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))]
+    holdout.seal(catalogue, "d", Shares(train=0, val=100, sealed=0), None, ME)
+    assert editing.clone(catalogue, "mine", [hidden, seen], learner)[0] is None
+    assert editing.delete(catalogue, "d", [hidden], learner) == 0
+    for act in (
+        lambda: editing.rename(catalogue, "d", [(hidden, "n")], learner),
+        lambda: editing.edit(catalogue, "d", [DatapointEdit(id=hidden, type="chat")], learner, lambda each: each),
+    ):
+        with pytest.raises(NotFound, match=hidden):
+            act()
+    with pytest.raises(Forbidden, match="held back"):
+        editing.clear(catalogue, "d", learner)
+    assert editing.clear(catalogue, "open", learner) == 1
+    assert editing.clone(catalogue, "theirs", [hidden], ME)[0] is not None
