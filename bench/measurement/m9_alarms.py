@@ -250,7 +250,7 @@ def cells(*, quick: bool) -> list[Cell]:
         ),
         Cell("M9", split_drawn, {"real": 0.5, "looks": looks, "reps": reps}),
         Cell("M9", split_drawn, {"real": 0.55, "looks": 20_000, "reps": reps}),
-        *(Cell("M9", feedback, {"way": way, "apart": 0.0, "looks": looks, "reps": few}) for way in _WAYS),
+        *(Cell("M9", feedback, {"way": way, "apart": 0.0, "looks": looks, "reps": 2 * reps}) for way in _WAYS),
         *(Cell("M9", feedback, {"way": way, "apart": 0.1, "looks": 20_000, "reps": few}) for way in _WAYS),
         *(Cell("M9", drift, {"way": way, "fall": 0.0, "since": 0, "looks": looks, "reps": few}) for way in _WAYS),
         *(
