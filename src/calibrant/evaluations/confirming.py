@@ -25,7 +25,7 @@ from calibrant.datasets.editing import Actor
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.evaluations.base import Evaluator, Output
-from calibrant.evaluations.drawing import Drawn, design_effect, drawn
+from calibrant.evaluations.drawing import Drawn, Touched, design_effect, drawn
 from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
 from calibrant.measure.budget import alpha_of, items_needed
 from calibrant.measure.confirmation import Decision, decide
@@ -35,7 +35,7 @@ from calibrant.types.answer import Answered
 from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
 from calibrant.types.datapoint import Content, JsonValue
 
-__all__ = ["confirm", "prompts_untouched"]
+__all__ = ["confirm", "untouched"]
 
 _STALE_MS: Final = 86_400_000
 """A confirmation that has not ended by then was broken off."""
@@ -51,9 +51,9 @@ class _Said(Struct, frozen=True):
     fault: str | None = None
 
 
-def prompts_untouched(_content: Content) -> bool:
-    """Say of every content that no prompt has words of it."""
-    return False
+def untouched(_contents: Sequence[Content]) -> tuple[int, ...]:
+    """Say that no prompt has words of any content."""
+    return ()
 
 
 async def confirm(
@@ -62,7 +62,7 @@ async def confirm(
     proposal: Proposal,
     evaluator: Evaluator,
     actor: Actor,
-    touched: Callable[[Content], bool] = prompts_untouched,
+    touched: Touched = untouched,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Confirmation:
     """Ask both variants about fresh sealed items, and return whether the candidate is better.
@@ -73,7 +73,7 @@ async def confirm(
         proposal: What is to be confirmed.
         evaluator: Scores the answers.
         actor: Who wants it.
-        touched: Whether a prompt of the two variants has words of a content; such items leave the seal instead.
+        touched: Says of which contents a prompt of the two variants has words; such items leave the seal instead.
         progress: Told how many answers there are, and how many there will be.
 
     Raises:
@@ -98,7 +98,7 @@ def _begin(
     evaluator: Evaluator,
     actor: Actor,
     hashes: dict[str, str],
-    touched: Callable[[Content], bool],
+    touched: Touched,
 ) -> tuple[Confirmation, list[Drawn]]:
     _check(proposal)
     _abandon_stale(catalogue, actor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -17,7 +17,10 @@ from calibrant.store.splits import FreshGroup, SealedItem
 from calibrant.types.confirmation import Proposal
 from calibrant.types.datapoint import Content
 
-__all__ = ["Drawn", "design_effect", "drawn"]
+__all__ = ["Drawn", "Touched", "design_effect", "drawn"]
+
+Touched = Callable[[Sequence[Content]], Collection[int]]
+"""Returns the places of those contents of which a prompt has words."""
 
 _PAGE: Final = 100
 _CORRELATION: Final = 0.13
@@ -39,7 +42,7 @@ def drawn(
     evaluator: Evaluator,
     needed: int,
     seed: str,
-    touched: Callable[[Content], bool],
+    touched: Touched,
 ) -> tuple[list[Drawn], list[str]]:
     """Return so many items or a few more, in whole groups, and the keys of groups that have to leave the seal.
 
@@ -52,20 +55,24 @@ def drawn(
         evaluator: Which is to score them.
         needed: How many.
         seed: Of the draw.
-        touched: Whether a prompt of the two variants has words of a content.
+        touched: Says of which contents a prompt of the two variants has words.
 
     Raises:
         ConfirmationRefused: there are not so many.
     """
     found: list[Drawn] = []
     leaving: list[str] = []
-    for group in _groups(catalogue, view, proposal, seed):
-        if any(touched(each.content) for each in group):
-            leaving.append(group[0].item.group_key)
-            continue
-        found += [each for each in group if _scorable(evaluator, each.content)]
-        if len(found) >= needed:
-            return found, leaving
+    for page in _pages(catalogue, view, proposal, seed):
+        # Of many at a time, since what many items have in common with a prompt is no sign of copying.
+        every = [each for group in page for each in group]
+        quoted = {every[at].item.group_key for at in touched([each.content for each in every])}
+        for group in page:
+            if group and group[0].item.group_key in quoted:
+                leaving.append(group[0].item.group_key)
+                continue
+            found += [each for each in group if _scorable(evaluator, each.content)]
+            if len(found) >= needed:
+                return found, leaving
     raise ConfirmationRefused(
         f"it needs {needed} sealed items, and {len(found)} are fresh: {needed - len(found)} are missing. Wait for new "
         "cases, claim no smaller gain than there is, or spend more of the error budget on it"
@@ -80,8 +87,8 @@ def design_effect(groups: Sequence[FreshGroup]) -> float:
     return 1 + _CORRELATION * (sum(group.datapoints**2 for group in groups) / items - 1)
 
 
-def _groups(catalogue: Catalogue, view: Reading, proposal: Proposal, seed: str) -> Iterator[list[Drawn]]:
-    """Yield fresh groups with their contents, in an order that the seed says."""
+def _pages(catalogue: Catalogue, view: Reading, proposal: Proposal, seed: str) -> Iterator[list[list[Drawn]]]:
+    """Yield fresh groups with their contents, some at a time, in an order that the seed says."""
     name, function = proposal.dataset_name, proposal.function_name
     keys = [each.group_key for each in view.fresh_groups(name, function)]
     keys.sort(key=lambda key: blake3(f"{seed}\0{key}".encode("utf-8", "surrogatepass")).digest())
@@ -91,12 +98,14 @@ def _groups(catalogue: Catalogue, view: Reading, proposal: Proposal, seed: str) 
         for item in view.sealed_items(name, function, page):
             items.setdefault(item.group_key, []).append(item)
         contents = catalogue.vault.get([item.content_hash for some in items.values() for item in some])
-        for key in page:
-            yield [
+        yield [
+            [
                 Drawn(item, _content(contents[item.content_hash]))
                 for item in items.get(key, ())
                 if item.content_hash in contents
             ]
+            for key in page
+        ]
 
 
 def _scorable(evaluator: Evaluator, content: Content) -> bool:

@@ -16,7 +16,6 @@ __all__ = [
     "SealedContent",
     "SealedItem",
     "SourceGroup",
-    "SourceGroup",
     "SplitMark",
     "SplitReading",
     "SplitWriting",

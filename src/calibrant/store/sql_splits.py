@@ -11,8 +11,7 @@ from msgspec.structs import replace
 
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
-from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SealedItem, SourceGroup
-from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SourceGroup, SplitMark
+from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SealedItem, SourceGroup, SplitMark
 from calibrant.store.sql_datasets import stored_content
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
@@ -46,6 +45,7 @@ SPLIT_STEP: Final[tuple[str, ...]] = (
         content_hash TEXT NOT NULL,
         PRIMARY KEY (dataset_name, band, content_hash)
     ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX datapoint_bands_of_content ON datapoint_bands (dataset_name, content_hash)",
     """CREATE TABLE ledger (
         number INTEGER NOT NULL,
         at INTEGER NOT NULL,
