@@ -117,8 +117,11 @@ def _begin(
         alpha = _alpha(proposal, len(before) + 1, spent(before), period)
         needed = _needed(tx, proposal, alpha)
         items, leaving = drawn(catalogue, tx, proposal, evaluator, needed, id_, touched)
-        holdout.graduate(catalogue, tx, proposal.dataset_name, leaving, "train", "in_prompt", actor)
-        tx.take_groups(proposal.dataset_name, [each.item.group_key for each in items], id_)
+        name = proposal.dataset_name
+        quoted = [each.group_key for each in tx.component_groups(name, leaving)]
+        holdout.graduate(catalogue, tx, name, quoted, "train", "in_prompt", actor)
+        read = tx.component_groups(name, sorted({each.item.component for each in items}))
+        tx.take_groups(name, [each.group_key for each in read], id_)
         begun = Confirmation(
             id=id_,
             status="running",
@@ -162,7 +165,7 @@ def _alpha(proposal: Proposal, number: int, already: float, period: str) -> floa
 
 
 def _needed(tx: Tx, proposal: Proposal, alpha: float) -> int:
-    effect = design_effect(tx.fresh_groups(proposal.dataset_name, proposal.function_name))
+    effect = design_effect(tx.fresh_components(proposal.dataset_name, proposal.function_name))
     needed = items_needed(proposal.claimed_gain, alpha=alpha, spread=proposal.spread, design_effect=effect)
     if proposal.items is not None and proposal.items < needed:
         raise ConfirmationRefused(
@@ -239,7 +242,7 @@ def _finish(
     with catalogue.transaction() as tx:
         for said, own, variant in zip((first, second), scores, (begun.incumbent, begun.candidate), strict=True):
             catalogue.vault.put_answers(begun.id, _answers(items, said, own, variant))
-        keys = sorted({each.item.group_key for each in items})
+        keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
         holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "confirmed", actor)
         tx.write_ledger(ending(ended, now_ms))
     holdout.swept(catalogue)
