@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -30,12 +31,14 @@ from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
 from calibrant.credentials.opening import open_credentials
 from calibrant.datasets.editing import Actor
+from calibrant.datasets.leaks import prompts_of, quoted_in
 from calibrant.engine.compiled import Compiler
 from calibrant.engine.engine import Engine
 from calibrant.evaluations.base import Evaluator
 from calibrant.evaluations.configured import evaluator_named
 from calibrant.evaluations.confirming import confirm
 from calibrant.net.client import Client
+from calibrant.store.catalogue import Catalogue
 from calibrant.telemetry.log import configure
 from calibrant.telemetry.metrics import Metrics
 from calibrant.types.confirmation import Confirmation, Proposal
@@ -72,12 +75,17 @@ async def _confirmed(
 ) -> Confirmation:
     async with AsyncExitStack() as closing:
         catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
-        engine = await _engine(options, environ, config, closing)
+        engine = await _engine(options, environ, config, catalogue, closing)
         who = Actor(actor, engine.clock.wall_ms())
-        return await confirm(engine, catalogue, proposal, evaluator, who, progress=progress)
+        compared = (proposal.incumbent, proposal.candidate)
+        prompts = prompts_of(engine.compiler, (proposal.function_name,), compared)
+        touched = partial(quoted_in, prompts)
+        return await confirm(engine, catalogue, proposal, evaluator, who, touched, progress)
 
 
-async def _engine(options: Options, environ: Mapping[str, str], config: Config, closing: AsyncExitStack) -> Engine:
+async def _engine(
+    options: Options, environ: Mapping[str, str], config: Config, catalogue: Catalogue, closing: AsyncExitStack
+) -> Engine:
     clock = SystemClock()
     metrics = Metrics(config.gateway.overhead_buckets)
     credentials = await open_credentials(config, environ, metrics=metrics, clock=clock)
@@ -101,7 +109,7 @@ async def _engine(options: Options, environ: Mapping[str, str], config: Config, 
         files=files.files,
     )
     reader = closing.enter_context(contextlib.closing(open_reader(options, environ, config)))
-    examples = open_examples(config, options, reader)
+    examples = open_examples(config, options, reader, catalogue, shared=False)
     if examples is not None:
         closing.push_async_callback(examples.close)
         engine = replace(engine, examples=examples)

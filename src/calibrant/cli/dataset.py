@@ -207,7 +207,6 @@ def export(
         reader.dataset(name, version)
         compiler = None if foreign is None else compiler_of(config)
         held = reader.left_out(which)
-        compiler = None if foreign is None else _compiler(config)
         exporter = Exporter(reader, foreign, compiler=compiler, variant=variant, record=record)
         with progress("datapoints written") as (bar, task):
 

@@ -48,20 +48,23 @@ def leaks(
     """Say which datapoints were seen before: in other datasets, in other splits, or in the prompts of variants.
 
     What was seen before flatters whoever has seen it. From 1 % on it is a warning; from 5 % on results mean nothing
-    unless the leak-free datapoints, which --json names, say the same.
+    unless the leak-free datapoints, which --json names, say the same. Of a dataset that is sealed its own splits are
+    compared; what is under the seal is not looked at, which a confirmation does.
     """
     import msgspec
     from rich.console import Console
 
-    from calibrant.datasets.leaks import find_leaks, split_by_tag
+    from calibrant.datasets.leaks import find_leaks, open_split, split_by_tag
     from calibrant.datasets.reader import DatasetReader
 
     with catalogue_of(data_dir) as catalogue:
+        reader = DatasetReader(catalogue)
+        own = reader.dataset(name).splitting is not None and split_tag is None
         found = find_leaks(
-            DatasetReader(catalogue),
+            reader,
             name,
             against=against or (),
-            split_of=None if split_tag is None else split_by_tag(split_tag),
+            split_of=open_split if own else None if split_tag is None else split_by_tag(split_tag),
             judges=judge,
             function_name=function,
             compiler=compiler_of(config),

@@ -11,8 +11,6 @@ import typer
 from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.inferences import filters_of
-from calibrant.cli.lines import PARQUET, STANDARD, form_of, progress, write_lines, write_parquet
-from calibrant.cli.inferences import HELP_FILTERS, filters_of
 from calibrant.cli.lines import PARQUET, STANDARD, form_of, held_back, progress, write_lines, write_parquet
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ from calibrant.store.vault import Vault
 from calibrant.types.datapoint import Datapoint, Dataset
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
 
-__all__ = ["Entrance", "Linker", "group_marks", "load_linker", "release"]
-__all__ = ["Entrance", "Linker", "entrance", "load_linker", "release"]
+__all__ = ["Entrance", "Linker", "entrance", "group_marks", "load_linker", "release"]
 
 _PAGE = 500
 

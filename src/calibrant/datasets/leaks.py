@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, Final, assert_never, cast
+from typing import Final, assert_never
 
 import msgspec
 from blake3 import blake3
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from calibrant.base.errors import InvalidRequest, NotFound, RenderError
 from calibrant.datasets.reader import DatasetReader
+from calibrant.datasets.wording import answer_of, input_text, text_of
 from calibrant.engine.compiled import (
     CompiledBestOfN,
     CompiledChainOfThought,
@@ -25,11 +26,11 @@ from calibrant.engine.compiled import (
     Servable,
 )
 from calibrant.measure.contamination import Contamination, Item, Prompt, contamination_of
-from calibrant.types.content import InputBlock, OutputBlock, RawText, Template, Text, ToolCall, ToolResult
-from calibrant.types.datapoint import Content, Datapoint, DatapointQuery, JsonValue
+from calibrant.measure.quoting import answers_in, copied_in
+from calibrant.types.datapoint import Content, Datapoint, DatapointQuery
 from calibrant.types.message import Input
 
-__all__ = ["Leaks", "SplitOf", "answer_of", "find_leaks", "prompts_of", "split_by_tag", "text_of"]
+__all__ = ["Leaks", "SplitOf", "find_leaks", "open_split", "prompts_of", "quoted_in", "split_by_tag"]
 
 SplitOf = Callable[[Datapoint], str | None]
 """In which split a datapoint is; null leaves it out."""
@@ -100,30 +101,22 @@ def find_leaks(
     return Leaks(found, tuple(prompt.name for prompt in prompts), len(rows) - len(items))
 
 
+def quoted_in(prompts: Sequence[Prompt], contents: Sequence[Content]) -> frozenset[int]:
+    """Return which contents prompts have words of: eight in a row of the input, or the output that is wanted."""
+    texts = [prompt.text for prompt in prompts]
+    answers = answers_in(texts, [answer_of(content) for content in contents])
+    copies = copied_in(texts, [text_of(content) for content in contents])
+    return frozenset(quote.item for quote in (*answers, *copies))
+
+
+def open_split(row: Datapoint) -> str | None:
+    """Return the split of a datapoint of a dataset that is sealed; null for what nobody may look at."""
+    return None if row.split == "sealed" else row.split
+
+
 def split_by_tag(tag: str) -> SplitOf:
     """Return what splits by the values of a tag; datapoints without it are in no split."""
     return lambda row: row.tags.get(tag)
-
-
-def text_of(given: Input) -> str:
-    """Return what an input says: its texts, template arguments, and what tools were asked and answered.
-
-    A system prompt that is plain text is left out: it is the prompt, and the same for all. The arguments of a template
-    of the system prompt are in.
-    """
-    told = [*_strings(given.system)] if isinstance(given.system, dict) else []
-    return "\n".join([*told, *(text for message in given.messages for text in _texts(message.content))])
-
-
-def answer_of(content: Content) -> str | None:
-    """Return the output that is wanted as text; null where there is none."""
-    match content.output:
-        case None:
-            return None
-        case JsonValue(raw=raw):
-            return raw
-        case blocks:
-            return "\n".join(_texts(blocks)) or None
 
 
 def prompts_of(compiler: Compiler, functions: Iterable[str], variants: Sequence[str] = ()) -> tuple[Prompt, ...]:
@@ -166,40 +159,12 @@ def _items(rows: Iterable[Datapoint], split_of: SplitOf) -> Iterator[Item]:
             yield Item(
                 id=row.id,
                 split=split,
-                text=text_of(given),
+                text=input_text(given),
                 # What asks nothing is the same as nothing.
                 content=None if given == _NOTHING else blake3(_encode(given)).hexdigest(),
                 group=row.group_key,
                 answer=answer_of(row.content),
             )
-
-
-def _texts(blocks: Iterable[InputBlock | OutputBlock]) -> Iterator[str]:
-    for block in blocks:
-        match block:
-            case Text(text=text) | RawText(value=text) | ToolCall(raw_arguments=text) | ToolResult(result=text):
-                yield text
-            case Template(arguments=arguments):
-                yield from _strings(arguments)
-            case _:
-                pass
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Yield the leaves of template arguments as text, objects by their keys."""
-    match value:
-        case str():
-            yield value
-        case dict():
-            for _, each in sorted(cast("dict[str, Any]", value).items()):
-                yield from _strings(each)
-        case list():
-            for each in cast("list[Any]", value):
-                yield from _strings(each)
-        case None:
-            pass
-        case _:
-            yield _encode(value).decode()
 
 
 def _told(variant: Servable) -> Iterator[tuple[str, str]]:

@@ -25,7 +25,7 @@ from calibrant.datasets.editing import Actor
 from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.evaluations.base import Evaluator, Output
-from calibrant.evaluations.drawing import Drawn, design_effect, drawn
+from calibrant.evaluations.drawing import Drawn, Touched, design_effect, drawn
 from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
 from calibrant.measure.budget import alpha_of, items_needed
 from calibrant.measure.confirmation import Decision, decide
@@ -35,7 +35,7 @@ from calibrant.types.answer import Answered
 from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
 from calibrant.types.datapoint import Content, JsonValue
 
-__all__ = ["confirm", "prompts_untouched"]
+__all__ = ["confirm", "untouched"]
 
 _STALE_MS: Final = 86_400_000
 """A confirmation that has not ended by then was broken off."""
@@ -51,9 +51,9 @@ class _Said(Struct, frozen=True):
     fault: str | None = None
 
 
-def prompts_untouched(_content: Content) -> bool:
-    """Say of every content that no prompt has words of it."""
-    return False
+def untouched(_contents: Sequence[Content]) -> tuple[int, ...]:
+    """Say that no prompt has words of any content."""
+    return ()
 
 
 async def confirm(
@@ -62,7 +62,7 @@ async def confirm(
     proposal: Proposal,
     evaluator: Evaluator,
     actor: Actor,
-    touched: Callable[[Content], bool] = prompts_untouched,
+    touched: Touched = untouched,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Confirmation:
     """Ask both variants about fresh sealed items, and return whether the candidate is better.
@@ -73,7 +73,7 @@ async def confirm(
         proposal: What is to be confirmed.
         evaluator: Scores the answers.
         actor: Who wants it.
-        touched: Whether a prompt of the two variants has words of a content; such items leave the seal instead.
+        touched: Says of which contents a prompt of the two variants has words; such items leave the seal instead.
         progress: Told how many answers there are, and how many there will be.
 
     Raises:
@@ -98,7 +98,7 @@ def _begin(
     evaluator: Evaluator,
     actor: Actor,
     hashes: dict[str, str],
-    touched: Callable[[Content], bool],
+    touched: Touched,
 ) -> tuple[Confirmation, list[Drawn]]:
     _check(proposal)
     _abandon_stale(catalogue, actor)
@@ -117,8 +117,11 @@ def _begin(
         alpha = _alpha(proposal, len(before) + 1, spent(before), period)
         needed = _needed(tx, proposal, alpha)
         items, leaving = drawn(catalogue, tx, proposal, evaluator, needed, id_, touched)
-        holdout.graduate(catalogue, tx, proposal.dataset_name, leaving, "train", "in_prompt", actor)
-        tx.take_groups(proposal.dataset_name, [each.item.group_key for each in items], id_)
+        name = proposal.dataset_name
+        quoted = [each.group_key for each in tx.component_groups(name, leaving)]
+        holdout.graduate(catalogue, tx, name, quoted, "train", "in_prompt", actor)
+        read = tx.component_groups(name, sorted({each.item.component for each in items}))
+        tx.take_groups(name, [each.group_key for each in read], id_)
         begun = Confirmation(
             id=id_,
             status="running",
@@ -162,7 +165,7 @@ def _alpha(proposal: Proposal, number: int, already: float, period: str) -> floa
 
 
 def _needed(tx: Tx, proposal: Proposal, alpha: float) -> int:
-    effect = design_effect(tx.fresh_groups(proposal.dataset_name, proposal.function_name))
+    effect = design_effect(tx.fresh_components(proposal.dataset_name, proposal.function_name))
     needed = items_needed(proposal.claimed_gain, alpha=alpha, spread=proposal.spread, design_effect=effect)
     if proposal.items is not None and proposal.items < needed:
         raise ConfirmationRefused(
@@ -239,7 +242,7 @@ def _finish(
     with catalogue.transaction() as tx:
         for said, own, variant in zip((first, second), scores, (begun.incumbent, begun.candidate), strict=True):
             catalogue.vault.put_answers(begun.id, _answers(items, said, own, variant))
-        keys = sorted({each.item.group_key for each in items})
+        keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
         holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "confirmed", actor)
         tx.write_ledger(ending(ended, now_ms))
     holdout.swept(catalogue)

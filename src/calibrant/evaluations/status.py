@@ -50,7 +50,7 @@ def confirmation_named(view: Reading, confirmation_id: str) -> Confirmation:
 
 
 def _budget(view: Reading, name: str, function: str, known: list[Confirmation], period: str) -> BudgetShown:
-    groups = view.fresh_groups(name, function)
+    groups = view.fresh_components(name, function)
     fresh = sum(group.datapoints for group in groups)
     before = of_period(known, function, period)
     left = BUDGET - spent(before)

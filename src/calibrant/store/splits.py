@@ -10,12 +10,11 @@ from msgspec import Struct
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
 __all__ = [
-    "FreshGroup",
+    "FreshComponent",
     "GroupContent",
     "Print",
     "SealedContent",
     "SealedItem",
-    "SourceGroup",
     "SourceGroup",
     "SplitMark",
     "SplitReading",
@@ -66,10 +65,10 @@ class SealedItem(Struct, frozen=True):
     content_hash: str
 
 
-class FreshGroup(Struct, frozen=True):
-    """A sealed group that no confirmation has read."""
+class FreshComponent(Struct, frozen=True):
+    """Sealed groups that are near-duplicates of each other, of which no confirmation has read any."""
 
-    group_key: str
+    component: str
     datapoints: int
 
 
@@ -137,12 +136,12 @@ class SplitReading(Protocol):
         """Return the groups of split datasets that were made of these inferences."""
         ...
 
-    def fresh_groups(self, dataset_name: str, function_name: str) -> tuple[FreshGroup, ...]:
-        """Return the sealed groups that no confirmation has read, with their present datapoints of a function."""
+    def fresh_components(self, dataset_name: str, function_name: str) -> tuple[FreshComponent, ...]:
+        """Return what is sealed and no confirmation has read, with the number of present datapoints of a function."""
         ...
 
-    def sealed_items(self, dataset_name: str, function_name: str, keys: Sequence[str]) -> tuple[SealedItem, ...]:
-        """Return the present datapoints of a function in these sealed groups."""
+    def sealed_items(self, dataset_name: str, function_name: str, components: Sequence[str]) -> tuple[SealedItem, ...]:
+        """Return the present datapoints of a function in the sealed groups of these components."""
         ...
 
     def groups_of_confirmation(self, confirmation_id: str) -> tuple[tuple[str, GroupSplit], ...]:

@@ -11,8 +11,15 @@ from msgspec.structs import replace
 
 from calibrant.store.payload import Packer, unpack
 from calibrant.store.portable import Statements, marks_for, pages
-from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SealedItem, SourceGroup
-from calibrant.store.splits import FreshGroup, GroupContent, Print, SealedContent, SourceGroup, SplitMark
+from calibrant.store.splits import (
+    FreshComponent,
+    GroupContent,
+    Print,
+    SealedContent,
+    SealedItem,
+    SourceGroup,
+    SplitMark,
+)
 from calibrant.store.sql_datasets import stored_content
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, SplitCount, Splitting
 
@@ -46,6 +53,7 @@ SPLIT_STEP: Final[tuple[str, ...]] = (
         content_hash TEXT NOT NULL,
         PRIMARY KEY (dataset_name, band, content_hash)
     ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX datapoint_bands_of_content ON datapoint_bands (dataset_name, content_hash)",
     """CREATE TABLE ledger (
         number INTEGER NOT NULL,
         at INTEGER NOT NULL,
@@ -204,25 +212,25 @@ class SqlSplits:
             found += [SourceGroup(*row) for row in rows]
         return tuple(found)
 
-    def fresh_groups(self, dataset_name: str, function_name: str) -> tuple[FreshGroup, ...]:
-        """See `SplitReading.fresh_groups`."""
+    def fresh_components(self, dataset_name: str, function_name: str) -> tuple[FreshComponent, ...]:
+        """See `SplitReading.fresh_components`."""
         rows = self._all(
-            "SELECT g.group_key, count(*) FROM split_groups g JOIN datapoints d "
+            "SELECT g.component, count(*) FROM split_groups g JOIN datapoints d "
             "ON d.dataset_name = g.dataset_name AND d.group_key = g.group_key "
             "WHERE g.dataset_name = ? AND g.split = 'sealed' AND g.confirmation_id IS NULL "
-            "AND d.until IS NULL AND d.function_name = ? GROUP BY g.group_key ORDER BY g.group_key",
+            "AND d.until IS NULL AND d.function_name = ? GROUP BY g.component ORDER BY g.component",
             (dataset_name, function_name),
         )
-        return tuple(FreshGroup(*row) for row in rows)
+        return tuple(FreshComponent(*row) for row in rows)
 
-    def sealed_items(self, dataset_name: str, function_name: str, keys: Sequence[str]) -> tuple[SealedItem, ...]:
+    def sealed_items(self, dataset_name: str, function_name: str, components: Sequence[str]) -> tuple[SealedItem, ...]:
         """See `SplitReading.sealed_items`."""
         found: list[SealedItem] = []
-        for some in pages(dict.fromkeys(keys), _PAGE):
+        for some in pages(dict.fromkeys(components), _PAGE):
             rows = self._all(
                 "SELECT d.id, d.group_key, g.component, d.content_hash FROM datapoints d JOIN split_groups g "  # noqa: S608
                 "ON g.dataset_name = d.dataset_name AND g.group_key = d.group_key "
-                f"WHERE d.dataset_name = ? AND d.group_key IN ({marks_for(some)}) AND d.until IS NULL "
+                f"WHERE g.dataset_name = ? AND g.component IN ({marks_for(some)}) AND d.until IS NULL "
                 "AND d.function_name = ? AND g.split = 'sealed' ORDER BY d.id",
                 (dataset_name, *some, function_name),
             )

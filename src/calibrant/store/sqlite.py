@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -94,20 +94,20 @@ class SqliteEvents(SqliteReader, SqlErasure):
 
     def settle(self) -> None:
         """See `base.Events.settle`."""
-        # What is committed stands in the log, or, once checkpointed, in the file itself.
-        for suffix in ("-wal", ""):
-            try:
-                descriptor = os.open(f"{self.path}{suffix}", os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
-            try:
-                os.fsync(descriptor)
-            except OSError as error:
-                raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
-            finally:
-                os.close(descriptor)
+        # What is committed stands in the log until a checkpoint has brought it into the file, which SQLite itself
+        # synchronises then. The file must not be opened beside SQLite: to close it would let go of SQLite's locks.
+        try:
+            descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise StoreUnavailable(f"database {self.path} cannot be synchronised: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
 
     def retire(self, incarnation: str, *, written: int, pending: int, rejected: int) -> int:
         """See `base.Events.retire`."""
@@ -291,9 +291,11 @@ class SqliteEvents(SqliteReader, SqlErasure):
         return self._writer
 
     def _connect(self) -> sqlite3.Connection:
-        # Made by us, so that nobody else can read it from the first moment on.
+        # Made by us, so that nobody else can read it from the first moment on. Only where there is none: to close a
+        # file lets go of every lock that this process has on it, and another would take the log away from under it.
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         except OSError as error:
             raise StoreUnavailable(f"database {self.path} cannot be written: {error.strerror}") from error
         connection = sqlite3.connect(

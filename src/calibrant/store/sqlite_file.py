@@ -127,8 +127,11 @@ class SqliteFile:
     def _open(self) -> sqlite3.Connection:
         if not self.path.parent.is_dir():
             raise StoreUnavailable(f"{self._what}: the folder does not exist; make it, or set --data-dir")
-        # Made by us, so that nobody else can read it from the first moment on.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Made by us, so that nobody else can read it from the first moment on. Only where there is none: to close a
+        # file lets go of every lock that this process has on it, those of other connections included, and another
+        # process would take the log away from under them.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(
             self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
         )

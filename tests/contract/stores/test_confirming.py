@@ -226,7 +226,7 @@ def test_one_whose_process_was_killed_is_abandoned_a_day_later(sealed, tmp_path)
 
     line = Line(tmp_path, TOML, model({"old": 0.4, "new": 0.9, "bad": 0.3}))
     hashes = confirming._hashes(line.config, proposal())
-    begun, items = confirming._begin(sealed, proposal(), EXACT, ACTOR, hashes, confirming.prompts_untouched)
+    begun, items = confirming._begin(sealed, proposal(), EXACT, ACTOR, hashes, confirming.untouched)
     assert counts(sealed)["sealed"] == 150
     soon = Actor("tester", NOW + 60_000)
     run(line, sealed, proposal(candidate="bad"), actor=soon)
@@ -243,7 +243,11 @@ def test_one_whose_process_was_killed_is_abandoned_a_day_later(sealed, tmp_path)
 
 def test_items_of_which_a_prompt_has_words_leave_the_seal(sealed, tmp_path):
     line = Line(tmp_path, TOML, model({"old": 0.4, "new": 0.95}))
-    found = run(line, sealed, touched=lambda content: "case 1" in content.input.messages[0].content[0].text)
+
+    def touched(contents):
+        return [at for at, each in enumerate(contents) if "case 1" in each.input.messages[0].content[0].text]
+
+    found = run(line, sealed, touched=touched)
     left = [each for each in DatasetReader(sealed).stream(DatapointQuery(dataset_name="d")) if each.split == "train"]
     assert left and all("case 1" in each.content.input.messages[0].content[0].text for each in left)
     assert found.items + len(left) <= 150

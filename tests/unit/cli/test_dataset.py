@@ -226,6 +226,8 @@ def test_leaks_without_a_configuration(run, tmp_path):
     run("dataset", "create", "d")
     told = run("dataset", "leaks", "d")[1]
     assert "Prompts that were looked at: none." in told and "clean: there are no items." in told
+
+
 def test_what_is_split_is_shown_by_split_and_exported_as_train(run, home):
     words = ["".join(random.Random(n).choices(string.ascii_lowercase, k=60)) for n in range(60)]
     asked = [{"messages": [{"role": "user", "content": each}]} for each in words]

@@ -9,8 +9,9 @@ from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.config.load import load
 from calibrant.datasets import editing
 from calibrant.datasets.editing import Actor
-from calibrant.datasets.leaks import answer_of, find_leaks, prompts_of, split_by_tag, text_of
+from calibrant.datasets.leaks import find_leaks, prompts_of, split_by_tag
 from calibrant.datasets.reader import DatasetReader
+from calibrant.datasets.wording import answer_of, input_text
 from calibrant.engine.compiled import Compiler
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.content import File, RawText, Template, Text, Thought, ToolCall, ToolResult
@@ -68,9 +69,9 @@ def test_the_text_of_an_input():
         ),
         "You are the system.",
     )
-    assert text_of(given) == 'one\ntrue\ntwo\n3.5\nfour\n{"x":1}\nfive'
-    assert text_of(Input((), {"z": "last", "context": "first"})) == "first\nlast"
-    assert text_of(Input()) == ""
+    assert input_text(given) == 'one\ntrue\ntwo\n3.5\nfour\n{"x":1}\nfive'
+    assert input_text(Input((), {"z": "last", "context": "first"})) == "first\nlast"
+    assert input_text(Input()) == ""
 
 
 def test_the_answer_of_a_datapoint():

@@ -103,7 +103,7 @@ def lived(catalogue):
     holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, ACTOR)
     ids += editing.add(catalogue, "d", [case("a second one speaks of mountains and of snow")], ACTOR)
     with catalogue.reading() as view:
-        keys = [each.group_key for each in view.fresh_groups("d", "f")]
+        keys = [each.component for each in view.fresh_components("d", "f")]
         hashes = view.contents_of_groups("d", keys)
     assert len(catalogue.vault.get(sorted(hashes))) == 2
     with catalogue.transaction() as tx:

@@ -1,0 +1,199 @@
+"""A dataset sealed and candidates confirmed as a user does it, in a world of known truth."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import httpx2 as httpx
+import msgspec
+import pytest
+from tests.support.gateway import gateway
+
+from calibrant.demo.simlm.calibrate import calibrated
+from calibrant.demo.simlm.parameters import Model, Parameters, Rule
+from calibrant.demo.simlm.server import serve_in_thread
+from calibrant.demo.simlm.world import World
+
+ITEMS = 160
+TOML = """
+[models.simlm]
+routing = ["p"]
+[models.simlm.providers.p]
+type = "openai"
+model_name = "simlm"
+api_base = "URL"
+api_key_location = "none"
+[functions.sort]
+type = "chat"
+[functions.sort.variants]
+plain = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "plain.minijinja" }
+same = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "same.minijinja" }
+careful = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "careful.minijinja" }
+copied = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "copied.minijinja" }
+"""
+EVALUATOR = """
+def right(item, output):
+    return output[0].text.split()[-1] == item.output[0].text
+"""
+
+
+@pytest.fixture(scope="module")
+def world():
+    bare = Parameters(seed=5, rules={"steps": Rule(phrase="step by step")}, models={"simlm": Model()}, cluster_size=1)
+    return World(calibrated(bare, accuracy=0.5, effects={"steps": 0.4}))
+
+
+@pytest.fixture(scope="module")
+def running(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("confirm")
+    prompts = {"plain": "You sort wood.", "same": "You sort wood, then.", "careful": "You sort. Think step by step."}
+    prompts["copied"] = f"You sort. Think step by step. Once: {told(world, 5003)}"
+    for name, text in prompts.items():
+        (folder / f"{name}.minijinja").write_text(text)
+    (folder / "mine.py").write_text(EVALUATOR)
+    with serve_in_thread(world, 0) as url, gateway(folder, TOML.replace("URL", str(url))) as started:
+        yield started
+
+
+def calibrant(running, *args):
+    command = [sys.executable, "-m", "calibrant", *args, "--data-dir", str(running.data_dir)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=running.folder, env=running.env)
+
+
+def told(world, item):
+    """Return an item's text with words of its own, or all items would be near-duplicates of each other."""
+    draw = random.Random(item)
+    words = " ".join("".join(draw.choices("abcdefghijklmnop", k=6)) for _ in range(40))
+    return f"{world.text(item)}\nNote: {words}."
+
+
+def points(world, numbers):
+    def one(item):
+        said = {"messages": [{"role": "user", "content": told(world, item)}]}
+        answer = [{"type": "text", "text": world.answer(item)}]
+        return {"type": "chat", "function_name": "sort", "input": said, "output": answer}
+
+    return {"datapoints": [one(item) for item in numbers]}
+
+
+@pytest.fixture(scope="module")
+def sealed(world, running):
+    assert running.post("/v1/datasets", {"name": "wood", "group_by": "datapoint"}).status_code == 200
+    made = running.post("/v1/datasets/wood/datapoints", points(world, range(ITEMS // 2)))
+    assert made.status_code == 200, made.text
+    done = calibrant(running, "dataset", "seal", "wood", "--train", "0", "--val", "0", "--sealed", "100", "--json")
+    assert done.returncode == 0, done.stderr
+    later = running.post("/v1/datasets/wood/datapoints", points(world, range(ITEMS // 2, ITEMS)))
+    assert later.status_code == 200, later.text
+    return running
+
+
+def holdout(running):
+    found = httpx.get(f"{running.url}/v1/datasets/wood/holdout")
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+def counts(running):
+    return {each["split"]: each["datapoints"] for each in holdout(running)["splits"]}
+
+
+def confirm(running, candidate, *args):
+    flags = ("--function", "sort", "--incumbent", "plain", "--candidate", candidate, "--config", str(running.config))
+    return calibrant(running, "confirm", "wood", *flags, "--python", "mine.py:right", "--boolean", "--json", *args)
+
+
+def test_a_list_says_that_it_is_there_and_nothing_more(world, sealed):
+    listed = sealed.post("/v1/datasets/wood/list_datapoints", {"limit": 200}).json()["datapoints"]
+    assert {each["split"] for each in listed} == {"sealed"}
+    assert all(each["input"] == {"messages": []} and not each.get("output") for each in listed)
+    files = b"".join(path.read_bytes() for path in sealed.data_dir.glob("catalogue.db*"))
+    assert told(world, 3)[-80:].encode() not in files
+    assert (sealed.data_dir / "sealed.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_one_that_is_no_better_fails_and_one_that_is_passes_on_other_cases(sealed):
+    before = counts(sealed)["sealed"]
+    same = confirm(sealed, "same", "--claimed-gain", "0.5")
+    assert same.returncode == 1, same.stderr
+    failed = msgspec.json.decode(same.stdout)
+    assert failed["status"] == "failed" and failed["failures"] == [0, 0] and failed["number"] == 1
+    careful = confirm(sealed, "careful", "--claimed-gain", "0.6")
+    assert careful.returncode == 0, careful.stderr
+    passed = msgspec.json.decode(careful.stdout)
+    low, high = passed["interval"]
+    assert passed["status"] == "passed" and low <= 0.4 <= high
+    assert counts(sealed)["sealed"] == before - failed["items"] - passed["items"]
+    status = calibrant(sealed, "holdout", "status", "wood")
+    assert status.returncode == 0 and "is whole" in status.stdout and "passed" in status.stdout
+    # Nothing of it is in the record.
+    record = sealed.post("/v1/inferences/list_inferences", {"function_name": "sort"}).json()
+    assert record["inferences"] == []
+
+
+def test_the_api_refuses_with_what_is_missing_and_says_what_was_confirmed(sealed):
+    asked = {
+        "dataset_name": "wood",
+        "function_name": "sort",
+        "incumbent": "same",
+        "candidate": "plain",
+        "evaluator": "exact_match",
+        "claimed_gain": 0.05,
+    }
+    refused = sealed.post("/v1/confirmations", asked)
+    assert refused.status_code == 409, refused.text
+    assert "are missing" in refused.json()["error"]
+    wrong = sealed.post("/v1/confirmations", asked | {"candidate": "none"})
+    assert wrong.status_code == 404, wrong.text
+    unknown = sealed.post("/v1/confirmations", asked | {"evaluator": "none"})
+    assert unknown.status_code == 404, unknown.text
+    assert sealed.post("/v1/confirmations", asked | {"alpha": 0.4}).status_code == 400
+    # Words that are not the whole answer match exactly for neither: equal, so it does not pass.
+    done = sealed.post("/v1/confirmations", asked | {"claimed_gain": 0.9, "alpha": 0.005})
+    assert done.status_code == 200 and done.json()["status"] == "failed", done.text
+    listed = httpx.get(f"{sealed.url}/v1/confirmations").json()["confirmations"]
+    assert listed[0] == done.json()
+    shown = httpx.get(f"{sealed.url}/v1/confirmations/{listed[0]['id']}").json()
+    assert shown == done.json()
+    assert holdout(sealed)["broken_at"] is None
+
+
+def test_a_prompt_that_copied_a_case_takes_it_out_of_the_seal(world, sealed):
+    more = sealed.post("/v1/datasets/wood/datapoints", points(world, range(5000, 5150)))
+    assert more.status_code == 200
+    done = confirm(sealed, "copied", "--claimed-gain", "0.6", "--alpha", "0.004")
+    assert done.returncode in (0, 1), done.stderr
+    found = calibrant(sealed, "holdout", "status", "wood", "--json")
+    assert msgspec.json.decode(found.stdout)["broken_at"] is None
+
+
+def test_killed_in_the_middle_it_has_spent_what_it_took(world, sealed):
+    more = sealed.post("/v1/datasets/wood/datapoints", points(world, range(9000, 9100)))
+    assert more.status_code == 200
+    before = holdout(sealed)
+    flags = ["confirm", "wood", "--function", "sort", "--incumbent", "same", "--candidate", "careful"]
+    flags += ["--config", str(sealed.config), "--claimed-gain", "0.8", "--alpha", "0.003", "--concurrency", "1"]
+    flags += ["--python", "mine.py:right", "--boolean", "--data-dir", str(sealed.data_dir)]
+    process = subprocess.Popen([sys.executable, "-m", "calibrant", *flags], cwd=sealed.folder, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            running = [
+                each
+                for each in httpx.get(f"{sealed.url}/v1/confirmations").json()["confirmations"]
+                if each["status"] == "running"
+            ]
+            if running:
+                break
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    after = holdout(sealed)
+    assert running, "it ended before it could be killed"
+    assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.003)
+    assert after["budgets"][0]["fresh_items"] == before["budgets"][0]["fresh_items"] - running[0]["items"]
