@@ -197,3 +197,13 @@ def test_killed_in_the_middle_it_has_spent_what_it_took(world, sealed):
     assert running, "it ended before it could be killed"
     assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.003)
     assert after["budgets"][0]["fresh_items"] == before["budgets"][0]["fresh_items"] - running[0]["items"]
+
+
+def test_an_admin_reveals_and_what_was_revealed_has_left_the_seal(world, sealed):
+    listed = sealed.post("/v1/datasets/wood/list_datapoints", {"limit": 500}).json()["datapoints"]
+    one = next(each["id"] for each in listed if each["split"] == "sealed")
+    shown = sealed.post("/v1/datasets/wood/reveal", {"ids": [one]}).json()["datapoints"][0]
+    assert shown["split"] == "train" and shown["output"] and "Note: " in str(shown["input"])
+    assert sealed.post("/v1/datasets/wood/reveal", {"ids": ["none"]}).status_code == 404
+    again = sealed.post("/v1/datasets/wood/get_datapoints", {"ids": [one]}).json()["datapoints"][0]
+    assert again["output"] == shown["output"]

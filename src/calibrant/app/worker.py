@@ -8,6 +8,7 @@ import gc
 import importlib
 import logging
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -30,13 +31,15 @@ from calibrant.app.process import claim_stdout, read_options, say_ready, stop_si
 from calibrant.app.questions import RecordQuestions
 from calibrant.app.targets import RecordTargets
 from calibrant.app.workflows import CatalogueWorkflows
-from calibrant.base.clock import SystemClock
+from calibrant.base.clock import Clock, SystemClock
 from calibrant.base.errors import ConfigError, SpoolFull
 from calibrant.base.ids import uuid7
 from calibrant.config.environment import settings_from_environ
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config
 from calibrant.credentials.opening import open_credentials
+from calibrant.datasets import holdout
+from calibrant.datasets.editing import Actor
 from calibrant.datasets.withheld import Withheld
 from calibrant.engine.batches.runner import BatchRunner
 from calibrant.engine.compiled import Compiler
@@ -64,6 +67,7 @@ from calibrant.store.catalogue import Catalogue
 from calibrant.store.spool import Spool
 from calibrant.telemetry.log import configure
 from calibrant.telemetry.metrics import Metrics
+from calibrant.types.datapoint import Datapoint
 from calibrant.types.rows import SnapshotRecord
 
 __all__ = ["main"]
@@ -242,8 +246,14 @@ def _desks(
         DatasetDesk(engine, catalogue, ask, rows, withheld),
         WorkflowDesk(engine, catalogue, ask),
         None if rows is None else partial(ask_erasure, options),
-        ConfirmationDesk(catalogue, engine.clock, partial(ask_confirmation, options)),
+        ConfirmationDesk(
+            catalogue, engine.clock, partial(ask_confirmation, options), partial(_reveal, catalogue, engine.clock)
+        ),
     )
+
+
+def _reveal(catalogue: Catalogue, clock: Clock, name: str, ids: Sequence[str], actor: str) -> tuple[Datapoint, ...]:
+    return holdout.reveal(catalogue, ids, Actor(actor, clock.wall_ms()), dataset_name=name)
 
 
 def _server(engine: Engine, gate: Gate | None, table: list[Route]) -> Server:

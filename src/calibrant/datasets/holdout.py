@@ -84,14 +84,16 @@ def move(catalogue: Catalogue, name: str, datapoint_ids: Sequence[str], split: S
     return len(moved)
 
 
-def reveal(catalogue: Catalogue, datapoint_ids: Sequence[str], actor: Actor) -> tuple[Datapoint, ...]:
+def reveal(
+    catalogue: Catalogue, datapoint_ids: Sequence[str], actor: Actor, *, dataset_name: str | None = None
+) -> tuple[Datapoint, ...]:
     """Return datapoints with their contents. Sealed ones leave the seal for `train`, with all of their group.
 
     Raises:
         NotFound: one of them is not there.
     """
     with catalogue.transaction() as tx:
-        known = tx.find_datapoints(datapoint_ids)
+        known = tx.find_datapoints(datapoint_ids, dataset_name=dataset_name)
         missing = [each for each in datapoint_ids if each not in {row.id for row in known}]
         if missing:
             raise NotFound(f"there is no datapoint {missing[0][:80]}")

@@ -111,6 +111,7 @@ def routes(  # noqa: PLR0913 - one thing to work on for each kind of handler
         Route("POST", "/v1/confirmations", confirmations.run, _CONFIRM, roles=CONFIRM),
         Route("GET", "/v1/confirmations", confirmations.list, "List confirmations.", roles=READ),
         Route("GET", _CONFIRMATION, confirmations.show, "Show a confirmation.", roles=READ),
+        Route("POST", f"{_DATASET}/reveal", confirmations.show_sealed, "Take datapoints out of the seal.", roles=ADMIN),
         Route("GET", f"{_DATASET}/holdout", confirmations.holdout, "What is sealed of a dataset.", roles=READ),
         Route("GET", "/v1/audit", desk.audit, "What was done to API keys, and by whom.", roles=ADMIN),
         Route("GET", "/openapi.json", reference.document, "This API, as OpenAPI.", roles=OPEN),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from calibrant.base.clock import Clock
@@ -14,17 +14,22 @@ from calibrant.server.datasets import name_of
 from calibrant.server.http import Answer, HttpRequest
 from calibrant.store.catalogue import Catalogue
 from calibrant.types.confirmation import Confirmation, Proposal
+from calibrant.types.datapoint import Datapoint
 from calibrant.wire.confirmations import (
     decode_confirmation,
     encode_confirmation,
     encode_confirmations,
     encode_holdout,
 )
+from calibrant.wire.datapoint_answer import encode_datapoints
+from calibrant.wire.datapoints import decode_ids
 
-__all__ = ["Confirm", "ConfirmationDesk"]
+__all__ = ["Confirm", "ConfirmationDesk", "Reveal"]
 
 Confirm = Callable[[Proposal, str, str], Awaitable[Confirmation]]
 """Confirms a proposal by the evaluator that the second names; the third is who asks."""
+Reveal = Callable[[str, Sequence[str], str], tuple[Datapoint, ...]]
+"""Shows datapoints of a dataset by id; the third is who asks. Blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class ConfirmationDesk:
     catalogue: Catalogue | None
     clock: Clock
     confirm: Confirm | None = None
+    reveal: Reveal | None = None
 
     async def run(self, http: HttpRequest) -> Answer:
         """`POST /v1/confirmations`; answers when it is over, which takes as long as the models do."""
@@ -44,6 +50,15 @@ class ConfirmationDesk:
             raise InternalError("this gateway was put together without confirmations")
         actor = "" if http.principal is None else http.principal.public_id
         return Answer(200, encode_confirmation(await self.confirm(proposal, evaluator, actor)))
+
+    async def show_sealed(self, http: HttpRequest) -> Answer:
+        """`POST /v1/datasets/{dataset_name}/reveal`: shows datapoints, and takes the sealed ones out of the seal."""
+        ids, reveal = decode_ids(http.body), self.reveal
+        if reveal is None:
+            raise InternalError("this gateway was put together without a vault")
+        actor = "" if http.principal is None else http.principal.public_id
+        name = name_of(http)
+        return Answer(200, encode_datapoints(await asyncio.to_thread(reveal, name, ids, actor)))
 
     async def list(self, http: HttpRequest) -> Answer:
         """`GET /v1/confirmations`."""

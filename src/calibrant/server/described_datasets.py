@@ -27,6 +27,7 @@ _GET: Final = Described(
 )
 
 DATASETS: Final[dict[str, Described]] = {
+    "POST /v1/datasets/{dataset_name}/reveal": _GET,
     "POST /v1/datasets": Described(
         tag="datasets", body=datapoints.NewDatasetBody, answer=datapoints.DatasetBody, example={"name": "support"}
     ),

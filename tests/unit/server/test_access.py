@@ -109,6 +109,7 @@ TABLE = {
     "GET /v1/confirmations": READ,
     "GET /v1/confirmations/{confirmation_id}": READ,
     "GET /v1/datasets/{dataset_name}/holdout": READ,
+    "POST /v1/datasets/{dataset_name}/reveal": set(),
     "POST /v1/datasets": {"optimizer"},
     "GET /v1/datasets/{dataset_name}": READ,
     "DELETE /v1/datasets/{dataset_name}": {"optimizer"},
