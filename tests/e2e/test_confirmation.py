@@ -17,6 +17,8 @@ from calibrant.demo.simlm.parameters import Model, Parameters, Rule
 from calibrant.demo.simlm.server import serve_in_thread
 from calibrant.demo.simlm.world import World
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 160
 TOML = """
 [models.simlm]

@@ -81,6 +81,7 @@ def test_clickhouse_over_http_and_a_table_for_people(folder):
     assert stored(folder) == 8
 
 
+@pytest.mark.slow
 def test_what_retention_would_drop_is_not_imported_unasked(folder):
     (folder.parent / "short.toml").write_text("[retention]\npayload_days = 30\n")
     with postgres_tensorzero() as source:

@@ -19,6 +19,8 @@ from calibrant.demo.simlm.reading import read_world
 from calibrant.demo.simlm.world import World
 from calibrant.measure import compare_unpaired
 
+pytestmark = pytest.mark.slow
+
 PROMPTS = {"plain": "You sort wood.", "careful": "You sort wood. Think step by step."}
 EPISODES = 120
 WORLD = """

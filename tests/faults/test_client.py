@@ -297,7 +297,7 @@ def test_a_stream_that_is_abandoned_is_closed(read):
         until(lambda: server.left == 2, "the connection to be closed")
 
 
-@pytest.mark.parametrize("read", [0, 1])
+@pytest.mark.parametrize("read", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("how", ["closed", "left", "abandoned", "cancelled"])
 def test_an_async_stream_is_closed_however_it_ends(how, read):
     with faulty(ENDLESS) as server:

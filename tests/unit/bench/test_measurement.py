@@ -6,6 +6,8 @@ from bench.measurement import m2_shipping, m6_leaks, m7_judges, m8_corrected, m9
 
 from calibrant.measure.evidence import sample_ratio
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def draw():
