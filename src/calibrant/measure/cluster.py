@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from calibrant.measure.bounds import few_units, one_cluster, unmeasured, wilson_bounds
+from calibrant.measure.bounds import few_events, few_units, one_cluster, unmeasured, wilson_bounds
 from calibrant.measure.critical import student_two_sided
 from calibrant.measure.interval import open_side
 from calibrant.types.estimate import Estimate, Warned
@@ -167,7 +167,7 @@ def cluster_wilson_interval(values: NDArray[np.float64], clusters: Clusters, *, 
         method="cluster_wilson",
         std_error=sqrt(share * (1 - share) / effective),
         effective_n=effective,
-        warnings=warnings + few_units(clusters.effective),
+        warnings=warnings + few_events(share, effective) + few_units(clusters.effective),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from calibrant.measure.bounds import few_units, one_cluster, unmeasured, wilson_bounds
+from calibrant.measure.bounds import few_events, few_units, one_cluster, unmeasured, wilson_bounds
 from calibrant.measure.student import normal_two_sided, student_two_sided
 from calibrant.types.estimate import Estimate, Warned
 from calibrant.types.query import Moments
@@ -140,7 +140,7 @@ def _cluster_wilson(sums: Moments, level: float) -> Estimate:
         method="cluster_wilson",
         std_error=sqrt(share * (1 - share) / effective),
         effective_n=effective,
-        warnings=warnings + few_units(_effective(sums)),
+        warnings=warnings + few_events(share, effective) + few_units(_effective(sums)),
     )
 
 

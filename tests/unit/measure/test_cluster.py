@@ -133,3 +133,13 @@ def test_a_quantile_that_falls_off_the_data_is_open() -> None:
     found = cluster_quantile_interval(values, clusters, 0.95)
     assert found.high is None
     assert {"open_high", "few_units"} == {w.code for w in found.warnings}
+
+
+def test_few_of_the_rarer_outcome_are_said_and_many_are_not():
+    labels = np.repeat(np.arange(100), 10)
+    rare = np.zeros(1000)
+    rare[:8] = 1
+    found = cluster_wilson_interval(rare, Clusters.of(labels), level=0.95)
+    assert [warned.code for warned in found.warnings] == ["few_events"]
+    common = np.tile([0.0, 1.0], 500)
+    assert cluster_wilson_interval(common, Clusters.of(labels), level=0.95).warnings == ()
