@@ -281,6 +281,8 @@ def test_less_is_better_where_the_evaluator_says_so(sealed, tmp_path):
         ({"dataset_name": "open"}, InvalidRequest, "not split"),
         ({"candidate": "old"}, InvalidRequest, "it is the incumbent"),
         ({"claimed_gain": 0.0}, InvalidRequest, "claimed_gain"),
+        ({"claimed_gain": float("nan")}, InvalidRequest, "finite"),
+        ({"margin": float("nan")}, InvalidRequest, "finite"),
         ({"spread": -1.0}, InvalidRequest, "spread"),
     ],
 )
