@@ -27,7 +27,7 @@ from calibrant.store.vault import Vault
 from calibrant.types.datapoint import Datapoint, Dataset
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
 
-__all__ = ["Entrance", "Linker", "entrance", "group_marks", "load_linker", "release"]
+__all__ = ["Entrance", "Linker", "entrance", "group_marks", "load_linker", "release", "unseal_copies", "whole"]
 
 _PAGE = 500
 
@@ -62,22 +62,19 @@ class Entrance(Struct, frozen=True):
         splitting = self.dataset.splitting
         added = 0
         for some in pages(rows, _PAGE):
-            split = some if splitting is None else self._split(some, splitting)
-            self._unseal_copies(split)
+            split, left = (some, []) if splitting is None else self._split(some, splitting)
             sealed = {row.content_hash: row for row in split if row.split == "sealed"}
             if sealed:
                 self.vault.put((each, encode(row.content)) for each, row in sealed.items())
             added += self.tx.add_datapoints(split)
+            # Once the groups and rows of this page are written: what leaves may be among them.
+            opened = {row.content_hash for row in split if row.split != "sealed"}
+            opened |= self.tx.contents_of_groups(self.dataset.name, left)
+            unseal_copies(self.tx, self.vault, opened, self.actor, self.now_ms)
         return added
 
-    def _unseal_copies(self, rows: Sequence[Datapoint]) -> None:
-        """Let go of what is sealed in another dataset and comes into the open here: somebody has it."""
-        for each in self.tx.sealed_with([row.content_hash for row in rows if row.split != "sealed"]):
-            keys = [each.group_key]
-            release(self.tx, self.vault, each.dataset_name, keys, "train", "seen_before", self.now_ms)
-            self._taint(each.dataset_name, keys, "seen_before")
-
-    def _split(self, rows: Sequence[Datapoint], splitting: Splitting) -> list[Datapoint]:
+    def _split(self, rows: Sequence[Datapoint], splitting: Splitting) -> tuple[list[Datapoint], list[str]]:
+        """Return rows with their splits, and the groups that left the seal for them."""
         tx, name = self.tx, self.dataset.name
         newest: dict[str, int] = {}
         for row in rows:
@@ -93,8 +90,8 @@ class Entrance(Struct, frozen=True):
         edges += [(a, b) for left, right in links for a in groups_of[left] for b in groups_of[right]]
         opened = tx.in_the_open(tuple(texts))
         seen = {row.group_key for row in rows if row.content_hash in opened}
-        splits = self._joined(newest, edges, seen, splitting)
-        return [replace(row, split=splits[row.group_key]) for row in rows]
+        splits, left = self._joined(newest, edges, seen, splitting)
+        return [replace(row, split=splits[row.group_key]) for row in rows], left
 
     def _groups_of(self, rows: Sequence[Datapoint], links: Collection[tuple[str, str]]) -> dict[str, set[str]]:
         hashes = {row.content_hash for row in rows} | {each for link in links for each in link}
@@ -111,8 +108,8 @@ class Entrance(Struct, frozen=True):
         edges: Collection[tuple[str, str]],
         seen: Set[str],
         splitting: Splitting,
-    ) -> dict[str, Split]:
-        """Write where groups are now, and return it for those that come in."""
+    ) -> tuple[dict[str, Split], list[str]]:
+        """Write where groups are now, and return it for those that come in, and which left the seal."""
         tx, name = self.tx, self.dataset.name
         known = tx.group_splits(name, tuple({*newest, *(key for edge in edges for key in edge)}))
         parts = connected(
@@ -121,6 +118,7 @@ class Entrance(Struct, frozen=True):
         )
         found: dict[str, Split] = {}
         changed: list[GroupSplit] = []
+        left: list[str] = []
         for part in parts:
             arriving = sorted(key for key in part if key in newest)
             if not arriving:
@@ -130,13 +128,14 @@ class Entrance(Struct, frozen=True):
             fresh = [key for key in arriving if key not in members]
             splits: set[Split] = {each.split for each in members.values()}
             if fresh:
-                splits.add(by_hash(splitting, fresh[0], newest_ms=newest[fresh[0]], now_ms=self.now_ms))
+                latest_ms = max(newest[key] for key in fresh)
+                splits.add(by_hash(splitting, fresh[0], newest_ms=latest_ms, now_ms=self.now_ms))
             open_already = "sealed" in splits and not seen.isdisjoint(arriving)
             split: Split = splits.pop() if len(splits) == 1 and not open_already else "train"
             reason: Reason = "seen_before" if open_already else "near_duplicate" if members else "entered"
             component = min(there, default=fresh[0] if fresh else arriving[0])
             leaving = [each for each in members.values() if each.split != split]
-            self._leave(leaving, split, reason)
+            left += self._leave(leaving, split, reason)
             moved = {each.group_key for each in leaving}
             for each in members.values():
                 latest = max(each.newest_ms, newest.get(each.group_key, 0))
@@ -157,22 +156,17 @@ class Entrance(Struct, frozen=True):
             ]
             found |= dict.fromkeys(arriving, split)
         tx.put_groups(name, changed)
-        return found
+        return found, left
 
-    def _leave(self, groups: Sequence[GroupSplit], split: Split, reason: Reason) -> None:
-        """Move groups that are one with some of another split, and note it where they were sealed."""
+    def _leave(self, groups: Sequence[GroupSplit], split: Split, reason: Reason) -> list[str]:
+        """Move groups that are one with some of another split; note and return those that were sealed."""
         if groups:
             keys = [each.group_key for each in groups]
             release(self.tx, self.vault, self.dataset.name, keys, split, reason, self.now_ms)
         sealed = [each.group_key for each in groups if each.split == "sealed"]
         if sealed:
-            self._taint(self.dataset.name, sealed, reason)
-
-    def _taint(self, dataset_name: str, keys: Sequence[str], reason: Reason) -> None:
-        detail = {"reason": reason, "groups": group_marks(self.tx, dataset_name, keys)}
-        self.tx.write_ledger(
-            LedgerEntry(at=self.now_ms, actor=self.actor, act="taint", dataset_name=dataset_name, detail=detail)
-        )
+            _taint(self.tx, self.dataset.name, sealed, reason, self.actor, self.now_ms)
+        return sealed
 
 
 def entrance(tx: Tx, catalogue: Catalogue, dataset: Dataset, actor: str, now_ms: int) -> Entrance:
@@ -190,7 +184,8 @@ def release(
 ) -> None:
     """Move groups to a split that is not sealed, with their contents where these were in the vault.
 
-    The vault still has them; `holdout.swept` takes them away once this transaction is done.
+    The vault still has them; `holdout.swept` takes them away once this transaction is done. Of what was sealed,
+    `unseal_copies` is due.
 
     Raises:
         StoreUnavailable: the vault cannot be read, or lacks a content.
@@ -208,12 +203,43 @@ def release(
     tx.move_groups(dataset_name, keys, split, reason, now_ms)
 
 
+def unseal_copies(tx: Tx, vault: Vault, hashes: Collection[str], actor: str, now_ms: int) -> None:
+    """Let go of whatever is sealed, in any dataset, of contents that stand in the open by now: somebody has them.
+
+    What is nearly the same as such a one goes with it, and so do its copies in turn.
+
+    Raises:
+        StoreUnavailable: the vault cannot be read, or lacks a content.
+    """
+    while hashes:
+        keys_of: dict[str, set[str]] = {}
+        for each in tx.sealed_with(sorted(hashes)):
+            keys_of.setdefault(each.dataset_name, set()).add(each.group_key)
+        hashes = set[str]()
+        for name, some in sorted(keys_of.items()):
+            keys = whole(tx, name, sorted(some))
+            _taint(tx, name, keys, "seen_before", actor, now_ms)
+            release(tx, vault, name, keys, "train", "seen_before", now_ms)
+            hashes |= tx.contents_of_groups(name, keys)
+
+
+def whole(view: Reading, dataset_name: str, keys: Sequence[str]) -> list[str]:
+    """Return groups with their near-duplicates, which are never in two splits."""
+    components = {each.component for each in view.group_splits(dataset_name, keys).values()}
+    return [each.group_key for each in view.component_groups(dataset_name, sorted(components))]
+
+
 def group_marks(view: Reading, dataset_name: str, keys: Sequence[str]) -> list[str]:
     """Return what the ledger says for groups of a dataset; empty where it is not split."""
     dataset = view.dataset(dataset_name)
     if dataset is None or dataset.splitting is None:
         return []
     return [group_mark(dataset.splitting.salt, key) for key in keys]
+
+
+def _taint(tx: Tx, dataset_name: str, keys: Sequence[str], reason: Reason, actor: str, now_ms: int) -> None:
+    detail = {"reason": reason, "groups": group_marks(tx, dataset_name, keys)}
+    tx.write_ledger(LedgerEntry(at=now_ms, actor=actor, act="taint", dataset_name=dataset_name, detail=detail))
 
 
 def _made_ms(row: Datapoint) -> int:

@@ -14,7 +14,7 @@ from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.base.ids import id_millis
 from calibrant.datasets.connecting import connected
 from calibrant.datasets.editing import Actor
-from calibrant.datasets.entering import group_marks, load_linker, release
+from calibrant.datasets.entering import group_marks, load_linker, release, unseal_copies, whole
 from calibrant.datasets.making import checked_dataset
 from calibrant.datasets.splitting import by_hash, is_new, new_splitting
 from calibrant.datasets.wording import text_of
@@ -76,7 +76,7 @@ def move(catalogue: Catalogue, name: str, datapoint_ids: Sequence[str], split: S
         raise InvalidRequest("split: nothing is moved under the seal, since somebody has seen it; new cases fill it")
     with catalogue.transaction() as tx:
         _splitting_of(tx, name)
-        keys = _whole(tx, name, _keys_of(tx, name, datapoint_ids))
+        keys = whole(tx, name, _keys_of(tx, name, datapoint_ids))
         moved = [each for each in tx.group_splits(name, keys).values() if each.split != split]
         if moved:
             _let_go(catalogue, tx, name, moved, split, "moved", actor, "move")
@@ -102,7 +102,7 @@ def reveal(
             if row.split == "sealed":
                 sealed.setdefault(row.dataset_name, set()).add(row.group_key)
         for name, keys in sealed.items():
-            groups = list(tx.group_splits(name, _whole(tx, name, sorted(keys))).values())
+            groups = list(tx.group_splits(name, whole(tx, name, sorted(keys))).values())
             _let_go(catalogue, tx, name, groups, "train", "revealed", actor, "reveal")
         found = tx.find_datapoints(datapoint_ids)
     swept(catalogue)
@@ -112,17 +112,22 @@ def reveal(
 def graduate(
     catalogue: Catalogue, tx: Tx, name: str, keys: Sequence[str], split: Split, reason: Reason, actor: Actor
 ) -> None:
-    """Let groups that were used up leave the seal, in a transaction that is open; `swept` is due after it."""
-    groups = [each for each in tx.group_splits(name, keys).values() if each.split == "sealed"]
+    """Let groups that were used up leave the seal, with what is nearly the same; `swept` is due after the transaction.
+
+    What came in while a confirmation read its twin was not read itself, but the twin is in the open from now on.
+    """
+    groups = [each for each in tx.group_splits(name, whole(tx, name, keys)).values() if each.split == "sealed"]
     if groups:
         _let_go(catalogue, tx, name, groups, split, reason, actor, "taint" if reason == "in_prompt" else "graduate")
 
 
 def too_old(tx: Reading, name: str, splitting: Splitting, now_ms: int) -> tuple[GroupSplit, ...]:
-    """Return sealed groups that are older than what their dataset seals."""
+    """Return sealed groups that are older than what their dataset seals, and so is all that is nearly the same."""
     if splitting.newest_days is None:
         return ()
-    return tuple(each for each in _sealed(tx, name) if not is_new(splitting, each.newest_ms, now_ms))
+    groups = tuple(_sealed(tx, name))
+    new = {each.component for each in groups if is_new(splitting, each.newest_ms, now_ms)}
+    return tuple(each for each in groups if each.component not in new)
 
 
 def swept(catalogue: Catalogue) -> int:
@@ -233,12 +238,6 @@ def _keys_of(view: Reading, name: str, datapoint_ids: Sequence[str]) -> list[str
     return sorted(set(found.values()))
 
 
-def _whole(view: Reading, name: str, keys: Sequence[str]) -> list[str]:
-    """Return groups with their near-duplicates, which are never in two splits."""
-    components = {each.component for each in view.group_splits(name, keys).values()}
-    return [each.group_key for each in view.component_groups(name, sorted(components))]
-
-
 def _sealed(view: Reading, name: str) -> Iterator[GroupSplit]:
     after = ""
     while page := view.sealed_groups(name, after=after, limit=_PAGE):
@@ -257,9 +256,10 @@ def _let_go(
     act: Literal["move", "reveal", "taint", "graduate"],
 ) -> None:
     keys = [each.group_key for each in groups]
-    release(tx, catalogue.vault, name, keys, split, reason, actor.now_ms)
     before = sorted({each.split for each in groups})
     _note(tx, actor, act, name, {"reason": reason, "from": before, "to": split, "groups": group_marks(tx, name, keys)})
+    release(tx, catalogue.vault, name, keys, split, reason, actor.now_ms)
+    unseal_copies(tx, catalogue.vault, tx.contents_of_groups(name, keys), actor.name, actor.now_ms)
 
 
 def _note(

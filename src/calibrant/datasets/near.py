@@ -12,9 +12,8 @@ from calibrant.store.splits import Print, SplitReading
 
 __all__ = ["links_among", "links_to_present", "prints_of"]
 
-_TRIED = 64
-"""Prints of one text that are compared at most: where so many share a band and none is near, it is in the band by
-chance."""
+_TRIED = 16
+"""Prints of one text that are compared at most, those first that share the most and the rarest of its bands."""
 
 
 def prints_of(texts: Mapping[str, str]) -> list[Print]:
@@ -38,21 +37,32 @@ def links_among(fresh: Sequence[Print]) -> list[tuple[str, str]]:
 def links_to_present(view: SplitReading, dataset_name: str, fresh: Sequence[Print]) -> list[tuple[str, str]]:
     """Return pairs of a fresh content hash and one that a dataset has already, where they are near-duplicates."""
     sharing = view.prints_sharing(dataset_name, [band for each in fresh for band in each.bands])
-    wanted = {
-        each.content_hash: list(dict.fromkeys(other for band in each.bands for other in sharing.get(band, ())))
-        for each in fresh
-    }
-    held = view.prints(dataset_name, [other for some in wanted.values() for other in some[:_TRIED]])
+    wanted = {each.content_hash: _likeliest(each, sharing) for each in fresh}
+    held = view.prints(dataset_name, [other for some in wanted.values() for other in some])
     present = {content_hash: _shingles(shingles) for content_hash, shingles in held.items()}
     found: list[tuple[str, str]] = []
     for each in fresh:
         own = _shingles(each.shingles)
         found += [
             (each.content_hash, other)
-            for other in wanted[each.content_hash][:_TRIED]
+            for other in wanted[each.content_hash]
             if other in present and minhash.overlap(own, present[other]) >= THRESHOLD
         ]
     return found
+
+
+def _likeliest(each: Print, sharing: Mapping[int, Sequence[str]]) -> list[str]:
+    """Return the prints that are the likeliest to be near.
+
+    Texts of one template have bands of the template in common, thousands of them the same, which says little; the bands
+    that only few have are those of what is not the template.
+    """
+    weights: dict[str, float] = {}
+    for band in each.bands:
+        some = sharing.get(band, ())
+        for other in some:
+            weights[other] = weights.get(other, 0.0) + 1 / len(some)
+    return sorted(weights, key=lambda other: (-weights[other], other))[:_TRIED]
 
 
 def _shingles(stored: bytes) -> minhash.Print:

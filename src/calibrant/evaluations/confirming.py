@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from math import isfinite
 from time import monotonic
 from typing import Final
 
@@ -29,7 +30,7 @@ from calibrant.evaluations.drawing import Drawn, Touched, design_effect, drawn
 from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
 from calibrant.measure.budget import alpha_of, items_needed
 from calibrant.measure.confirmation import Decision, decide
-from calibrant.store.catalogue import Catalogue, Tx
+from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.store.vault import SealedAnswer
 from calibrant.types.answer import Answered
 from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
@@ -145,6 +146,8 @@ def _begin(
 
 
 def _check(proposal: Proposal) -> None:
+    if not all(isfinite(each) for each in (proposal.claimed_gain, proposal.spread or 0.0, proposal.margin)):
+        raise InvalidRequest("claimed_gain, spread and margin are finite numbers")
     if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
         raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
     if proposal.alpha is not None and not 0 < proposal.alpha <= BUDGET:
@@ -240,6 +243,11 @@ def _finish(
     ended = _ended(begun, decision, first, second, now_ms)
     actor = Actor(begun.actor, now_ms)
     with catalogue.transaction() as tx:
+        if not _runs(tx, begun):
+            raise ConfirmationRefused(
+                f"confirmation {begun.id} took longer than a day, and was taken for broken off; ask fewer items, or "
+                "more at a time"
+            )
         for said, own, variant in zip((first, second), scores, (begun.incumbent, begun.candidate), strict=True):
             catalogue.vault.put_answers(begun.id, _answers(items, said, own, variant))
         keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
@@ -283,10 +291,17 @@ def _answers(
 def _abandon(catalogue: Catalogue, begun: Confirmation, now_ms: int) -> None:
     actor = Actor(begun.actor, now_ms)
     with catalogue.transaction() as tx:
+        if not _runs(tx, begun):
+            # It ended in the meantime, or somebody else was first.
+            return
         keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
         holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "abandoned", actor)
         tx.write_ledger(ending(replace(begun, status="abandoned"), now_ms))
     holdout.swept(catalogue)
+
+
+def _runs(view: Reading, begun: Confirmation) -> bool:
+    return any(each.id == begun.id and each.status == "running" for each in confirmations(view))
 
 
 def _abandon_stale(catalogue: Catalogue, actor: Actor) -> None:
@@ -302,11 +317,9 @@ def _let_old_go(catalogue: Catalogue, name: str, actor: Actor) -> None:
         known = tx.dataset(name)
         if known is None or known.splitting is None:
             return
-        old = [
-            each.group_key
-            for each in holdout.too_old(tx, name, known.splitting, actor.now_ms)
-            if each.confirmation_id is None
-        ]
+        groups = holdout.too_old(tx, name, known.splitting, actor.now_ms)
+        read = {each.component for each in groups if each.confirmation_id is not None}
+        old = [each.group_key for each in groups if each.component not in read]
         holdout.graduate(catalogue, tx, name, old, "train", "too_old", actor)
     if old:
         holdout.swept(catalogue)

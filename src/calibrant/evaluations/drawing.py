@@ -13,7 +13,7 @@ import msgspec
 from blake3 import blake3
 from msgspec import Struct
 
-from calibrant.base.errors import ConfirmationRefused
+from calibrant.base.errors import ConfirmationRefused, EvaluatorFailed
 from calibrant.evaluations.base import Evaluator
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.store.catalogue import Catalogue, Reading
@@ -62,7 +62,7 @@ def drawn(
         touched: Says of which contents a prompt of the two variants has words.
 
     Raises:
-        ConfirmationRefused: there are not so many, or they are too much alike.
+        ConfirmationRefused: there are not so many, they are too much alike, or the evaluator fails on one.
     """
     found: list[Drawn] = []
     leaving: list[str] = []
@@ -122,4 +122,12 @@ def _components(found: Sequence[Drawn]) -> set[str]:
 
 
 def _scorable(evaluator: Evaluator, content: Content) -> bool:
-    return content.output is not None and evaluator.score(content, content.output) is not None
+    try:
+        return content.output is not None and evaluator.score(content, content.output) is not None
+    except EvaluatorFailed as error:
+        why = type(error.__cause__ or error).__name__
+    # What it said may have words of the item, which would be a look at it: neither the message nor its cause goes on.
+    raise ConfirmationRefused(
+        f"the evaluator {evaluator.name!r} cannot score the wanted output of a sealed item ({why}); try it on `val`, "
+        "and let it return null for what it cannot score"
+    )

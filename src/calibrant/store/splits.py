@@ -105,7 +105,7 @@ class SplitReading(Protocol):
         ...
 
     def prints_sharing(self, dataset_name: str, bands: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Return, for each band, the content hashes of prints that have it, the oldest first and not too many."""
+        """Return, for each band, the content hashes of prints that have it, not too many."""
         ...
 
     def prints(self, dataset_name: str, content_hashes: Sequence[str]) -> dict[str, bytes]:

@@ -35,9 +35,10 @@ DATAPOINTS: Final = (
 )
 """Rows, their contents where these stand in the catalogue, and where their groups are."""
 _TAGGED = (
-    "EXISTS (SELECT 1 FROM datapoint_tags t WHERE t.datapoint_id = d.id AND t.since = d.since AND t.key = ? "
-    "AND t.value = ?)"
+    "(coalesce(g.split, '') <> 'sealed' AND EXISTS (SELECT 1 FROM datapoint_tags t "
+    "WHERE t.datapoint_id = d.id AND t.since = d.since AND t.key = ? AND t.value = ?))"
 )
+"""What is sealed is shown without tags, and has none for whoever filters by them: labels are often kept in them."""
 _FALSE = Sql("(1 = 0)")
 _TRUE = Sql("(1 = 1)")
 

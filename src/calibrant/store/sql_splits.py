@@ -218,7 +218,9 @@ class SqlSplits:
             "SELECT g.component, count(*) FROM split_groups g JOIN datapoints d "
             "ON d.dataset_name = g.dataset_name AND d.group_key = g.group_key "
             "WHERE g.dataset_name = ? AND g.split = 'sealed' AND g.confirmation_id IS NULL "
-            "AND d.until IS NULL AND d.function_name = ? GROUP BY g.component ORDER BY g.component",
+            "AND d.until IS NULL AND d.function_name = ? AND NOT EXISTS (SELECT 1 FROM split_groups o "
+            "WHERE o.dataset_name = g.dataset_name AND o.component = g.component AND o.confirmation_id IS NOT NULL) "
+            "GROUP BY g.component ORDER BY g.component",
             (dataset_name, function_name),
         )
         return tuple(FreshComponent(*row) for row in rows)

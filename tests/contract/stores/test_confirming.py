@@ -281,6 +281,8 @@ def test_less_is_better_where_the_evaluator_says_so(sealed, tmp_path):
         ({"dataset_name": "open"}, InvalidRequest, "not split"),
         ({"candidate": "old"}, InvalidRequest, "it is the incumbent"),
         ({"claimed_gain": 0.0}, InvalidRequest, "claimed_gain"),
+        ({"claimed_gain": float("nan")}, InvalidRequest, "finite"),
+        ({"margin": float("nan")}, InvalidRequest, "finite"),
         ({"spread": -1.0}, InvalidRequest, "spread"),
     ],
 )
@@ -288,3 +290,15 @@ def test_what_cannot_be_confirmed_is_said(sealed, tmp_path, fields, error, words
     editing.add(sealed, "open", [case(1000)], ACTOR)
     with pytest.raises(error, match=words):
         run(Line(tmp_path, TOML), sealed, proposal(**fields))
+
+
+def test_an_evaluator_that_fails_on_a_wanted_output_tells_nobody_what_it_is(sealed, tmp_path):
+    from calibrant.evaluations.python import PythonFunction
+
+    number = PythonFunction("number", lambda item, output: float(item.output[0].text))
+    with pytest.raises(ConfirmationRefused, match=r"'number' cannot score .* \(ValueError\)") as caught:
+        run(Line(tmp_path, TOML), sealed, evaluator=number)
+    error = caught.value
+    assert "right" not in str(error) and error.__cause__ is None and error.__context__ is None
+    with sealed.reading() as view:
+        assert confirmations(view) == []

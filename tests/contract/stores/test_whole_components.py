@@ -1,0 +1,150 @@
+"""What is nearly the same is never in two splits, whoever lets go of it, in every catalogue and its vault."""
+
+import random
+
+import pytest
+from msgspec.structs import replace
+from tests.support.homes import CATALOGUES
+
+from calibrant.base.ids import id_millis
+from calibrant.datasets import editing, holdout
+from calibrant.datasets.editing import Actor
+from calibrant.datasets.reader import DatasetReader
+from calibrant.evaluations import confirming
+from calibrant.evaluations.drawing import drawn
+from calibrant.evaluations.exact_match import ExactMatch
+from calibrant.evaluations.ledger import confirmations
+from calibrant.types.confirmation import Proposal
+from calibrant.types.content import Text
+from calibrant.types.datapoint import Content, DatapointQuery, NewDatapoint
+from calibrant.types.message import Input, Message
+from calibrant.types.query import Not, Tagged
+from calibrant.types.split import Shares
+
+NOW = 1_900_000_000_000
+DAY = 86_400_000
+ACTOR = Actor("tester", NOW)
+EARLIER = Actor("tester", 1_700_000_000_000)
+ALL_SEALED = Shares(train=0, val=0, sealed=100)
+EXACT = ExactMatch("exact")
+PROPOSAL = Proposal(dataset_name="d", function_name="f", incumbent="old", candidate="new", claimed_gain=0.9)
+OTHER = Proposal(dataset_name="d", function_name="f", incumbent="old", candidate="other", claimed_gain=0.9)
+
+
+def said(number, more=""):
+    return (
+        " ".join(
+            random.Random(number).choices(["elm", "oak", "ash", "fir", "yew", "box", "bay", "fig", "nut", "may"], k=60)
+        )
+        + more
+    )
+
+
+def new(text, **fields):
+    return NewDatapoint(Content("chat", "f", Input((Message("user", (Text(text),)),)), (Text("yes"),)), **fields)
+
+
+@pytest.fixture(params=sorted(CATALOGUES))
+def catalogue(request, tmp_path):
+    with CATALOGUES[request.param](tmp_path) as opened:
+        yield opened
+
+
+def sealed(catalogue, name, points, shares=ALL_SEALED, newest_days=None, actor=ACTOR):
+    editing.create(catalogue, name, "datapoint", actor)
+    holdout.seal(catalogue, name, shares, newest_days, actor)
+    return editing.add(catalogue, name, points, actor)
+
+
+def splits(catalogue, name, ids):
+    found = {each.id: each.split for each in DatasetReader(catalogue).stream(DatapointQuery(dataset_name=name))}
+    return [found[each] for each in ids]
+
+
+def begin(catalogue, wanted=PROPOSAL):
+    hashes = {name: f"{name} {wanted.candidate}" for name in ("config_hash", "incumbent_hash", "candidate_hash")}
+    return confirming._begin(catalogue, wanted, EXACT, ACTOR, hashes, confirming.untouched)
+
+
+def test_the_twin_of_what_a_confirmation_reads_now_is_not_fresh_and_goes_with_it(catalogue):
+    ids = sealed(catalogue, "d", [new(said(n)) for n in range(100)])
+    begun, items = begin(catalogue)
+    read = items[0].item
+    (twin,) = editing.add(catalogue, "d", [new(said(ids.index(read.id), " or"))], ACTOR)
+    with catalogue.reading() as view:
+        component = view.group_splits("d", [twin])[twin].component
+        assert component == view.group_splits("d", [read.group_key])[read.group_key].component
+        assert component not in {each.component for each in view.fresh_components("d", "f")}
+        again, _ = drawn(catalogue, view, OTHER, EXACT, 10, "seed", confirming.untouched)
+        assert not {each.item.id for each in again} & {twin, *(each.item.id for each in items)}
+    confirming._abandon(catalogue, begun, NOW)
+    assert splits(catalogue, "d", [read.id, twin]) == ["val", "val"]
+
+
+def test_what_is_too_old_leaves_when_the_newest_of_its_near_duplicates_is(catalogue):
+    (young,) = sealed(catalogue, "d", [new(said(1))], newest_days=14, actor=EARLIER)
+    now = id_millis(young)
+    with catalogue.transaction() as tx:
+        (group,) = tx.group_splits("d", [young]).values()
+        old = "01800000-0000-7000-8000-000000000000"
+        tx.put_groups("d", [replace(group, group_key=old, newest_ms=now - 20 * DAY)])
+    with catalogue.reading() as view:
+        splitting = view.dataset("d").splitting
+        assert holdout.too_old(view, "d", splitting, now) == ()
+        assert len(holdout.too_old(view, "d", splitting, now + 15 * DAY)) == 2
+
+
+def test_a_copy_elsewhere_takes_the_near_duplicates_out_of_the_seal_too(catalogue):
+    ids = sealed(catalogue, "d", [new(said(1)), new(said(1, " or")), new(said(2))])
+    editing.add(catalogue, "elsewhere", [new(said(1))], ACTOR)
+    assert splits(catalogue, "d", ids) == ["train", "train", "sealed"]
+
+
+def test_what_leaves_one_seal_leaves_every_other_that_has_it(catalogue):
+    first = sealed(catalogue, "a", [new(said(1)), new(said(3))])
+    second = sealed(catalogue, "b", [new(said(1)), new(said(1, " or")), new(said(2))])
+    third = sealed(catalogue, "c", [new(said(1, " or")), new(said(3))])
+    holdout.reveal(catalogue, [first[0]], ACTOR)
+    assert splits(catalogue, "a", first) == ["train", "sealed"]
+    assert splits(catalogue, "b", second) == ["train", "train", "sealed"]
+    assert splits(catalogue, "c", third) == ["train", "sealed"]
+    with catalogue.reading() as view:
+        told = [(each.dataset_name, each.act, each.detail.get("reason")) for each in holdout.ledger_lines(view)]
+        assert told[3:] == [("a", "reveal", "revealed"), ("b", "taint", "seen_before"), ("c", "taint", "seen_before")]
+    assert len(catalogue.vault.hashes(after="", limit=9)) == 2
+
+
+def test_no_filter_tells_which_tags_a_sealed_one_has(catalogue):
+    ids = sealed(catalogue, "d", [new(said(n), tags={"label": "spam"}) for n in range(3)])
+    spam = Tagged("label", "spam", True)
+
+    def asked(filters):
+        return [each.id for each in DatasetReader(catalogue).page(DatapointQuery(dataset_name="d", filters=filters))]
+
+    assert asked(spam) == [] and sorted(asked(Not(spam))) == sorted(ids)
+    assert sorted(asked(Tagged("label", "spam", False))) == sorted(ids)
+    assert DatasetReader(catalogue, purpose="training").left_out(DatapointQuery(dataset_name="d", filters=spam)) == {}
+    holdout.reveal(catalogue, [ids[0]], ACTOR)
+    assert asked(spam) == [ids[0]]
+
+
+def test_what_has_ended_is_not_ended_again(catalogue):
+    sealed(catalogue, "d", [new(said(n)) for n in range(100)])
+    begun, items = begin(catalogue)
+    said_ = [confirming._Said((Text("yes"),), 1.0)] * len(items)
+    ended = confirming._finish(catalogue, begun, items, said_, said_, EXACT, NOW)
+    # Somebody who saw it run a moment ago takes it for broken off.
+    confirming._abandon(catalogue, begun, NOW + 1)
+    with catalogue.reading() as view:
+        assert [each.status for each in confirmations(view)] == [ended.status] == ["failed"]
+
+
+def test_what_was_abandoned_meanwhile_is_not_passed_later(catalogue):
+    sealed(catalogue, "d", [new(said(n)) for n in range(100)])
+    begun, items = begin(catalogue)
+    confirming._abandon(catalogue, begun, NOW + 2 * DAY)
+    bad, good = ([confirming._Said((Text("yes"),), score)] * len(items) for score in (0.0, 1.0))
+    with pytest.raises(confirming.ConfirmationRefused, match="took longer than a day"):
+        confirming._finish(catalogue, begun, items, bad, good, EXACT, NOW + 2 * DAY)
+    with catalogue.reading() as view:
+        assert [each.status for each in confirmations(view)] == ["abandoned"]
