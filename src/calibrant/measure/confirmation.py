@@ -11,11 +11,12 @@ from math import ceil, floor
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
 from calibrant.measure.comparison import FEWEST_CLUSTERS
-from calibrant.measure.paired import compare_paired
-from calibrant.measure.summary import Kind, Labels
+from calibrant.measure.paired import compare_paired, sign_flip
+from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of
 from calibrant.types.estimate import Estimate
 
 __all__ = ["Decision", "decide"]
@@ -55,6 +56,9 @@ def decide(
 ) -> Decision:
     """Return whether the candidate is better than the incumbent by more than a margin, on the same fresh items.
 
+    It passes where the one-sided interval lies above the margin. Without a margin an exact test has to agree: McNemar's
+    of independent booleans, else that of flipping the signs of whole clusters.
+
     Args:
         incumbent: One score an item, higher is better; what failed has the worst score.
         candidate: The same of the candidate, in the same order.
@@ -68,7 +72,19 @@ def decide(
     """
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha {alpha!r} is not between 0 and 0.5")
-    # The test by flipping signs is not asked for, so none is drawn.
-    found = compare_paired(incumbent, candidate, clusters, kind, level=1 - 2 * alpha, flips=1).difference
-    enough = found.clusters >= FEWEST_CLUSTERS
-    return Decision(enough and found.low is not None and found.low > margin, alpha, margin, found)
+    # A test by flipping signs is drawn below, where it decides something.
+    found = compare_paired(incumbent, candidate, clusters, kind, level=1 - 2 * alpha, flips=1)
+    difference = found.difference
+    low = difference.low
+    if margin == 0 and low is not None and low > 0:
+        p_value = found.p_value if found.test == "mcnemar" else _flipped(incumbent, candidate, clusters)
+        if p_value is None or p_value / 2 > alpha:
+            # Intervals of few items are a little too narrow; what is shown agrees with what is decided.
+            difference = replace(difference, low=0.0)
+    enough = difference.clusters >= FEWEST_CLUSTERS
+    return Decision(enough and difference.low is not None and difference.low > margin, alpha, margin, difference)
+
+
+def _flipped(incumbent: ArrayLike, candidate: ArrayLike, clusters: Labels | None) -> float | None:
+    apart = checked_rows(candidate, "float") - checked_rows(incumbent, "float")
+    return sign_flip(apart, groups_of(clusters, apart.size))

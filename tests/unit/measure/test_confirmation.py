@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from calibrant import measure
 
@@ -86,3 +87,33 @@ def test_the_plan_is_that_of_any_paired_comparison_with_a_one_sided_test():
     for gain, alpha, spread in ((0.1, 0.05, 0.6), (0.3, 0.01, 0.4)):
         plan = measure.items_for(gain / 2, between=spread**2, alpha=2 * alpha, power=0.8)
         assert measure.items_needed(gain, alpha=alpha, spread=spread) == plan.items
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(12, 0.05), (40, 0.03), (120, 0.0076)])
+@pytest.mark.parametrize("apart", [0.2, 0.5])
+def test_of_independent_booleans_no_more_than_alpha_pass_exactly(n, alpha, apart):
+    """Where the two are equally good, each item that they differ on is won by either: counted out, not drawn."""
+    passes = 0.0
+    for differing in range(n + 1):
+        weight = stats.binom.pmf(differing, n, apart)
+        if weight < 1e-9:
+            continue
+        # The more are won, the better: so the first number that passes says all.
+        fewest = next(
+            (
+                won
+                for won in range((differing + 1) // 2, differing + 1)
+                if measure.decide(*_table(n, won, differing - won), kind="boolean", alpha=alpha).passed
+            ),
+            None,
+        )
+        if fewest is not None:
+            passes += weight * stats.binom.sf(fewest - 1, differing, 0.5)
+    assert passes <= alpha
+
+
+def _table(n, won, lost):
+    before, after = np.zeros(n), np.zeros(n)
+    after[:won] = 1
+    before[won : won + lost] = 1
+    return before, after
