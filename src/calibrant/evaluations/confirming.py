@@ -117,7 +117,7 @@ def _begin(
         before = of_period(confirmations(tx), proposal.function_name, period)
         alpha = _alpha(proposal, len(before) + 1, spent(before), period)
         needed = _needed(tx, proposal, alpha)
-        items, leaving = drawn(catalogue, tx, proposal, evaluator, needed, id_, touched)
+        items, leaving = drawn(catalogue, tx, proposal, needed, id_, touched)
         name = proposal.dataset_name
         quoted = [each.group_key for each in tx.component_groups(name, leaving)]
         holdout.graduate(catalogue, tx, name, quoted, "train", "in_prompt", actor)
@@ -150,6 +150,8 @@ def _check(proposal: Proposal) -> None:
         raise InvalidRequest("claimed_gain, spread and margin are finite numbers")
     if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
         raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
+    if proposal.claimed_gain / 2 <= proposal.margin:
+        raise InvalidRequest("margin: it is half of the claimed gain or more, and nothing would pass it")
     if proposal.alpha is not None and not 0 < proposal.alpha <= BUDGET:
         raise InvalidRequest(f"alpha: {proposal.alpha} is not above 0 and at most {BUDGET}, the budget of a quarter")
     if proposal.incumbent == proposal.candidate:
@@ -169,7 +171,9 @@ def _alpha(proposal: Proposal, number: int, already: float, period: str) -> floa
 
 def _needed(tx: Tx, proposal: Proposal, alpha: float) -> int:
     effect = design_effect(tx.fresh_components(proposal.dataset_name, proposal.function_name))
-    needed = items_needed(proposal.claimed_gain, alpha=alpha, spread=proposal.spread, design_effect=effect)
+    # Half of the gain has to be told from the margin, not from nothing.
+    claim = proposal.claimed_gain - 2 * proposal.margin
+    needed = items_needed(claim, alpha=alpha, spread=proposal.spread, design_effect=effect)
     if proposal.items is not None and proposal.items < needed:
         raise ConfirmationRefused(
             f"items: {proposal.items} show too little: to pass half of the claimed gain with a power of 0.8 it needs "

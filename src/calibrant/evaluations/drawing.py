@@ -13,8 +13,7 @@ import msgspec
 from blake3 import blake3
 from msgspec import Struct
 
-from calibrant.base.errors import ConfirmationRefused, EvaluatorFailed
-from calibrant.evaluations.base import Evaluator
+from calibrant.base.errors import ConfirmationRefused
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.store.catalogue import Catalogue, Reading
 from calibrant.store.splits import FreshComponent, SealedItem
@@ -43,20 +42,18 @@ def drawn(
     catalogue: Catalogue,
     view: Reading,
     proposal: Proposal,
-    evaluator: Evaluator,
     needed: int,
     seed: str,
     touched: Touched,
 ) -> tuple[list[Drawn], list[str]]:
     """Return so many items or a few more, in whole components, and the components that have to leave the seal.
 
-    Items that cannot be scored, for want of a wanted output, are no help and stay where they are.
+    Items without a wanted output are no help and stay where they are.
 
     Args:
         catalogue: Has the vault.
         view: Of the catalogue, in the transaction that takes them.
         proposal: Names the dataset and the function.
-        evaluator: Which is to score them.
         needed: How many.
         seed: Of the draw.
         touched: Says of which contents a prompt of the two variants has words.
@@ -73,7 +70,8 @@ def drawn(
         leaving += sorted(quoted)
         for group in page:
             if group and group[0].item.component not in quoted:
-                found += [each for each in group if _scorable(evaluator, each.content)]
+                # No evaluator sees an item before the ledger says that it is read.
+                found += [each for each in group if each.content.output is not None]
             if len(found) >= needed and len(_components(found)) >= FEWEST_CLUSTERS:
                 return found, leaving
     if len(found) >= needed:
@@ -119,15 +117,3 @@ def _pages(catalogue: Catalogue, view: Reading, proposal: Proposal, seed: str) -
 
 def _components(found: Sequence[Drawn]) -> set[str]:
     return {each.item.component for each in found}
-
-
-def _scorable(evaluator: Evaluator, content: Content) -> bool:
-    try:
-        return content.output is not None and evaluator.score(content, content.output) is not None
-    except EvaluatorFailed as error:
-        why = type(error.__cause__ or error).__name__
-    # What it said may have words of the item, which would be a look at it: neither the message nor its cause goes on.
-    raise ConfirmationRefused(
-        f"the evaluator {evaluator.name!r} cannot score the wanted output of a sealed item ({why}); try it on `val`, "
-        "and let it return null for what it cannot score"
-    )

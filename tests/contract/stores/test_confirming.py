@@ -296,9 +296,9 @@ def test_an_evaluator_that_fails_on_a_wanted_output_tells_nobody_what_it_is(seal
     from calibrant.evaluations.python import PythonFunction
 
     number = PythonFunction("number", lambda item, output: float(item.output[0].text))
-    with pytest.raises(ConfirmationRefused, match=r"'number' cannot score .* \(ValueError\)") as caught:
-        run(Line(tmp_path, TOML), sealed, evaluator=number)
-    error = caught.value
-    assert "right" not in str(error) and error.__cause__ is None and error.__context__ is None
+    found = run(Line(tmp_path, TOML), sealed, evaluator=number)
+    # It sees nothing before the ledger says so, and what it said of an item stays in the vault.
+    assert found.status == "failed" and found.failures == (found.items, found.items)
     with sealed.reading() as view:
-        assert confirmations(view) == []
+        assert [each.act for each in holdout.ledger_lines(view)][-3:] == ["confirm.begin", "graduate", "confirm.end"]
+        assert all("right" not in str(each.detail) for each in holdout.ledger_lines(view))
