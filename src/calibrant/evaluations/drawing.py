@@ -59,7 +59,7 @@ def drawn(
         touched: Says of which contents a prompt of the two variants has words.
 
     Raises:
-        ConfirmationRefused: there are not so many, they are too much alike, or the evaluator fails on one.
+        ConfirmationRefused: there are not so many, or they are too much alike.
     """
     found: list[Drawn] = []
     leaving: list[str] = []
