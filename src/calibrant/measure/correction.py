@@ -16,9 +16,9 @@ from calibrant.measure.bounds import few_units, unmeasured, wilson_bounds
 from calibrant.measure.cluster import Clusters, mean_variance
 from calibrant.measure.critical import student_two_sided
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
-from calibrant.types.estimate import Estimate, Warned
+from calibrant.types.estimate import Estimate, Method, Warned
 
-__all__ = ["Corrected", "corrected_mean", "rogan_gladen"]
+__all__ = ["Corrected", "corrected_mean", "labelled_estimate", "rogan_gladen"]
 
 
 class Corrected(Struct, frozen=True):
@@ -177,10 +177,14 @@ def _share(truth: Estimate, alone: Estimate, variance: float) -> Estimate:
     return replace(truth, estimate=point, low=low, high=high, effective_n=effective)
 
 
-def _estimate(point: float, variance: float, n: int, units: int, level: float) -> Estimate:
+def labelled_estimate(
+    point: float, variance: float, n: int, units: float, level: float, *, method: Method, why: str
+) -> Estimate:
+    """Return a t interval that stands on so many labelled units, which vary independently; they need not be whole."""
+    count = round(units)
     if variance <= 0 or units < 2:
         warning = Warned("no_variation", "the labels show no spread: an interval cannot be drawn from them")
-        return Estimate(point, None, None, level, n, units, "ppi", warnings=(warning,))
+        return Estimate(point, None, None, level, n, count, method, warnings=(warning,))
     half = student_two_sided(level, units - 1) * sqrt(variance)
     return Estimate(
         estimate=point,
@@ -188,9 +192,14 @@ def _estimate(point: float, variance: float, n: int, units: int, level: float) -
         high=point + half,
         level=level,
         n=n,
-        clusters=units,
-        method="ppi",
-        why=f"{units} labelled units of people, and the judge's verdicts",
+        clusters=count,
+        method=method,
+        why=why,
         std_error=sqrt(variance),
         warnings=few_units(units),
     )
+
+
+def _estimate(point: float, variance: float, n: int, units: int, level: float) -> Estimate:
+    why = f"{units} labelled units of people, and the judge's verdicts"
+    return labelled_estimate(point, variance, n, units, level, method="ppi", why=why)

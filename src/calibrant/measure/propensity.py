@@ -6,18 +6,15 @@ then stands for 1 / pi items. Without these weights the drawn items' mean is one
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
-from calibrant.measure.bounds import few_units, unmeasured
+from calibrant.measure.bounds import unmeasured
 from calibrant.measure.cluster import Clusters, mean_variance
-from calibrant.measure.correction import Corrected
-from calibrant.measure.critical import student_two_sided
+from calibrant.measure.correction import Corrected, labelled_estimate
 from calibrant.measure.summary import Labels, checked_rows, groups_of
-from calibrant.types.estimate import Estimate, Warned
+from calibrant.types.estimate import Estimate
 
 __all__ = ["inverse_propensity_mean"]
 
@@ -126,20 +123,5 @@ def _drawn(
 
 
 def _estimate(point: float, variance: float, n: int, units: float, level: float) -> Estimate:
-    count = round(units)
-    if variance <= 0 or units < 2:
-        warning = Warned("no_variation", "the labels show no spread: an interval cannot be drawn from them")
-        return Estimate(point, None, None, level, n, count, "inverse_propensity", warnings=(warning,))
-    half = student_two_sided(level, units - 1) * sqrt(variance)
-    return Estimate(
-        estimate=point,
-        low=point - half,
-        high=point + half,
-        level=level,
-        n=n,
-        clusters=count,
-        method="inverse_propensity",
-        why=f"each label stands for as many items as its chance says, which is worth {units:.3g} drawn evenly",
-        std_error=sqrt(variance),
-        warnings=few_units(units),
-    )
+    why = f"each label stands for as many items as its chance says, which is worth {units:.3g} drawn evenly"
+    return labelled_estimate(point, variance, n, units, level, method="inverse_propensity", why=why)
