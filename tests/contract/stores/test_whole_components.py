@@ -75,7 +75,7 @@ def test_the_twin_of_what_a_confirmation_reads_now_is_not_fresh_and_goes_with_it
         component = view.group_splits("d", [twin])[twin].component
         assert component == view.group_splits("d", [read.group_key])[read.group_key].component
         assert component not in {each.component for each in view.fresh_components("d", "f")}
-        again, _ = drawn(catalogue, view, OTHER, EXACT, 10, "seed", confirming.untouched)
+        again, _ = drawn(catalogue, view, OTHER, 10, "seed", confirming.untouched)
         assert not {each.item.id for each in again} & {twin, *(each.item.id for each in items)}
     confirming._abandon(catalogue, begun, NOW)
     assert splits(catalogue, "d", [read.id, twin]) == ["val", "val"]
