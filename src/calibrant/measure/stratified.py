@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrant.measure.bounds import few_units
 from calibrant.measure.correction import Corrected, corrected_mean
 from calibrant.measure.critical import student_two_sided
-from calibrant.measure.summary import Labels
+from calibrant.measure.summary import Kind, Labels
 from calibrant.types.estimate import Estimate, Warned
 
 __all__ = ["Stratified", "Stratum", "stratified_mean"]
@@ -53,7 +53,7 @@ class Stratified(Struct, frozen=True):
     """How many labels of people would say as much as one does together with the judge."""
 
 
-def stratified_mean(strata: Mapping[str, Stratum], *, level: float = 0.95) -> Stratified:
+def stratified_mean(strata: Mapping[str, Stratum], kind: Kind = "float", *, level: float = 0.95) -> Stratified:
     """Return the mean of people's verdicts over a population of strata (stratified prediction-powered inference).
 
     θ = Σ share · θ_k, where each θ_k is a `corrected_mean` with a λ of its own, and the variances add up. Tuning λ
@@ -66,6 +66,8 @@ def stratified_mean(strata: Mapping[str, Stratum], *, level: float = 0.95) -> St
 
     Args:
         strata: By name.
+        kind: `boolean` labels are 0 or 1: few errors of a good judge then pass for as few as they are, see
+            `corrected_mean`. Of others a warning says where people and judge differ on few items.
         level: Nominal coverage.
 
     Raises:
@@ -79,7 +81,7 @@ def stratified_mean(strata: Mapping[str, Stratum], *, level: float = 0.95) -> St
     _check(strata, level)
     found: dict[str, Corrected] = {}
     for name, each in strata.items():
-        made = corrected_mean(each.labels, each.judged, each.rest, each.clusters, each.clusters_rest, level=level)
+        made = corrected_mean(each.labels, each.judged, each.rest, each.clusters, each.clusters_rest, kind, level=level)
         if made.people.clusters < 2:
             raise ValueError(
                 f"stratum {name!r} has fewer than two labelled units: label more, or merge it with another"
