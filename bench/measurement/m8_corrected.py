@@ -111,7 +111,7 @@ def picked(draw: Generator, *, share: float, tpr: float, tnr: float, of_each: in
     return {"ours": ours / reps, "usual": raw / reps, "bias": share * tpr + (1 - share) * (1 - tnr) - share}
 
 
-_JUDGES = ((0.95, 0.8), (0.9, 0.6), (0.75, 0.55))
+_JUDGES = ((0.98, 0.95), (0.95, 0.8), (0.9, 0.6), (0.75, 0.55))
 
 
 def cells(*, quick: bool) -> list[Cell]:

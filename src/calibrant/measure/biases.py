@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from calibrant.measure.bounds import few_units, unmeasured
 from calibrant.measure.cluster import Clusters
 from calibrant.measure.comparison import FEWEST_CLUSTERS
-from calibrant.measure.critical import student_two_sided, student_two_sided_p
+from calibrant.measure.critical import student_two_sided, student_upper_p
 from calibrant.measure.exact import clopper_pearson_interval
 from calibrant.measure.paired import compare_paired
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
@@ -215,10 +215,12 @@ def length_bias(
     alpha: float = 0.05,
     margin: float = 0.1,
 ) -> Bias:
-    """Return whether a judge likes long answers better than people do: the slope of (judge - people) on log2(length).
+    """Return whether a judge likes long answers better than people do: the slope of its scores on log2(length).
 
-    The effect is by how much the judge's excess grows when an answer doubles. Its error is from leaving out one
-    cluster at a time. Where people, too, like long answers for being long, only the excess counts.
+    The effect is by how much the judge's score grows when an answer doubles that people score the same. People's
+    scores are a covariate and not taken off: a judge that errs by chance follows people less than fully, so that where
+    people like long answers the difference of the two would fall with length. The error is from leaving out one
+    cluster at a time. The test has one side, towards long answers.
 
     Args:
         people: What people scored, one an answer.
@@ -247,11 +249,11 @@ def length_bias(
         raise ValueError("lengths are above 0: leave empty answers out")
     doubled = np.log2(sizes)
     groups = groups_of(clusters, truth.size)
-    effect, p_value = _slope(doubled, said - truth, groups, 1 - alpha)
+    effect, p_value = _slope(doubled, truth, said, groups, 1 - 2 * alpha)
     apart = _spread(doubled)
-    why = "by how much the judge's score, less people's, grows when an answer doubles"
+    why = "by how much the judge's score grows when an answer doubles that people score the same"
     allowed = margin * _spread(said) / apart if apart > 0 else 0.0
-    return verdict("length", effect, p_value, alpha=alpha, margin=allowed, why=why)
+    return _upwards(verdict("length", effect, p_value, alpha=alpha, margin=allowed, why=why))
 
 
 def self_preference(
@@ -266,7 +268,7 @@ def self_preference(
     """Return whether a judge passes good answers of its own family more often than good ones of others.
 
     The equal-opportunity gap: P(judge passes | people pass, own family) less the same of other families. That its
-    family is better, if it is, takes no part.
+    family is better, if it is, takes no part. The test has one side, towards the own family.
 
     Args:
         people: 1 where people pass an answer, 0 where they fail it.
@@ -296,9 +298,25 @@ def self_preference(
         raise ValueError(
             "a cluster has answers of both kinds: label by what one family alone answered, or leave it out"
         )
-    found = compare_unpaired(said[others], said[ours], of[0], of[1], "boolean", level=1 - alpha)
+    found = compare_unpaired(said[others], said[ours], of[0], of[1], "boolean", level=1 - 2 * alpha)
     why = f"of answers that people pass, {int(ours.sum())} of the judge's own family and {int(others.sum())} of others"
-    return verdict("self_preference", found.difference, found.p_value, alpha=alpha, margin=margin, why=why)
+    p_value = _one_sided(found.p_value, found.difference.estimate)
+    return _upwards(verdict("self_preference", found.difference, p_value, alpha=alpha, margin=margin, why=why))
+
+
+def _one_sided(p_value: float | None, effect: float | None) -> float | None:
+    """Return the p-value of no effect upwards, from that of none at all."""
+    if p_value is None or effect is None:
+        return None
+    return p_value / 2 if effect > 0 else 1 - p_value / 2
+
+
+def _upwards(found: Bias) -> Bias:
+    """Return what was found, with a word on an effect that goes the other way, which is no bias of this name."""
+    high = found.effect.high
+    if high is None or high >= -found.margin:
+        return found
+    return replace(found, why=f"{found.why}; it goes the other way, by more than does not matter")
 
 
 def _unmoved(effect: Estimate, rows: NDArray[np.float64]) -> Estimate:
@@ -311,36 +329,42 @@ def _spread(rows: NDArray[np.float64]) -> float:
 
 
 def _slope(
-    x: NDArray[np.float64], y: NDArray[np.float64], groups: Clusters | None, level: float
+    x: NDArray[np.float64], held: NDArray[np.float64], y: NDArray[np.float64], groups: Clusters | None, level: float
 ) -> tuple[Estimate, float | None]:
-    """Return the slope of y on x with its error from leaving out one cluster at a time, and the p-value of 0."""
+    """Return the slope of y on x, the other held, and the p-value of none upwards; cluster by cluster is left out."""
     n = x.size
     if n == 0:
         return unmeasured(level), None
     codes = np.arange(n) if groups is None else groups.codes
     units = n if groups is None else groups.count
-    spread = float(np.square(x - x.mean()).sum()) if float(np.ptp(x)) > 0 else 0.0
-    x, y = x - x.mean(), y - y.mean()
-    point = float((x * y).sum()) / spread if spread > 0 else None
-    columns = (np.ones(n), x, y, x * x, x * y)
-    sums = np.array([np.bincount(codes, weights=column, minlength=units) for column in columns])
-    left = sums.sum(axis=1)[:, None] - sums
-    spreads = left[0] * left[3] - np.square(left[1])
-    if point is None or units < FEWEST_CLUSTERS or bool((spreads <= 1e-12 * n * spread).any()):
+    columns = [rows - rows.mean() for rows in (x, held, y)]
+    if _flat(held):
+        # What says the same of all holds nothing.
+        columns[1] = np.zeros(n)
+    pairs = [(0, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
+    terms = (np.ones(n), *columns, *(columns[a] * columns[b] for a, b in pairs))
+    sums = np.array([np.bincount(codes, weights=term, minlength=units) for term in terms])
+    whole = sums.sum(axis=1)
+    point, spread = _partial(whole[:, None])
+    slopes, spreads = _partial(whole[:, None] - sums)
+    least = 1e-12 * float(np.square(x - x.mean()).sum()) if not _flat(x) else np.inf
+    if units < FEWEST_CLUSTERS or bool((spreads <= least).any()):
         warning = Warned("too_few_units", f"{units} units, or lengths that are all alike: no slope can be tested", 8)
-        return Estimate(point, None, None, level, n, units, "jackknife", warnings=(warning,)), None
-    slopes = (left[0] * left[4] - left[1] * left[2]) / spreads
+        estimate = float(point[0]) if spread[0] > least else None
+        return Estimate(estimate, None, None, level, n, units, "jackknife", warnings=(warning,)), None
+    slope = float(point[0])
     error = sqrt((units - 1) / units * float(np.square(slopes - slopes.mean()).sum()))
-    if error == 0:
+    if error <= 1e-12 * abs(slope):
         warning = Warned("no_variation", "the differences show no spread: the interval cannot be drawn from them")
-        return Estimate(point, None, None, level, n, units, "jackknife", warnings=(warning,)), None
-    # A slope stands on the few units that are far from the mean: as many as would say as much if all were as far.
-    freedom = max(1.0, float(sums[3].sum()) ** 2 / float(np.square(sums[3]).sum()) - 1)
+        return Estimate(slope, None, None, level, n, units, "jackknife", warnings=(warning,)), None
+    # A slope stands on the few units that are far from what is held: as many as would say as much if all were as far.
+    leverage = np.bincount(codes, weights=_rest_of(columns[0], columns[1]) ** 2, minlength=units)
+    freedom = max(1.0, float(leverage.sum()) ** 2 / float(np.square(leverage).sum()) - 1)
     half = student_two_sided(level, freedom) * error
     found = Estimate(
-        estimate=point,
-        low=point - half,
-        high=point + half,
+        estimate=slope,
+        low=slope - half,
+        high=slope + half,
         level=level,
         n=n,
         clusters=units,
@@ -349,4 +373,23 @@ def _slope(
         std_error=error,
         warnings=few_units(units),
     )
-    return found, student_two_sided_p(point / error, freedom)
+    return found, student_upper_p(slope / error, freedom)
+
+
+def _partial(sums: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return slopes of y on x with the other held, and what is left of the spread of x, from sums of products."""
+    n, x, held, y, xx, xh, hh, xy, hy = sums
+    xx, xh, hh, xy, hy = xx - x * x / n, xh - x * held / n, hh - held * held / n, xy - x * y / n, hy - held * y / n
+    known = hh > 1e-12 * np.max(hh, initial=0.0)
+    share = np.divide(xh, hh, out=np.zeros_like(xh), where=known)
+    spread = xx - share * xh
+    return np.divide(xy - share * hy, spread, out=np.zeros_like(xy), where=spread > 0), spread
+
+
+def _rest_of(x: NDArray[np.float64], held: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = float(held @ held)
+    return x - held * (float(x @ held) / spread) if spread > 0 else x
+
+
+def _flat(rows: NDArray[np.float64]) -> bool:
+    return float(np.ptp(rows)) == 0

@@ -19,7 +19,7 @@ from calibrant.measure.critical import student_two_sided
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Method, Warned
 
-__all__ = ["Corrected", "corrected_mean", "labelled_estimate", "rogan_gladen"]
+__all__ = ["Corrected", "corrected_mean", "few_corrections", "labelled_estimate", "rogan_gladen"]
 
 _HALF: Final = 0.5
 """Labels that are added of each kind in which people and judge differ."""
@@ -96,7 +96,7 @@ def corrected_mean(
         truth = _share(truth, alone, of)
     else:
         alone = _estimate(float(told.mean()), of.labels, told.size, units, level)
-        truth = replace(truth, warnings=truth.warnings + _few_corrections(told, said, weight))
+        truth = replace(truth, warnings=truth.warnings + few_corrections(told, said, weight))
     everything = np.concatenate([said, more])
     gain = of.labels / of.corrected if of.corrected > 0 else 1.0
     return Corrected(truth, alone, float(everything.mean()), weight, gain)
@@ -226,7 +226,8 @@ def _share(truth: Estimate, alone: Estimate, of: _Moments) -> Estimate:
     return replace(truth, estimate=point, low=low, high=high, effective_n=effective)
 
 
-def _few_corrections(told: NDArray[np.float64], said: NDArray[np.float64], weight: float) -> tuple[Warned, ...]:
+def few_corrections(told: NDArray[np.float64], said: NDArray[np.float64], weight: float) -> tuple[Warned, ...]:
+    """Return a warning when people and a judge that counts differ on too few items to show how often it errs."""
     differ = int((told != said).sum())
     if not weight or differ >= FEW_EVENTS:
         return ()

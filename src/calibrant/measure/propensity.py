@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from calibrant.measure.bounds import unmeasured
 from calibrant.measure.cluster import Clusters, mean_variance
-from calibrant.measure.correction import Corrected, labelled_estimate
+from calibrant.measure.correction import Corrected, few_corrections, labelled_estimate
 from calibrant.measure.summary import Labels, checked_rows, groups_of
 from calibrant.types.estimate import Estimate
 
@@ -91,6 +92,7 @@ def inverse_propensity_mean(
     n = everything.size
     people = _estimate(drawn.people, alone, told.size, drawn.units, level)
     truth = _estimate(drawn.people + weight * drawn.judge, variance, n, drawn.units, level)
+    truth = replace(truth, warnings=truth.warnings + few_corrections(told, said, weight))
     return Corrected(truth, people, mean, weight, alone / variance if variance > 0 else 1.0)
 
 

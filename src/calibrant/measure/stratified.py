@@ -11,6 +11,7 @@ from math import isfinite, sqrt
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
 from calibrant.measure.bounds import few_units
@@ -90,6 +91,7 @@ def stratified_mean(strata: Mapping[str, Stratum], kind: Kind = "float", *, leve
     shares = np.array([each.share for each in strata.values()])
     parts = list(found.values())
     truth = _total([each.truth for each in parts], shares, [1 if each.weight else 0 for each in parts], level)
+    truth = replace(truth, warnings=truth.warnings + _few_corrections(found))
     people = _total([each.people for each in parts], shares, [0] * shares.size, level)
     judge = float(shares @ np.array([each.judge for each in parts]))
     spread = (people.std_error or 0.0) ** 2
@@ -106,6 +108,14 @@ def _check(strata: Mapping[str, Stratum], level: float) -> None:
     total = sum(each.share for each in strata.values())
     if abs(total - 1) > 1e-6:
         raise ValueError(f"the shares sum to {total:.6g}: divide each by the sum, or add the stratum that is missing")
+
+
+def _few_corrections(found: Mapping[str, Corrected]) -> tuple[Warned, ...]:
+    few = [name for name, each in found.items() if any(warned.code == "few_events" for warned in each.truth.warnings)]
+    if not few:
+        return ()
+    named = ", ".join(repr(name) for name in few)
+    return (Warned("few_events", f"people and judge differ on few items of {named}: the interval may be too narrow"),)
 
 
 def _total(parts: list[Estimate], shares: NDArray[np.float64], tuned: list[int], level: float) -> Estimate:

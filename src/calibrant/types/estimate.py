@@ -57,7 +57,8 @@ WarningCode = Literal[
 `no_rows`: nothing was measured. `too_few_units`: no interval can be given. `few_units`: the interval is
 less sure than its level says. `no_variation`: the data show no spread, so an interval cannot be drawn from
 it. `all_equal`: every row of a proportion says the same, so the interval assumes the worst of the clusters.
-`few_events`: of the rarer outcome of clustered rows so few were seen that the interval may be too narrow.
+`few_events`: of the rarer outcome of clustered rows, or of items on which people and judge differ, so few were seen
+that the interval may be too narrow.
 `open_low`, `open_high`: there are too few rows to bound the quantile on that side. `failures_differ`: one of two
 variants failed more often, so that the difference is one of failures, too.
 """

@@ -62,11 +62,29 @@ def test_a_share_has_about_the_interval_of_the_mean_where_labels_are_many():
     labels, judged, rest = world(np.random.default_rng(3), 0.7, 0.9, 0.8, 3000, 20_000)
     share = corrected_mean(labels, judged, rest, kind="boolean")
     mean = corrected_mean(labels, judged, rest)
-    assert share.truth.std_error == mean.truth.std_error and share.gain == mean.gain
-    assert share.truth.low == pytest.approx(mean.truth.low, abs=5e-4)
-    assert share.truth.high == pytest.approx(mean.truth.high, abs=5e-4)
+    assert share.truth.std_error == pytest.approx(mean.truth.std_error, rel=0.002)
+    assert share.gain == pytest.approx(mean.gain, rel=0.003)
+    assert share.truth.low == pytest.approx(mean.truth.low, abs=8e-4)
+    assert share.truth.high == pytest.approx(mean.truth.high, abs=8e-4)
     # As many labels alone as the gain says.
     assert share.truth.effective_n == pytest.approx(share.gain * 3000, rel=0.001)
+
+
+@pytest.mark.parametrize(("truth", "labelled"), [(0.9, 50), (0.95, 50), (0.95, 100), (0.98, 50)])
+def test_few_labels_show_few_errors_of_a_good_judge_and_the_interval_knows(truth, labelled):
+    draw = np.random.default_rng(7)
+    hits = plain = warned = 0
+    narrower = []
+    for _ in range(500):
+        labels, judged, rest = world(draw, truth, 0.98, 0.95, labelled, 2000)
+        found = corrected_mean(labels, judged, rest, kind="boolean")
+        hits += found.truth.low <= truth <= found.truth.high
+        narrower.append((found.truth.high - found.truth.low) / (found.people.high - found.people.low))
+        t = corrected_mean(labels, judged, rest)
+        plain += t.truth.low is not None and t.truth.low <= truth <= t.truth.high
+        warned += t.truth.low is None or any(each.code == "few_events" for each in t.truth.warnings)
+    assert hits / 500 >= 0.93 and np.mean(narrower) < 0.95
+    assert plain / 500 < 0.9 and warned / 500 > 0.95
 
 
 def test_a_good_judge_is_worth_many_labels_and_a_bad_one_none():

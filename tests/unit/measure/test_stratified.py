@@ -45,6 +45,23 @@ def test_it_covers_where_the_judge_alone_never_does(labelled):
     assert judge / 1500 <= 0.01
 
 
+def test_few_errors_of_a_good_judge_are_no_proof_of_none():
+    draw = np.random.default_rng(11)
+    hits = {"boolean": 0, "float": 0}
+    warned = 0
+    for _ in range(400):
+        strata = {}
+        for name in "abcd":
+            people, judge = verdicts(draw, 0.9, (0.98, 0.95), 525)
+            strata[name] = Stratum(share=0.25, labels=people[:25], judged=judge[:25], rest=judge[25:])
+        for kind in hits:
+            found = stratified_mean(strata, kind).truth
+            hits[kind] += found.low <= 0.9 <= found.high
+        warned += any(each.code == "few_events" for each in found.warnings)
+    assert hits["boolean"] / 400 >= 0.93 and warned == 400
+    assert hits["float"] / 400 < 0.9
+
+
 def test_labels_that_are_far_from_the_shares_make_only_the_estimate_without_strata_miss():
     draw = np.random.default_rng(8)
     hits = pooled = 0
