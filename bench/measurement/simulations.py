@@ -225,7 +225,7 @@ def judged(*, truth: float = 0.7, labels: int = 150, items: int = 2000, seed: in
     for _ in range(REPEATS):
         good = (rng.random(labels + items) < truth).astype(np.float64)
         passed = (rng.random(labels + items) < np.where(good == 1, 0.97, 0.25)).astype(np.float64)
-        best = measure.corrected_mean(good[:labels], passed[:labels], passed[labels:])
+        best = measure.corrected_mean(good[:labels], passed[:labels], passed[labels:], kind="boolean")
         found[0].append(_interval(measure.wilson_interval(int(passed[labels:].sum()), items)))
         found[1].append(_interval(measure.wilson_interval(int(good[:labels].sum()), labels)))
         found[2].append(_interval(best.truth))
