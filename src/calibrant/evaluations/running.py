@@ -63,25 +63,23 @@ async def holding(catalogue: Catalogue, confirmation_id: str, clock: Clock) -> A
     Raises:
         ConfirmationRefused: the lease was lost.
     """
-    # The evaluators keep the threads busy that all others share.
-    threads = ThreadPoolExecutor(1, "lease")
     limit = asyncio.timeout(HELD_MS / 1e3)
-    try:
-        async with limit:
-            keeper = asyncio.get_running_loop().create_task(
-                _keep(limit, threads, partial(_renew, catalogue, confirmation_id, clock))
-            )
-            try:
-                yield
-            finally:
-                keeper.cancel()
-                await asyncio.wait([keeper])
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise lost(confirmation_id) from None
-    finally:
-        threads.shutdown(wait=False)
+    # A thread of its own, as evaluators may keep the others busy. Its last word is waited for: the catalogue may be
+    # closed after that, and nothing else is to be done on this loop by then.
+    with ThreadPoolExecutor(1, "lease") as threads:
+        renew = partial(_renew, catalogue, confirmation_id, clock)
+        try:
+            async with limit:
+                keeper = asyncio.get_running_loop().create_task(_keep(limit, threads, renew))
+                try:
+                    yield
+                finally:
+                    keeper.cancel()
+                    await asyncio.wait([keeper])
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise lost(confirmation_id) from None
 
 
 def end(catalogue: Catalogue, tx: Tx, ended: Confirmation, now_ms: int) -> None:
