@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,6 +33,13 @@ type = "openai"
 model_name = "simlm"
 api_base = "URL"
 api_key_location = "none"
+[models.silent]
+routing = ["p"]
+[models.silent.providers.p]
+type = "openai"
+model_name = "silent"
+api_base = "http://127.0.0.1:PORT/v1/"
+api_key_location = "none"
 [functions.sort]
 type = "chat"
 [functions.sort.variants]
@@ -39,6 +47,7 @@ plain = { type = "chat_completion", model = "simlm", temperature = 0, system_tem
 same = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "same.minijinja" }
 careful = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "careful.minijinja" }
 copied = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "copied.minijinja" }
+hung = { type = "chat_completion", model = "silent" }
 """
 EVALUATOR = """
 def right(item, output):
@@ -60,8 +69,11 @@ def running(world, tmp_path_factory):
     for name, text in prompts.items():
         (folder / f"{name}.minijinja").write_text(text)
     (folder / "mine.py").write_text(EVALUATOR)
-    with serve_in_thread(world, 0) as url, gateway(folder, TOML.replace("URL", str(url))) as started:
-        yield started
+    # Whoever asks this one waits for as long as the test wants.
+    with socket.create_server(("127.0.0.1", 0)) as silent, serve_in_thread(world, 0) as url:
+        toml = TOML.replace("URL", str(url)).replace("PORT", str(silent.getsockname()[1]))
+        with gateway(folder, toml) as started:
+            yield started
 
 
 def calibrant(running, *args):
@@ -199,8 +211,8 @@ def test_killed_in_the_middle_it_has_spent_what_it_took_and_counts_as_abandoned(
     more = sealed.post("/v1/datasets/wood/datapoints", points(world, range(9000, 9100)))
     assert more.status_code == 200
     before = holdout(sealed)
-    flags = ["confirm", "wood", "--function", "sort", "--incumbent", "same", "--candidate", "careful"]
-    flags += ["--config", str(sealed.config), "--claimed-gain", "0.8", "--alpha", "0.003", "--concurrency", "1"]
+    flags = ["confirm", "wood", "--function", "sort", "--incumbent", "same", "--candidate", "hung"]
+    flags += ["--config", str(sealed.config), "--claimed-gain", "0.8", "--alpha", "0.001", "--concurrency", "1"]
     flags += ["--python", "mine.py:right", "--boolean", "--data-dir", str(sealed.data_dir)]
     process = subprocess.Popen([sys.executable, "-m", "calibrant", *flags], cwd=sealed.folder, stderr=subprocess.PIPE)
     try:
@@ -210,7 +222,7 @@ def test_killed_in_the_middle_it_has_spent_what_it_took_and_counts_as_abandoned(
         process.kill()
         process.communicate(timeout=20)
     after = holdout(sealed)
-    assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.003)
+    assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.001)
     assert after["budgets"][0]["fresh_items"] == before["budgets"][0]["fresh_items"] - running["items"]
     assert shown(sealed, running["id"])["status"] == "running"
     # Two minutes later, as far as the lease is concerned.
@@ -242,14 +254,14 @@ def test_a_gateway_whose_confirming_process_is_killed_says_so_at_once(sealed):
         "dataset_name": "wood",
         "function_name": "sort",
         "incumbent": "plain",
-        "candidate": "copied",
+        "candidate": "hung",
         "evaluator": "exact_match",
         "claimed_gain": 0.9,
-        "alpha": 0.003,
+        "alpha": 0.001,
         "concurrency": 1,
     }
     with ThreadPoolExecutor(1) as threads:
-        answered = threads.submit(sealed.post, "/v1/confirmations", asked)
+        answered = threads.submit(httpx.post, f"{sealed.url}/v1/confirmations", json=asked, timeout=60)
         running = one_that_runs(sealed, lambda: not answered.done())
         (pid,) = confirming_processes(sealed)
         os.kill(pid, signal.SIGKILL)
