@@ -3,9 +3,13 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx2 as httpx
 import msgspec
@@ -16,6 +20,7 @@ from calibrant.demo.simlm.calibrate import calibrated
 from calibrant.demo.simlm.parameters import Model, Parameters, Rule
 from calibrant.demo.simlm.server import serve_in_thread
 from calibrant.demo.simlm.world import World
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +33,13 @@ type = "openai"
 model_name = "simlm"
 api_base = "URL"
 api_key_location = "none"
+[models.silent]
+routing = ["p"]
+[models.silent.providers.p]
+type = "openai"
+model_name = "silent"
+api_base = "http://127.0.0.1:PORT/v1/"
+api_key_location = "none"
 [functions.sort]
 type = "chat"
 [functions.sort.variants]
@@ -35,6 +47,7 @@ plain = { type = "chat_completion", model = "simlm", temperature = 0, system_tem
 same = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "same.minijinja" }
 careful = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "careful.minijinja" }
 copied = { type = "chat_completion", model = "simlm", temperature = 0, system_template = "copied.minijinja" }
+hung = { type = "chat_completion", model = "silent" }
 """
 EVALUATOR = """
 def right(item, output):
@@ -56,8 +69,11 @@ def running(world, tmp_path_factory):
     for name, text in prompts.items():
         (folder / f"{name}.minijinja").write_text(text)
     (folder / "mine.py").write_text(EVALUATOR)
-    with serve_in_thread(world, 0) as url, gateway(folder, TOML.replace("URL", str(url))) as started:
-        yield started
+    # Whoever asks this one waits for as long as the test wants.
+    with socket.create_server(("127.0.0.1", 0)) as silent, serve_in_thread(world, 0) as url:
+        toml = TOML.replace("URL", str(url)).replace("PORT", str(silent.getsockname()[1]))
+        with gateway(folder, toml) as started:
+            yield started
 
 
 def calibrant(running, *args):
@@ -172,33 +188,95 @@ def test_a_prompt_that_copied_a_case_takes_it_out_of_the_seal(world, sealed):
     assert msgspec.json.decode(found.stdout)["broken_at"] is None
 
 
-def test_killed_in_the_middle_it_has_spent_what_it_took(world, sealed):
+def one_that_runs(running, alive):
+    """Return the confirmation that runs, as soon as there is one."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and alive():
+        listed = httpx.get(f"{running.url}/v1/confirmations").json()["confirmations"]
+        found = [each for each in listed if each["status"] == "running"]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError("it ended before it could be killed")
+
+
+def shown(running, confirmation_id):
+    one = httpx.get(f"{running.url}/v1/confirmations/{confirmation_id}").json()
+    listed = httpx.get(f"{running.url}/v1/confirmations").json()["confirmations"]
+    assert one in listed
+    return one
+
+
+def test_killed_in_the_middle_it_has_spent_what_it_took_and_counts_as_abandoned(world, sealed):
     more = sealed.post("/v1/datasets/wood/datapoints", points(world, range(9000, 9100)))
     assert more.status_code == 200
     before = holdout(sealed)
-    flags = ["confirm", "wood", "--function", "sort", "--incumbent", "same", "--candidate", "careful"]
-    flags += ["--config", str(sealed.config), "--claimed-gain", "0.8", "--alpha", "0.003", "--concurrency", "1"]
+    flags = ["confirm", "wood", "--function", "sort", "--incumbent", "same", "--candidate", "hung"]
+    flags += ["--config", str(sealed.config), "--claimed-gain", "0.8", "--alpha", "0.001", "--concurrency", "1"]
     flags += ["--python", "mine.py:right", "--boolean", "--data-dir", str(sealed.data_dir)]
     process = subprocess.Popen([sys.executable, "-m", "calibrant", *flags], cwd=sealed.folder, stderr=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            running = [
-                each
-                for each in httpx.get(f"{sealed.url}/v1/confirmations").json()["confirmations"]
-                if each["status"] == "running"
-            ]
-            if running:
-                break
-            time.sleep(0.02)
+        running = one_that_runs(sealed, lambda: process.poll() is None)
         os.kill(process.pid, signal.SIGKILL)
     finally:
         process.kill()
         process.communicate(timeout=20)
     after = holdout(sealed)
-    assert running, "it ended before it could be killed"
-    assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.003)
-    assert after["budgets"][0]["fresh_items"] == before["budgets"][0]["fresh_items"] - running[0]["items"]
+    assert after["budgets"][0]["spent"] == pytest.approx(before["budgets"][0]["spent"] + 0.001)
+    assert after["budgets"][0]["fresh_items"] == before["budgets"][0]["fresh_items"] - running["items"]
+    assert shown(sealed, running["id"])["status"] == "running"
+    # Two minutes later, as far as the lease is concerned.
+    with closing(SqliteCatalogue(sealed.data_dir / "catalogue.db")) as catalogue, catalogue.transaction() as tx:
+        until = tx.confirmation_leases()[running["id"]]
+        tx.release_confirmation(running["id"])
+        tx.lease_confirmation(running["id"], until - 150_000)
+    assert shown(sealed, running["id"]) == running | {"status": "abandoned"}
+    status = calibrant(sealed, "holdout", "status", "wood")
+    assert status.returncode == 0 and "abandoned" in status.stdout and "running" not in status.stdout
+    assert holdout(sealed)["splits"] == after["splits"]
+
+
+def confirming_processes(running):
+    """Return the pids of the processes that confirm something for this gateway's workers."""
+    workers = running.children()["worker"]
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent in workers and "calibrant.app.confirming" in (path / "cmdline").read_text():
+                found.append(int(path.name))
+    return found
+
+
+def test_a_gateway_whose_confirming_process_is_killed_says_so_at_once(sealed):
+    before = counts(sealed)
+    asked = {
+        "dataset_name": "wood",
+        "function_name": "sort",
+        "incumbent": "plain",
+        "candidate": "hung",
+        "evaluator": "exact_match",
+        "claimed_gain": 0.9,
+        "alpha": 0.001,
+        "concurrency": 1,
+    }
+    with ThreadPoolExecutor(1) as threads:
+        answered = threads.submit(httpx.post, f"{sealed.url}/v1/confirmations", json=asked, timeout=60)
+        running = one_that_runs(sealed, lambda: not answered.done())
+        (pid,) = confirming_processes(sealed)
+        os.kill(pid, signal.SIGKILL)
+        told = answered.result()
+    assert told.status_code == 500 and "was killed by signal 9, and it is abandoned" in told.json()["error"]
+    assert running["id"] in told.json()["error"]
+    ended = shown(sealed, running["id"])
+    # The one whose command line was killed above was written when this one began.
+    assert ended["status"] == "abandoned" and ended["ended_at"] is not None
+    listed = httpx.get(f"{sealed.url}/v1/confirmations").json()["confirmations"]
+    assert [each["status"] for each in listed[:2]] == ["abandoned", "abandoned"] and listed[1]["ended_at"] is not None
+    # What one of them had read is in `val`, and that of the other too.
+    read = listed[0]["items"] + listed[1]["items"]
+    assert counts(sealed)["val"] == before["val"] + read
+    assert holdout(sealed)["broken_at"] is None
 
 
 def test_an_admin_reveals_and_what_was_revealed_has_left_the_seal(world, sealed):

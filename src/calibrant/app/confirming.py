@@ -55,13 +55,14 @@ def confirmed(
     *,
     actor: str,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
+    confirmation_id: str | None = None,
 ) -> Confirmation:
-    """Confirm something, or say why not.
+    """Confirm something, by this id or a new one, or say why not.
 
     Raises:
         CalibrantError: as `evaluations.confirming.confirm` says.
     """
-    return asyncio.run(_confirmed(options, environ, config, proposal, evaluator, actor, progress))
+    return asyncio.run(_confirmed(options, environ, config, proposal, evaluator, actor, progress, confirmation_id))
 
 
 async def _confirmed(
@@ -72,6 +73,7 @@ async def _confirmed(
     evaluator: Evaluator,
     actor: str,
     progress: Callable[[int, int], None],
+    confirmation_id: str | None,
 ) -> Confirmation:
     async with AsyncExitStack() as closing:
         catalogue = closing.enter_context(contextlib.closing(open_catalogue(options, environ, config)))
@@ -80,7 +82,7 @@ async def _confirmed(
         compared = (proposal.incumbent, proposal.candidate)
         prompts = prompts_of(engine.compiler, (proposal.function_name,), compared)
         touched = partial(quoted_in, prompts)
-        return await confirm(engine, catalogue, proposal, evaluator, who, touched, progress)
+        return await confirm(engine, catalogue, proposal, evaluator, who, touched, progress, confirmation_id)
 
 
 async def _engine(
@@ -126,7 +128,17 @@ def main() -> None:
     try:
         config = job.options.read_config(environ)
         evaluator = evaluator_named(config, job.proposal.function_name, job.evaluator)
-        told = Outcome(confirmed(job.options, environ, config, job.proposal, evaluator, actor=job.actor))
+        told = Outcome(
+            confirmed(
+                job.options,
+                environ,
+                config,
+                job.proposal,
+                evaluator,
+                actor=job.actor,
+                confirmation_id=job.confirmation_id,
+            )
+        )
     except CalibrantError as error:
         told = Outcome(None, error.code, error.message)
     # Whoever asked may be gone; the ledger has it.

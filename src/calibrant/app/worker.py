@@ -247,7 +247,10 @@ def _desks(
         WorkflowDesk(engine, catalogue, ask),
         None if rows is None else partial(ask_erasure, options),
         ConfirmationDesk(
-            catalogue, engine.clock, partial(ask_confirmation, options), partial(_reveal, catalogue, engine.clock)
+            catalogue,
+            engine.clock,
+            partial(ask_confirmation, options, catalogue, engine.clock),
+            partial(_reveal, catalogue, engine.clock),
         ),
     )
 

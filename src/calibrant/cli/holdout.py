@@ -80,14 +80,15 @@ def status(
     """
     from rich.console import Console
 
-    from calibrant.evaluations.ledger import confirmations
+    from calibrant.evaluations.running import confirmations_now
     from calibrant.evaluations.status import holdout_of
     from calibrant.wire.confirmations import encode_holdout
 
     with catalogue_of(data_dir) as catalogue, catalogue.reading() as view:
         names = list(view.split_datasets()) if name is None else [name]
-        found = [holdout_of(view, each, _actor().now_ms) for each in names]
-        made = [each for each in confirmations(view) if each.dataset_name in names]
+        now_ms = _actor().now_ms
+        found = [holdout_of(view, each, now_ms) for each in names]
+        made = [each for each in confirmations_now(view, now_ms) if each.dataset_name in names]
     if as_json:
         for each in found:
             typer.echo(encode_holdout(each).decode())
@@ -255,7 +256,7 @@ def _show_confirmations(made: list[Confirmation], console: Console) -> None:
 
     table = Table(title="confirmations")
     for heading in ("at", "function", "candidate", "against", "by", "items", "alpha", "difference", "came to"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "came to")
     for each in made:
         shown = "-" if each.interval is None else f"[{each.interval[0]:+.2f}, {each.interval[1]:+.2f}]"
         table.add_row(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import isfinite
 from time import monotonic
 from typing import Final
@@ -17,6 +18,7 @@ from blake3 import blake3
 from msgspec import Struct
 from msgspec.structs import replace
 
+from calibrant.base.clock import Clock
 from calibrant.base.errors import CalibrantError, ConfirmationRefused, InvalidRequest, NotFound
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Config
@@ -27,10 +29,11 @@ from calibrant.engine.engine import Caller, Engine
 from calibrant.engine.infer import infer
 from calibrant.evaluations.base import Evaluator, Output
 from calibrant.evaluations.drawing import Drawn, Touched, design_effect, drawn
-from calibrant.evaluations.ledger import beginning, confirmations, ending, of_period, period_of, spent, twin_of
+from calibrant.evaluations.ledger import beginning, lines_of, of_period, period_of, spent, told_in, twin_in
+from calibrant.evaluations.running import HELD_MS, abandon, abandon_silent, end, held, holding, lost
 from calibrant.measure.budget import alpha_of, items_needed
-from calibrant.measure.confirmation import Decision, decide
-from calibrant.store.catalogue import Catalogue, Reading, Tx
+from calibrant.measure.confirmation import decide
+from calibrant.store.catalogue import Catalogue, Tx
 from calibrant.store.vault import SealedAnswer
 from calibrant.types.answer import Answered
 from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
@@ -38,8 +41,6 @@ from calibrant.types.datapoint import Content, JsonValue
 
 __all__ = ["confirm", "untouched"]
 
-_STALE_MS: Final = 86_400_000
-"""A confirmation that has not ended by then was broken off."""
 _ENDPOINT: Final = "confirmation"
 _encode = msgspec.json.Encoder().encode
 
@@ -65,6 +66,7 @@ async def confirm(
     actor: Actor,
     touched: Touched = untouched,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
+    confirmation_id: str | None = None,
 ) -> Confirmation:
     """Ask both variants about fresh sealed items, and return whether the candidate is better.
 
@@ -76,21 +78,27 @@ async def confirm(
         actor: Who wants it.
         touched: Says of which contents a prompt of the two variants has words; such items leave the seal instead.
         progress: Told how many answers there are, and how many there will be.
+        confirmation_id: Its id, a UUIDv7 that nobody has; null takes a new one.
 
     Raises:
         NotFound: there is no such dataset, function or variant.
         InvalidRequest: the dataset is not split, or a number is out of range.
-        ConfirmationRefused: too few fresh items for its power, no budget left, or it was confirmed before.
+        ConfirmationRefused: too few fresh items for its power, no budget left, it was confirmed before, or this
+            process was silent for so long that it counts as broken off.
         StoreUnavailable: the catalogue or the vault cannot be used now.
     """
-    hashes = _hashes(engine.config, proposal)
-    begun, items = await asyncio.to_thread(_begin, catalogue, proposal, evaluator, actor, hashes, touched)
+    clock, hashes = engine.clock, _hashes(engine.config, proposal)
+    id_ = uuid7() if confirmation_id is None else confirmation_id
+    begin = partial(_begin, catalogue, proposal, evaluator, actor, hashes, touched, clock, id_)
+    begun, items = await asyncio.to_thread(begin)
     try:
-        first, second = await _asked(engine, items, proposal, evaluator, progress)
+        async with holding(catalogue, id_, clock):
+            first, second = await _asked(engine, items, proposal, evaluator, progress)
+            ended, answers = await asyncio.to_thread(_decided, begun, items, first, second, evaluator)
     except BaseException:
-        await asyncio.shield(asyncio.to_thread(_abandon, catalogue, begun, engine.clock.wall_ms()))
+        await asyncio.shield(asyncio.to_thread(abandon, catalogue, id_, clock.wall_ms()))
         raise
-    return await asyncio.to_thread(_finish, catalogue, begun, items, first, second, evaluator, engine.clock.wall_ms())
+    return await asyncio.to_thread(_finish, catalogue, ended, answers, clock)
 
 
 def _begin(
@@ -100,21 +108,23 @@ def _begin(
     actor: Actor,
     hashes: dict[str, str],
     touched: Touched,
+    clock: Clock,
+    id_: str,
 ) -> tuple[Confirmation, list[Drawn]]:
     _check(proposal)
-    _abandon_stale(catalogue, actor)
+    abandon_silent(catalogue, clock.wall_ms())
     _let_old_go(catalogue, proposal.dataset_name, actor)
-    id_ = uuid7()
     with catalogue.transaction() as tx:
         holdout.split_of(tx, proposal.dataset_name)
-        twin = twin_of(tx, proposal, hashes, evaluator.name)
+        lines = lines_of(tx)
+        twin = twin_in(lines, proposal, hashes, evaluator.name)
         if twin is not None:
             raise ConfirmationRefused(
                 f"{proposal.candidate!r} was held against {proposal.incumbent!r} before, by confirmation {twin}, which "
                 "says what came of it; one that was refused is changed, not asked again"
             )
         period = period_of(actor.now_ms)
-        before = of_period(confirmations(tx), proposal.function_name, period)
+        before = of_period(told_in(lines), proposal.function_name, period)
         alpha = _alpha(proposal, len(before) + 1, spent(before), period)
         needed = _needed(tx, proposal, alpha)
         items, leaving = drawn(catalogue, tx, proposal, needed, id_, touched)
@@ -142,6 +152,7 @@ def _begin(
             claimed_gain=proposal.claimed_gain,
         )
         tx.write_ledger(beginning(begun, hashes))
+        tx.lease_confirmation(id_, clock.wall_ms() + HELD_MS)
     return begun, items
 
 
@@ -227,15 +238,30 @@ def _output(answered: Answered) -> Output:
     return JsonValue(answered.raw, msgspec.Raw(_encode(answered.parsed)))
 
 
-def _finish(
-    catalogue: Catalogue,
+def _finish(catalogue: Catalogue, ended: Confirmation, answers: Sequence[SealedAnswer], clock: Clock) -> Confirmation:
+    with catalogue.transaction() as tx:
+        now_ms = clock.wall_ms()
+        # Who was silent for too long was told to others as abandoned, and stays so.
+        in_time = held(tx, ended.id, now_ms)
+        if in_time:
+            ended = replace(ended, ended_at=now_ms)
+            catalogue.vault.put_answers(ended.id, answers)
+            end(catalogue, tx, ended, now_ms)
+    if not in_time:
+        abandon(catalogue, ended.id, now_ms)
+        raise lost(ended.id)
+    holdout.swept(catalogue)
+    return ended
+
+
+def _decided(
     begun: Confirmation,
     items: Sequence[Drawn],
     first: Sequence[_Said],
     second: Sequence[_Said],
     evaluator: Evaluator,
-    now_ms: int,
-) -> Confirmation:
+) -> tuple[Confirmation, list[SealedAnswer]]:
+    """Return what comes of it, and what the vault is given."""
     scores = _scores(evaluator, first, second)
     decision = decide(
         *scores,
@@ -244,21 +270,14 @@ def _finish(
         alpha=begun.alpha,
         margin=begun.margin,
     )
-    ended = _ended(begun, decision, first, second, now_ms)
-    actor = Actor(begun.actor, now_ms)
-    with catalogue.transaction() as tx:
-        if not _runs(tx, begun):
-            raise ConfirmationRefused(
-                f"confirmation {begun.id} took longer than a day, and was taken for broken off; ask fewer items, or "
-                "more at a time"
-            )
-        for said, own, variant in zip((first, second), scores, (begun.incumbent, begun.candidate), strict=True):
-            catalogue.vault.put_answers(begun.id, _answers(items, said, own, variant))
-        keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
-        holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "confirmed", actor)
-        tx.write_ledger(ending(ended, now_ms))
-    holdout.swept(catalogue)
-    return ended
+    ended = replace(
+        begun,
+        status="passed" if decision.passed else "failed",
+        interval=decision.shown,
+        failures=(sum(each.score is None for each in first), sum(each.score is None for each in second)),
+    )
+    answers = _answers(items, first, scores[0], begun.incumbent) + _answers(items, second, scores[1], begun.candidate)
+    return ended, answers
 
 
 def _scores(evaluator: Evaluator, first: Sequence[_Said], second: Sequence[_Said]) -> tuple[list[float], list[float]]:
@@ -271,18 +290,6 @@ def _scores(evaluator: Evaluator, first: Sequence[_Said], second: Sequence[_Said
     return one, other
 
 
-def _ended(
-    begun: Confirmation, decision: Decision, first: Sequence[_Said], second: Sequence[_Said], now_ms: int
-) -> Confirmation:
-    return replace(
-        begun,
-        status="passed" if decision.passed else "failed",
-        ended_at=now_ms,
-        interval=decision.shown,
-        failures=(sum(each.score is None for each in first), sum(each.score is None for each in second)),
-    )
-
-
 def _answers(
     items: Sequence[Drawn], said: Sequence[_Said], scores: Sequence[float], variant: str
 ) -> list[SealedAnswer]:
@@ -290,30 +297,6 @@ def _answers(
         SealedAnswer(each.item.id, variant, score, None if one.output is None else _encode(one.output), one.fault)
         for each, one, score in zip(items, said, scores, strict=True)
     ]
-
-
-def _abandon(catalogue: Catalogue, begun: Confirmation, now_ms: int) -> None:
-    actor = Actor(begun.actor, now_ms)
-    with catalogue.transaction() as tx:
-        if not _runs(tx, begun):
-            # It ended in the meantime, or somebody else was first.
-            return
-        keys = [group.group_key for name, group in tx.groups_of_confirmation(begun.id) if name == begun.dataset_name]
-        holdout.graduate(catalogue, tx, begun.dataset_name, keys, "val", "abandoned", actor)
-        tx.write_ledger(ending(replace(begun, status="abandoned"), now_ms))
-    holdout.swept(catalogue)
-
-
-def _runs(view: Reading, begun: Confirmation) -> bool:
-    return any(each.id == begun.id and each.status == "running" for each in confirmations(view))
-
-
-def _abandon_stale(catalogue: Catalogue, actor: Actor) -> None:
-    with catalogue.reading() as view:
-        running = [each for each in confirmations(view) if each.status == "running"]
-    for each in running:
-        if actor.now_ms - each.at > _STALE_MS:
-            _abandon(catalogue, each, actor.now_ms)
 
 
 def _let_old_go(catalogue: Catalogue, name: str, actor: Actor) -> None:

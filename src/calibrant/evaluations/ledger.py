@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,7 +13,18 @@ from calibrant.store.splits import SplitReading
 from calibrant.types.confirmation import BUDGET, Confirmation, Proposal
 from calibrant.types.split import LedgerEntry
 
-__all__ = ["beginning", "confirmations", "ending", "of_period", "period_of", "spent", "twin_of"]
+__all__ = [
+    "beginning",
+    "confirmation_in",
+    "confirmations",
+    "ending",
+    "lines_of",
+    "of_period",
+    "period_of",
+    "spent",
+    "told_in",
+    "twin_in",
+]
 
 _TOLD: Final = (
     "id",
@@ -31,10 +42,26 @@ _TOLD: Final = (
 )
 
 
+def lines_of(view: SplitReading) -> tuple[LedgerEntry, ...]:
+    """Return the lines of the ledger that tell of confirmations, in order."""
+    return view.acts("confirm.begin", "confirm.end")
+
+
 def confirmations(view: SplitReading) -> list[Confirmation]:
-    """Return every confirmation, the oldest first."""
+    """Return every confirmation as the ledger tells of it, the oldest first."""
+    return told_in(lines_of(view))
+
+
+def confirmation_in(view: SplitReading, confirmation_id: str) -> Confirmation | None:
+    """Return a confirmation as the ledger tells of it; null where there is none of this id."""
+    found = told_in([each for each in lines_of(view) if each.detail["id"] == confirmation_id])
+    return found[0] if found else None
+
+
+def told_in(lines: Iterable[LedgerEntry]) -> list[Confirmation]:
+    """Return the confirmations that these lines tell of, the oldest first."""
     found: dict[str, Confirmation] = {}
-    for entry in view.acts("confirm.begin", "confirm.end"):
+    for entry in lines:
         detail = entry.detail
         if entry.act == "confirm.begin":
             found[detail["id"]] = Confirmation(
@@ -80,12 +107,13 @@ def ending(ended: Confirmation, now_ms: int) -> LedgerEntry:
     return LedgerEntry(at=now_ms, actor=ended.actor, act="confirm.end", dataset_name=ended.dataset_name, detail=detail)
 
 
-def twin_of(view: SplitReading, proposal: Proposal, hashes: dict[str, str], evaluator: str) -> str | None:
+def twin_in(lines: Iterable[LedgerEntry], proposal: Proposal, hashes: dict[str, str], evaluator: str) -> str | None:
     """Return the confirmation that compared the same two already, by the same evaluator; null where there is none."""
-    for entry in view.acts("confirm.begin"):
+    for entry in lines:
         detail = entry.detail
         same = (
-            entry.dataset_name == proposal.dataset_name
+            entry.act == "confirm.begin"
+            and entry.dataset_name == proposal.dataset_name
             and detail["function_name"] == proposal.function_name
             and detail["evaluator"] == evaluator
             and all(detail[name] == hashes[name] for name in ("incumbent_hash", "candidate_hash"))

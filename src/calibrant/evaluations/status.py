@@ -7,6 +7,7 @@ from calibrant.base.errors import NotFound
 from calibrant.datasets import holdout
 from calibrant.evaluations.drawing import design_effect
 from calibrant.evaluations.ledger import confirmations, of_period, period_of, spent
+from calibrant.evaluations.running import confirmations_now
 from calibrant.measure.budget import alpha_of, smallest_gain
 from calibrant.store.catalogue import Reading
 from calibrant.types.confirmation import BUDGET, Confirmation
@@ -37,13 +38,13 @@ def holdout_of(view: Reading, name: str, now_ms: int) -> HoldoutShown:
     )
 
 
-def confirmation_named(view: Reading, confirmation_id: str) -> Confirmation:
-    """Return a confirmation.
+def confirmation_named(view: Reading, confirmation_id: str, now_ms: int) -> Confirmation:
+    """Return a confirmation; as abandoned where its lease is over.
 
     Raises:
         NotFound: there is none of this id.
     """
-    for each in confirmations(view):
+    for each in confirmations_now(view, now_ms):
         if each.id == confirmation_id:
             return each
     raise NotFound(f"there is no confirmation {confirmation_id[:80]}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from calibrant.base.clock import Clock
 from calibrant.base.errors import Forbidden, InternalError, NotFound
-from calibrant.evaluations.ledger import confirmations
+from calibrant.evaluations.running import confirmations_now
 from calibrant.evaluations.status import confirmation_named, holdout_of
 from calibrant.server.datasets import name_of
 from calibrant.server.http import Answer, HttpRequest
@@ -65,7 +65,7 @@ class ConfirmationDesk:
 
         def act() -> bytes:
             with self._opened().reading() as view:
-                found = confirmations(view)
+                found = confirmations_now(view, self.clock.wall_ms())
             return encode_confirmations([each for each in reversed(found) if _sees(http, each.function_name)])
 
         return Answer(200, await asyncio.to_thread(act))
@@ -75,7 +75,7 @@ class ConfirmationDesk:
 
         def act() -> bytes:
             with self._opened().reading() as view:
-                found = confirmation_named(view, http.params["confirmation_id"])
+                found = confirmation_named(view, http.params["confirmation_id"], self.clock.wall_ms())
             if not _sees(http, found.function_name):
                 raise NotFound(f"there is no confirmation {found.id}")
             return encode_confirmation(found)

@@ -12,6 +12,7 @@ from typing import Protocol
 from calibrant.store.batches import BatchReading, BatchWriting
 from calibrant.store.datasets import DatasetReading, DatasetWriting
 from calibrant.store.erasing import ErasureReading, ErasureWriting
+from calibrant.store.leases import LeaseReading, LeaseWriting
 from calibrant.store.splits import SplitReading, SplitWriting
 from calibrant.store.vault import Vault
 from calibrant.store.workflows import WorkflowReading, WorkflowWriting
@@ -20,7 +21,7 @@ from calibrant.types.key import ApiKey, Audit, StoredKey
 __all__ = ["Catalogue", "Reading", "Tx"]
 
 
-class Reading(DatasetReading, SplitReading, WorkflowReading, BatchReading, ErasureReading, Protocol):
+class Reading(DatasetReading, SplitReading, LeaseReading, WorkflowReading, BatchReading, ErasureReading, Protocol):
     """Questions, all answered as of one instant."""
 
     def key(self, public_id: str) -> StoredKey | None:
@@ -36,7 +37,7 @@ class Reading(DatasetReading, SplitReading, WorkflowReading, BatchReading, Erasu
         ...
 
 
-class Tx(Reading, DatasetWriting, SplitWriting, WorkflowWriting, BatchWriting, ErasureWriting, Protocol):
+class Tx(Reading, DatasetWriting, SplitWriting, LeaseWriting, WorkflowWriting, BatchWriting, ErasureWriting, Protocol):
     """A transaction: all of it happens, or nothing."""
 
     def add_key(self, stored: StoredKey) -> bool:

@@ -15,6 +15,7 @@ from msgspec.structs import asdict
 from calibrant.store.sql_batches import BATCH_STEP
 from calibrant.store.sql_datasets import DATASET_STEP
 from calibrant.store.sql_erasing import SqlErasing
+from calibrant.store.sql_leases import LEASE_STEP, SqlLeases
 from calibrant.store.sql_splits import SPLIT_STEP, SqlSplits
 from calibrant.store.sql_workflows import WORKFLOW_STEP, SqlWorkflows
 from calibrant.types.key import ApiKey, Audit, Role, StoredKey
@@ -51,6 +52,7 @@ CATALOGUE_STEPS: Final[tuple[tuple[str, ...], ...]] = (
     DATASET_STEP,
     WORKFLOW_STEP,
     SPLIT_STEP,
+    LEASE_STEP,
 )
 """What has been released is never changed: a step is only ever added."""
 CATALOGUE_VERSION: Final = len(CATALOGUE_STEPS)
@@ -62,7 +64,7 @@ _names = msgspec.json.Decoder(tuple[str, ...])
 _detail = msgspec.json.Decoder(dict[str, object])
 
 
-class CatalogueTx(SqlErasing, SqlWorkflows, SqlSplits):
+class CatalogueTx(SqlErasing, SqlWorkflows, SqlSplits, SqlLeases):
     """Implements `catalogue.Tx` on a connection whose transaction is open."""
 
     __slots__ = ()

@@ -12,7 +12,8 @@ BUDGET: Final = 0.05
 """What a function's confirmations of a quarter may get wrong, all together."""
 MAX_CONCURRENCY: Final = 64
 ConfirmationStatus = Literal["running", "passed", "failed", "abandoned"]
-"""`abandoned`: it was broken off. What it had spent is spent, and what it had read is read."""
+"""`abandoned`: it was broken off, or its process was silent for too long. What it had spent is spent, and what it had
+read is read."""
 
 
 class Proposal(Struct, frozen=True, kw_only=True):
@@ -44,6 +45,7 @@ class Confirmation(Struct, frozen=True, kw_only=True):
     status: ConfirmationStatus
     at: int
     ended_at: int | None = None
+    """Null while it runs, and where it was abandoned and the ledger has no line of that yet."""
     actor: str = ""
     dataset_name: str
     function_name: str

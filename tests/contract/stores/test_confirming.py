@@ -221,26 +221,6 @@ def test_one_that_is_broken_off_has_spent_what_it_took(sealed, tmp_path):
         run(line, sealed)
 
 
-def test_one_whose_process_was_killed_is_abandoned_a_day_later(sealed, tmp_path):
-    from calibrant.evaluations import confirming
-
-    line = Line(tmp_path, TOML, model({"old": 0.4, "new": 0.9, "bad": 0.3}))
-    hashes = confirming._hashes(line.config, proposal())
-    begun, items = confirming._begin(sealed, proposal(), EXACT, ACTOR, hashes, confirming.untouched)
-    assert counts(sealed)["sealed"] == 150
-    soon = Actor("tester", NOW + 60_000)
-    run(line, sealed, proposal(candidate="bad"), actor=soon)
-    with sealed.reading() as view:
-        assert [each.status for each in confirmations(view)][0] == "running"
-    run_later = Actor("tester", NOW + 2 * 86_400_000)
-    with pytest.raises(ConfirmationRefused):
-        run(line, sealed, proposal(claimed_gain=0.01), actor=run_later)
-    with sealed.reading() as view:
-        assert next(each for each in confirmations(view) if each.id == begun.id).status == "abandoned"
-    shown = {each.id: each.split for each in DatasetReader(sealed).stream(DatapointQuery(dataset_name="d"))}
-    assert {shown[each.item.id] for each in items} == {"val"}
-
-
 def test_items_of_which_a_prompt_has_words_leave_the_seal(sealed, tmp_path):
     line = Line(tmp_path, TOML, model({"old": 0.4, "new": 0.95}))
 

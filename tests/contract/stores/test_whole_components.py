@@ -6,14 +6,15 @@ import pytest
 from msgspec.structs import replace
 from tests.support.homes import CATALOGUES
 
-from calibrant.base.ids import id_millis
+from calibrant.base.clock import SystemClock
+from calibrant.base.ids import id_millis, uuid7
 from calibrant.datasets import editing, holdout
 from calibrant.datasets.editing import Actor
 from calibrant.datasets.reader import DatasetReader
 from calibrant.evaluations import confirming
 from calibrant.evaluations.drawing import drawn
 from calibrant.evaluations.exact_match import ExactMatch
-from calibrant.evaluations.ledger import confirmations
+from calibrant.evaluations.running import abandon
 from calibrant.types.confirmation import Proposal
 from calibrant.types.content import Text
 from calibrant.types.datapoint import Content, DatapointQuery, NewDatapoint
@@ -63,7 +64,7 @@ def splits(catalogue, name, ids):
 
 def begin(catalogue, wanted=PROPOSAL):
     hashes = {name: f"{name} {wanted.candidate}" for name in ("config_hash", "incumbent_hash", "candidate_hash")}
-    return confirming._begin(catalogue, wanted, EXACT, ACTOR, hashes, confirming.untouched)
+    return confirming._begin(catalogue, wanted, EXACT, ACTOR, hashes, confirming.untouched, SystemClock(), uuid7())
 
 
 def test_the_twin_of_what_a_confirmation_reads_now_is_not_fresh_and_goes_with_it(catalogue):
@@ -77,7 +78,7 @@ def test_the_twin_of_what_a_confirmation_reads_now_is_not_fresh_and_goes_with_it
         assert component not in {each.component for each in view.fresh_components("d", "f")}
         again, _ = drawn(catalogue, view, OTHER, 10, "seed", confirming.untouched)
         assert not {each.item.id for each in again} & {twin, *(each.item.id for each in items)}
-    confirming._abandon(catalogue, begun, NOW)
+    abandon(catalogue, begun.id, NOW)
     assert splits(catalogue, "d", [read.id, twin]) == ["val", "val"]
 
 
@@ -126,25 +127,3 @@ def test_no_filter_tells_which_tags_a_sealed_one_has(catalogue):
     assert DatasetReader(catalogue, purpose="training").left_out(DatapointQuery(dataset_name="d", filters=spam)) == {}
     holdout.reveal(catalogue, [ids[0]], ACTOR)
     assert asked(spam) == [ids[0]]
-
-
-def test_what_has_ended_is_not_ended_again(catalogue):
-    sealed(catalogue, "d", [new(said(n)) for n in range(100)])
-    begun, items = begin(catalogue)
-    said_ = [confirming._Said((Text("yes"),), 1.0)] * len(items)
-    ended = confirming._finish(catalogue, begun, items, said_, said_, EXACT, NOW)
-    # Somebody who saw it run a moment ago takes it for broken off.
-    confirming._abandon(catalogue, begun, NOW + 1)
-    with catalogue.reading() as view:
-        assert [each.status for each in confirmations(view)] == [ended.status] == ["failed"]
-
-
-def test_what_was_abandoned_meanwhile_is_not_passed_later(catalogue):
-    sealed(catalogue, "d", [new(said(n)) for n in range(100)])
-    begun, items = begin(catalogue)
-    confirming._abandon(catalogue, begun, NOW + 2 * DAY)
-    bad, good = ([confirming._Said((Text("yes"),), score)] * len(items) for score in (0.0, 1.0))
-    with pytest.raises(confirming.ConfirmationRefused, match="took longer than a day"):
-        confirming._finish(catalogue, begun, items, bad, good, EXACT, NOW + 2 * DAY)
-    with catalogue.reading() as view:
-        assert [each.status for each in confirmations(view)] == ["abandoned"]
