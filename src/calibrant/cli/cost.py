@@ -9,6 +9,7 @@ import typer
 from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.moments import millis
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from calibrant.app.costs import Span
@@ -28,8 +29,6 @@ def show(
 ) -> None:
     """Show what calls cost, by model and provider, and how many are of unknown cost."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.app.costs import read_costs
     from calibrant.config.load import read_environment
@@ -38,13 +37,12 @@ def show(
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return
-    table = Table(title="cost in US dollars")
-    for heading in ("model", "provider", "calls", "estimated", "unknown", "cost"):
-        table.add_column(heading, justify="left" if heading in ("model", "provider") else "right")
+    numbers = ("calls", "estimated", "unknown", "cost")
+    table = Table("model", "provider", *numbers, title="cost in US dollars", right=numbers)
     for each in found:
         figures = (each.calls, each.estimated, each.unknown)
         table.add_row(each.model_name, each.provider_name, *map(str, figures), each.cost)
-    Console(markup=False).print(table if found else "No call in the record has a cost.")
+    console().print(table if found else "No call in the record has a cost.")
 
 
 @app.command("recompute")

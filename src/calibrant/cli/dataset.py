@@ -23,11 +23,10 @@ from calibrant.cli.lines import (
     write_lines,
     write_parquet,
 )
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.table import Table
 
     from calibrant.datasets.editing import Actor
     from calibrant.datasets.formats import Format
@@ -61,9 +60,6 @@ def list_datasets(
     function: _Function = None, data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.Json = False
 ) -> None:
     """List the datasets, the one changed last first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from calibrant.types.datapoint import Dataset
     from calibrant.wire.datasets import encode_datasets
 
@@ -74,12 +70,11 @@ def list_datasets(
     if as_json:
         typer.echo(encode_datasets(found).decode())
         return
-    table = Table(title="datasets")
-    for heading in ("name", "datapoints", "version", "groups by", "changed"):
-        table.add_column(heading, justify="right" if heading in ("datapoints", "version") else "left", overflow="fold")
+    headings = ("name", "datapoints", "version", "groups by", "changed")
+    table = Table(*headings, title="datasets", right=("datapoints", "version"))
     for each in found:
         table.add_row(each.name, str(each.datapoints), str(each.version), each.group_by, _moment(each.updated_at))
-    Console(markup=False).print(table if found else "There is no dataset yet; `calibrant dataset create` makes one.")
+    console().print(table if found else "There is no dataset yet; `calibrant dataset create` makes one.")
 
 
 @app.command("show")
@@ -91,8 +86,6 @@ def show(
 ) -> None:
     """Show a dataset and what was done to it, the newest first."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.datasets.holdout import split_of
     from calibrant.datasets.reader import DatasetReader
@@ -110,25 +103,21 @@ def show(
         both = {**counts_of, **msgspec.json.decode(encode_dataset(known)), **msgspec.json.decode(told)}
         typer.echo(msgspec.json.encode(both).decode())
         return
-    console = Console(markup=False)
-    console.print(f"{known.name}: {known.datapoints} datapoints, version {known.version}, grouped by {known.group_by}")
+    out = console()
+    out.print(f"{known.name}: {known.datapoints} datapoints, version {known.version}, grouped by {known.group_by}")
     if splits:
-        console.print(_split_table(splits))
-    table = Table(title="what was done")
-    for heading in ("version", "at", "by", "did", "added", "removed"):
-        table.add_column(heading, justify="right" if heading in ("version", "added", "removed") else "left")
+        out.print(_split_table(splits))
+    headings = ("version", "at", "by", "did", "added", "removed")
+    table = Table(*headings, title="what was done", right=("version", "added", "removed"))
     for each in changes:
         counts = (str(each.added), str(each.removed))
         table.add_row(str(each.version), _moment(each.at), each.actor or "-", each.action, *counts)
-    console.print(table)
+    out.print(table)
 
 
 def _split_table(splits: Sequence[SplitCount]) -> Table:
-    from rich.table import Table
-
-    table = Table(title="splits")
-    for heading in ("split", "groups", "datapoints", "used up"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
+    numbers = ("groups", "datapoints", "used up")
+    table = Table("split", *numbers, title="splits", right=numbers)
     for each in splits:
         table.add_row(each.split, str(each.groups), str(each.datapoints), str(each.used))
     return table

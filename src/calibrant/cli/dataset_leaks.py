@@ -9,6 +9,7 @@ import typer
 from calibrant.cli import flags
 from calibrant.cli.dataset import compiler_of
 from calibrant.cli.key import catalogue_of
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,6 @@ def leaks(
     compared; what is under the seal is not looked at, which a confirmation does.
     """
     import msgspec
-    from rich.console import Console
 
     from calibrant.datasets.leaks import find_leaks, open_split, split_by_tag
     from calibrant.datasets.reader import DatasetReader
@@ -73,29 +73,26 @@ def leaks(
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return
-    show(found, Console(markup=False))
+    show(found, console())
 
 
-def show(leaks: Leaks, console: Console) -> None:
+def show(leaks: Leaks, out: Console) -> None:
     """Print what leaked, examples, and the verdict."""
-    from rich.table import Table
-
     from calibrant.measure.contamination import LEAK_KINDS
 
     found = leaks.found
-    table = Table(title="datapoints that were seen before")
-    for heading in ("split", "datapoints", *LEAK_KINDS, "any", "share"):
-        table.add_column(heading, justify="left" if heading == "split" else "right", overflow="fold")
+    numbers = ("datapoints", *LEAK_KINDS, "any", "share")
+    table = Table("split", *numbers, title="datapoints that were seen before", right=numbers)
     for each in found.splits:
         counts = (str(each.counts[kind]) for kind in LEAK_KINDS)
         table.add_row(each.split, str(each.n), *counts, str(each.leaked), f"{each.share:.1%}")
-    console.print(table)
+    out.print(table)
     for kind in LEAK_KINDS:
         for leak in [leak for leak in found.leaks if leak.kind == kind][:_SHOWN]:
             share = "" if leak.share is None else f" ({leak.share:.0%} the same)"
             quoted = "" if leak.text is None else f": {leak.text}"
-            console.print(f"{kind}: {leak.id} and {leak.other}{share}{quoted}")
-    console.print(f"Prompts that were looked at: {', '.join(leaks.prompts) or 'none'}.")
+            out.print(f"{kind}: {leak.id} and {leak.other}{share}{quoted}")
+    out.print(f"Prompts that were looked at: {', '.join(leaks.prompts) or 'none'}.")
     if leaks.left_out:
-        console.print(f"{leaks.left_out} datapoints are in no split and were left out.")
-    console.print(f"{found.verdict}: {found.why}.", style=_STYLES[found.verdict])
+        out.print(f"{leaks.left_out} datapoints are in no split and were left out.")
+    out.print(f"{found.verdict}: {found.why}.", style=_STYLES[found.verdict])

@@ -6,6 +6,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.tables import Table, console
 
 __all__ = ["doctor"]
 
@@ -25,8 +26,6 @@ def doctor(
     Nothing is changed, and a gateway may run meanwhile.
     """
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from calibrant.app.doctor import Subject, examine
@@ -45,9 +44,9 @@ def doctor(
     if as_json:
         typer.echo(msgspec.json.encode(findings).decode())
         raise typer.Exit(1 if bad else 0)
-    table = Table("check", "", "found", "what to do")
+    table = Table("check", "state", "found", "what to do")
     for finding in findings:
         state = Text(finding.state, style=_STYLES[finding.state])
         table.add_row(finding.check, state, finding.found, finding.remedy)
-    Console(markup=False).print(table)
+    console().print(table)
     raise typer.Exit(1 if bad else 0)

@@ -8,6 +8,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from calibrant.types.erasure import Erasure
@@ -56,20 +57,17 @@ def erase(
 
 def _show(done: Erasure) -> None:
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title="would be erased" if done.plan else "erased")
-    table.add_column("what")
-    table.add_column("how many", justify="right")
+    title = "would be erased" if done.plan else "erased"
+    table = Table("what", "how many", title=title, right=("how many",))
     for name, value in msgspec.to_builtins(done).items():
         if isinstance(value, int) and not isinstance(value, bool):
             table.add_row(name.replace("_", " "), str(value))
-    console = Console(markup=False)
-    console.print(table)
+    out = console()
+    out.print(table)
     if done.purged_models:
-        console.print(f"Every cached answer of these models: {', '.join(done.purged_models)}")
+        out.print(f"Every cached answer of these models: {', '.join(done.purged_models)}")
     for backup in done.backups:
-        console.print(f"Backup of {backup.time}: {backup.path}")
+        out.print(f"Backup of {backup.time}: {backup.path}")
     for note in done.notes:
-        console.print(note)
+        out.print(note)

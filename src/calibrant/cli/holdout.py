@@ -11,6 +11,7 @@ from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.key import catalogue_of
 from calibrant.cli.lines import progress
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,8 +47,6 @@ def seal(
 
     Optimizers, exports and pools of examples are given the first part alone. docs/measurement.md says what for.
     """
-    from rich.console import Console
-
     from calibrant.base.errors import ConfigError
     from calibrant.datasets import holdout
     from calibrant.evaluations.status import holdout_of
@@ -65,7 +64,7 @@ def seal(
     if as_json:
         typer.echo(encode_holdout(shown).decode())
     else:
-        _show_splits(shown, Console(markup=False))
+        _show_splits(shown, console())
 
 
 @app.command("status")
@@ -78,8 +77,6 @@ def status(
 
     The status is 1 where the ledger was changed.
     """
-    from rich.console import Console
-
     from calibrant.evaluations.running import confirmations_now
     from calibrant.evaluations.status import holdout_of
     from calibrant.wire.confirmations import encode_holdout
@@ -93,14 +90,14 @@ def status(
         for each in found:
             typer.echo(encode_holdout(each).decode())
     else:
-        console = Console(markup=False)
+        out = console()
         for each in found:
-            _show_splits(each, console)
-            _show_budgets(each, console)
+            _show_splits(each, out)
+            _show_budgets(each, out)
         if made:
-            _show_confirmations(made, console)
+            _show_confirmations(made, out)
         if not found:
-            console.print("No dataset is split; `calibrant dataset seal` does it.")
+            out.print("No dataset is split; `calibrant dataset seal` does it.")
     if any(each.broken_at is not None for each in found):
         raise typer.Exit(1)
 
@@ -172,8 +169,6 @@ def confirm(
     It asks the models itself, without cache or record. The items are used up; what is answered is passed or failed, and
     a rounded interval. The status is 1 where it did not pass.
     """
-    from rich.console import Console
-
     from calibrant.app.confirming import confirmed
     from calibrant.config.load import load, read_environment
     from calibrant.types.confirmation import Proposal
@@ -204,7 +199,7 @@ def confirm(
     if as_json:
         typer.echo(encode_confirmation(done).decode())
     else:
-        _show_confirmations([done], Console(markup=False))
+        _show_confirmations([done], console())
     if done.status != "passed":
         raise typer.Exit(1)
 
@@ -223,40 +218,34 @@ def _evaluator(
     return python_function(python, kind="boolean" if boolean else "float", optimize="min" if minimize else "max")
 
 
-def _show_splits(shown: HoldoutShown, console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{shown.dataset_name}: sealed {_moment(shown.sealed_at)}")
-    for heading in ("split", "share", "groups", "datapoints"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
+def _show_splits(shown: HoldoutShown, out: Console) -> None:
+    numbers = ("share", "groups", "datapoints")
+    table = Table("split", *numbers, title=f"{shown.dataset_name}: sealed {_moment(shown.sealed_at)}", right=numbers)
     for each in shown.splits:
         table.add_row(each.split, f"{getattr(shown.shares, each.split)} %", str(each.groups), str(each.datapoints))
-    console.print(table)
+    out.print(table)
 
 
-def _show_budgets(shown: HoldoutShown, console: Console) -> None:
+def _show_budgets(shown: HoldoutShown, out: Console) -> None:
     for each in shown.budgets:
-        console.print(
+        out.print(
             f"{each.function_name}: {each.fresh_items} fresh sealed items; {each.spent:.4f} of the error budget of "
             f"{each.budget} spent in {each.period}, by {each.confirmations} confirmations."
         )
         if each.smallest_claim is None:
-            console.print("Nothing can be confirmed now.")
+            out.print("Nothing can be confirmed now.")
         else:
-            console.print(
+            out.print(
                 f"The next one may spend {each.next_alpha:.4f}, and can confirm a claimed gain of "
                 f"{each.smallest_claim:.3f} or more."
             )
     whole = "whole" if shown.broken_at is None else f"CHANGED at line {shown.broken_at}"
-    console.print(f"The ledger has {shown.ledger_entries} lines and is {whole}.")
+    out.print(f"The ledger has {shown.ledger_entries} lines and is {whole}.")
 
 
-def _show_confirmations(made: list[Confirmation], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(title="confirmations")
-    for heading in ("at", "function", "candidate", "against", "by", "items", "alpha", "difference", "came to"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "came to")
+def _show_confirmations(made: list[Confirmation], out: Console) -> None:
+    headings = ("at", "function", "candidate", "against", "by", "items", "alpha", "difference", "came to")
+    table = Table(*headings, title="confirmations", right=("items", "alpha", "difference"))
     for each in made:
         shown = "-" if each.interval is None else f"[{each.interval[0]:+.2f}, {each.interval[1]:+.2f}]"
         table.add_row(
@@ -270,7 +259,7 @@ def _show_confirmations(made: list[Confirmation], console: Console) -> None:
             shown,
             each.status,
         )
-    console.print(table)
+    out.print(table)
 
 
 def _moment(at: int) -> str:

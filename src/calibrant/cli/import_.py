@@ -10,6 +10,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from calibrant.imports.report import Report
@@ -82,23 +83,20 @@ def _progress() -> Generator[Progress]:
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    console = Console(markup=False)
+    out = console()
     numbers = ("in the source", "here", "added now", "quarantined")
-    table = Table("table", *(Column(name, justify="right") for name in numbers), title=report.source)
+    table = Table("table", *numbers, title=report.source, right=numbers)
     for each in report.tables:
         if each.source or each.here or each.quarantined:
             counts = (each.source, each.here, each.added, each.quarantined)
             table.add_row(each.table, *(str(number) for number in counts))
-    console.print(table)
+    out.print(table)
     if report.left_out:
-        table = Table("not imported", Column("rows", justify="right"), "why")
+        table = Table("not imported", "rows", "why", right=("rows",))
         for left in report.left_out:
             table.add_row(left.what, str(left.rows), left.why)
-        console.print(table)
+        out.print(table)
     for reason, rows in report.reasons.items():
-        console.print(f"{rows} in quarantine: {reason}", style="yellow", soft_wrap=True)
+        out.print(f"{rows} in quarantine: {reason}", style="yellow", soft_wrap=True)
     if report.reasons:
-        console.print("`calibrant spool quarantine` has each of them.")
+        out.print("`calibrant spool quarantine` has each of them.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
 from calibrant.cli.moments import millis
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "filters_of", "list_inferences", "show"]
 
+_FIGURES: Final = ("ms", "tokens in", "tokens out", "cost")
 app = typer.Typer(help="The inferences in the record.", no_args_is_help=True)
 
 
@@ -77,15 +79,13 @@ def show(
     as_json: flags.Json = False,
 ) -> None:
     """Show an inference with its calls of models and the feedback on it and on its episode."""
-    from rich.console import Console
-
     from calibrant.app.inferences import whole_inference, whole_json
 
     whole = whole_inference(context(None, data_dir, database), inference_id)
     if as_json:
         typer.echo(whole_json(whole).decode())
         return
-    _print_whole(whole, Console(markup=False, highlight=False))
+    _print_whole(whole, console())
 
 
 def filters_of(tags: list[str], since: str | None, until: str | None, more: str | None) -> dict[str, Any] | None:
@@ -125,25 +125,19 @@ def _rfc3339(at: int) -> str:
 
 
 def _print_list(rows: tuple[InferenceRow, ...]) -> None:
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.base.ids import id_millis
 
-    table = Table(title="inferences")
-    for heading in ("id", "time", "function", "variant", "status", "ms", "tokens in", "tokens out", "cost"):
-        table.add_column(heading, justify="right" if heading in ("ms", "tokens in", "tokens out", "cost") else "left")
+    table = Table("id", "time", "function", "variant", "status", *_FIGURES, title="inferences", right=_FIGURES)
     for row in rows:
         figures = (_whole(row.processing_ms), row.input_tokens, row.output_tokens, row.cost)
         known = ["-" if each is None else str(each) for each in figures]
         time = _rfc3339(id_millis(row.id))[:19]
         table.add_row(row.id, time, row.function_name, row.variant_name, row.error_code or row.status, *known)
-    Console(markup=False).print(table if rows else "No such inference is in the record.")
+    console().print(table if rows else "No such inference is in the record.")
 
 
-def _print_whole(whole: Whole, console: Console) -> None:
-    from rich.table import Table
-
+def _print_whole(whole: Whole, out: Console) -> None:
     from calibrant.base.ids import id_millis
 
     row = whole.row
@@ -158,19 +152,17 @@ def _print_whole(whole: Whole, console: Console) -> None:
         "output": _text(row.output),
     }
     for name, value in told.items():
-        console.print(f"{name}: {value}")
-    calls = Table(title="calls of models")
-    for heading in ("#", "model", "provider", "status", "ms", "tokens in", "tokens out", "cost"):
-        calls.add_column(heading)
+        out.print(f"{name}: {value}")
+    calls = Table("#", "model", "provider", "status", *_FIGURES, title="calls of models", right=_FIGURES)
     for call in whole.calls:
         figures = (_whole(call.response_ms), call.input_tokens, call.output_tokens, call.cost)
         known = ["-" if each is None else str(each) for each in figures]
         status = call.error_code or call.status
         calls.add_row(str(call.attempt), call.model_name, call.provider_name, status, *known)
-    console.print(calls)
+    out.print(calls)
     for each in whole.feedback:
         value = each.number if each.document is None else _text(each.document)
-        console.print(f"feedback on the {each.level}: {each.metric_name} = {value}")
+        out.print(f"feedback on the {each.level}: {each.metric_name} = {value}")
 
 
 def _text(payload: bytes | None) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.tables import Record, Table, console
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,9 +81,6 @@ def create(
 @app.command("list")
 def list_keys(data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.Json = False) -> None:
     """List the keys, the oldest first."""
-    from rich.console import Console
-    from rich.table import Table
-
     from calibrant.wire.keys import encode_keys
 
     keys: list[ApiKey] = []
@@ -92,13 +90,11 @@ def list_keys(data_dir: flags.DataDir = flags.DEFAULT_DATA_DIR, as_json: flags.J
     if as_json:
         typer.echo(encode_keys(keys, None).decode())
         return
-    table = Table(title="API keys")
-    for heading in ("public id", "state", "roles", "models", "functions", "description"):
-        table.add_column(heading)
+    table = Table("public id", "state", "roles", "models", "functions", "description", title="API keys")
     for key in keys:
         lists = (_names(key.models), _names(key.functions))
         table.add_row(key.public_id, _state(key, _now_ms()), ", ".join(key.roles), *lists, key.description)
-    Console(markup=False).print(table if keys else "There is no key yet; `calibrant key create` makes one.")
+    console().print(table if keys else "There is no key yet; `calibrant key create` makes one.")
 
 
 @app.command("show")
@@ -174,8 +170,6 @@ def audit(
 ) -> None:
     """Show who did what to which key, the newest first."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.wire.keys import encode_audit
 
@@ -185,13 +179,11 @@ def audit(
     if as_json:
         typer.echo(encode_audit(entries, entries[-1].id if more else None).decode())
         return
-    table = Table(title="what was done to API keys")
-    for heading in ("id", "at", "by", "did", "to", "detail"):
-        table.add_column(heading, overflow="fold")
+    table = Table("id", "at", "by", "did", "to", "detail", title="what was done to API keys", right=("id",))
     for entry in entries:
         detail = msgspec.json.encode(entry.detail).decode()
         table.add_row(str(entry.id), _moment(entry.at), entry.actor, entry.action, entry.subject, detail)
-    Console(markup=False).print(table if entries else "Nothing was done to any key yet.")
+    console().print(table if entries else "Nothing was done to any key yet.")
 
 
 @contextmanager
@@ -241,34 +233,30 @@ def _set_disabled(public_id: str, data_dir: Path, *, disabled: bool, as_json: bo
 
 
 def _tell(key: ApiKey, *, as_json: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.wire.keys import encode_key
 
     if as_json:
         typer.echo(encode_key(key).decode())
         return
-    table = Table(show_header=False)
-    table.add_row("public id", key.public_id)
-    table.add_row("state", _state(key, _now_ms()))
-    table.add_row("roles", ", ".join(key.roles))
-    table.add_row("models", _names(key.models))
-    table.add_row("functions", _names(key.functions))
-    for name, text in (
+    moments = {
+        "created": key.created_at,
+        "changed": key.updated_at,
+        "disabled": key.disabled_at,
+        "expires": key.expires_at,
+    }
+    told = [
+        ("public id", key.public_id),
+        ("state", _state(key, _now_ms())),
+        ("roles", ", ".join(key.roles)),
+        ("models", _names(key.models)),
+        ("functions", _names(key.functions)),
         ("description", key.description),
         ("organization", key.organization),
         ("workspace", key.workspace),
-    ):
-        table.add_row(name, text)
-    for name, millis in (
-        ("created", key.created_at),
-        ("changed", key.updated_at),
-        ("disabled", key.disabled_at),
-        ("expires", key.expires_at),
-    ):
-        table.add_row(name, _moment(millis))
-    Console(markup=False).print(table)
+        *((name, _moment(millis)) for name, millis in moments.items()),
+    ]
+    console().print(Record(told))
 
 
 def _state(key: ApiKey, now_ms: int) -> str:

@@ -12,6 +12,7 @@ import typer
 from calibrant.cli import flags
 from calibrant.cli.inferences import filters_of
 from calibrant.cli.lines import progress
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,9 +102,7 @@ def replay(
     if as_json:
         typer.echo(msgspec.json.encode(summary).decode())
     else:
-        from rich.console import Console
-
-        _show(summary, faults, Console(markup=False))
+        _show(summary, faults, console())
     if summary.failed and summary.failed == summary.cases:
         raise typer.Exit(1)
 
@@ -146,17 +145,13 @@ def _begun(run: ReplayRun) -> str:
     return f"run {run.run_id}" + ("" if run.recorded else ", which is not recorded")
 
 
-def _show(summary: ReplaySummary, faults: Counter[str], console: Console) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    console.print(
+def _show(summary: ReplaySummary, faults: Counter[str], out: Console) -> None:
+    out.print(
         f"{summary.cases} cases, {summary.failed} failed, {summary.cached} from the cache; "
         f"cost {_plain(summary.total_cost)} USD"
     )
-    table = Table(box=SIMPLE_HEAD)
-    for heading in ("", "stored", "replayed", "change", "95 % interval", "n"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    numbers = ("stored", "replayed", "change", "95 % interval", "n")
+    table = Table("figure", *numbers, right=numbers)
     table.add_row("failed", "", *_share(summary.failure))
     table.add_row("same output", "", *_share(summary.same_output))
     for name, figure in (
@@ -166,15 +161,15 @@ def _show(summary: ReplaySummary, faults: Counter[str], console: Console) -> Non
         ("time, ms", summary.processing_time_ms),
     ):
         table.add_row(name, *_difference(figure))
-    console.print(table)
+    out.print(table)
     for message, number in faults.most_common(_FAULTS):
-        console.print(f"{number} x {message}", style="red")
+        out.print(f"{number} x {message}", style="red")
     if len(faults) > _FAULTS:
-        console.print(f"and {len(faults) - _FAULTS} other faults; --to writes each case", style="red")
+        out.print(f"and {len(faults) - _FAULTS} other faults; --to writes each case", style="red")
     for warning in dict.fromkeys(
         warning.message for each in (summary.failure, summary.same_output) for warning in each.warnings
     ):
-        console.print(warning, style="yellow")
+        out.print(warning, style="yellow")
 
 
 def _share(found: Interval) -> tuple[str, ...]:

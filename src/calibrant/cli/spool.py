@@ -8,6 +8,7 @@ import typer
 
 from calibrant.cli import flags
 from calibrant.cli.context import context
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from calibrant.app.options import Options
@@ -24,8 +25,6 @@ def status(
 ) -> None:
     """Show the accounting of this host's records, and the recorder's state. Status 1 when any is missing."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Column, Table
 
     from calibrant.app.homes import open_reader
     from calibrant.config.load import read_environment
@@ -42,19 +41,19 @@ def status(
     if as_json:
         typer.echo(msgspec.json.encode({"accounting": books, "recorder": recorder}).decode())
         raise typer.Exit(1 if books.total.missing else 0)
-    table = Table("records", Column("", justify="right"), title="what became of every record")
+    table = Table("records", "number", title="what became of every record", right=("number",))
     for name, value in msgspec.structs.asdict(books.total).items():
         table.add_row(name, str(value), style="bold red" if name == "missing" and value else None)
-    console = Console(markup=False)
-    console.print(table)
-    console.print(f"by {len(books.incarnations)} runs of workers; --json has them one by one")
+    out = console()
+    out.print(table)
+    out.print(f"by {len(books.incarnations)} runs of workers; --json has them one by one")
     if recorder is None:
-        console.print("No recorder has run here yet.", style="yellow")
+        out.print("No recorder has run here yet.", style="yellow")
     else:
-        console.print(f"recorder: {recorder.state}, pid {recorder.pid}, {recorder.lag_frames} frames behind")
+        out.print(f"recorder: {recorder.state}, pid {recorder.pid}, {recorder.lag_frames} frames behind")
         for line in (recorder.store_error, *recorder.warnings):
             if line:
-                console.print(line, style="yellow")
+                out.print(line, style="yellow")
     raise typer.Exit(1 if books.total.missing else 0)
 
 
@@ -68,8 +67,6 @@ def quarantine(
 ) -> None:
     """List the records that the database refused; try some again, or give them up."""
     import msgspec
-    from rich.console import Console
-    from rich.table import Table
 
     from calibrant.app.homes import open_reader
     from calibrant.config.load import read_environment
@@ -86,12 +83,10 @@ def quarantine(
     if as_json:
         typer.echo(msgspec.json.encode([_shown(entry) for entry in entries]).decode())
         return
-    table = Table(title="quarantine")
-    for heading in ("id", "state", "frames", "segment", "reason"):
-        table.add_column(heading)
+    table = Table("id", "state", "frames", "segment", "reason", title="quarantine", right=("id", "frames"))
     for entry in entries:
         table.add_row(str(entry.id), entry.state, str(entry.frames), entry.segment, entry.reason)
-    Console(markup=False).print(table if entries else "The quarantine is empty.")
+    console().print(table if entries else "The quarantine is empty.")
 
 
 def _mark(options: Options, wanted: dict[EntryState, list[int]]) -> None:

@@ -1,7 +1,7 @@
 """A gateway's API for Python: `calibrant.Client` and `calibrant.AsyncClient`, what they take and what they answer.
 
-A call is a value: `inference`, `routes`, `batches`, `inferences`, `datasets` and `files` build it and say how its
-answer is read, `retry` when it is made again, `events` and `lines` read streams. All of these are pure. The two clients
+A call is a value: `inference` and the modules that are named for what they ask after build it and say how its answer is
+read, `retry` when it is made again, `events` and `lines` read streams. All of these are pure. The two clients
 only send.
 """
 
@@ -30,6 +30,7 @@ from calibrant.client.blocks import (
     StoredInputMessage,
     Thought,
 )
+from calibrant.client.confirmations import Holdout, HoldoutBudget, HoldoutSplit, ListConfirmationsResponse
 from calibrant.client.datasets import (
     AndDatapointFilter,
     CloneDatapointsResponse,
@@ -70,6 +71,7 @@ from calibrant.client.errors import (
     BadRequest,
     CannotConnect,
     ClientError,
+    ConfirmationRefused,
     Conflict,
     ConnectionLost,
     GatewayError,
@@ -119,6 +121,7 @@ from calibrant.client.inferences import (
     StoredInferenceChat,
     StoredInferenceJson,
 )
+from calibrant.client.keys import ApiKey, AuditEntry, CreatedApiKey, ListAuditResponse, ListKeysResponse
 from calibrant.client.lines import AsyncLines, Lines
 from calibrant.client.replays import (
     Interval,
@@ -139,11 +142,18 @@ from calibrant.client.routes import (
     EmbeddingsResponse,
     EmbeddingsUsage,
     FeedbackResponse,
+    HealthResponse,
+    ListedModel,
+    ListFeedbackResponse,
+    ListModelsResponse,
+    PurgeCacheResponse,
     StatusResponse,
+    StoredFeedback,
     WorkflowEvaluationRunEpisodeResponse,
     WorkflowEvaluationRunResponse,
 )
 from calibrant.client.sync import Client, Stream
+from calibrant.types.confirmation import Confirmation, ConfirmationStatus
 from calibrant.types.content import CachePoint, RawText, Template, Text, ToolCall, ToolResult, Unknown
 from calibrant.types.erasure import Backup, Erasure
 from calibrant.types.reply import Delta, TextDelta, ThoughtDelta, ToolCallDelta, UnknownDelta
@@ -151,9 +161,11 @@ from calibrant.types.reply import Delta, TextDelta, ThoughtDelta, ToolCallDelta,
 __all__ = [
     "AggregatedOutput",
     "AndDatapointFilter",
+    "ApiKey",
     "AsyncClient",
     "AsyncLines",
     "AsyncStream",
+    "AuditEntry",
     "Backup",
     "BadReply",
     "BadRequest",
@@ -170,6 +182,9 @@ __all__ = [
     "ClientError",
     "CloneDatapointsResponse",
     "CompletedBatch",
+    "Confirmation",
+    "ConfirmationRefused",
+    "ConfirmationStatus",
     "Conflict",
     "ConnectionLost",
     "CreateDatapointRequest",
@@ -179,6 +194,7 @@ __all__ = [
     "CreateDatapointsFromInferenceRequestParamsInferenceIds",
     "CreateDatapointsFromInferenceRequestParamsInferenceQuery",
     "CreateDatapointsResponse",
+    "CreatedApiKey",
     "Datapoint",
     "DatapointChat",
     "DatapointFilter",
@@ -200,6 +216,10 @@ __all__ = [
     "GatewayFailed",
     "GetDatapointsResponse",
     "GetInferencesResponse",
+    "HealthResponse",
+    "Holdout",
+    "HoldoutBudget",
+    "HoldoutSplit",
     "Id",
     "ImportDatasetResponse",
     "InferenceChunk",
@@ -223,10 +243,16 @@ __all__ = [
     "JsonInferenceOutput",
     "JsonInferenceResponse",
     "Lines",
+    "ListAuditResponse",
+    "ListConfirmationsResponse",
     "ListDatapointsRequest",
     "ListDatasetChangesResponse",
     "ListDatasetsResponse",
+    "ListFeedbackResponse",
     "ListInferencesRequest",
+    "ListKeysResponse",
+    "ListModelsResponse",
+    "ListedModel",
     "NotDatapointFilter",
     "NotFound",
     "OrDatapointFilter",
@@ -238,6 +264,7 @@ __all__ = [
     "OutputBlock",
     "OutputSource",
     "PendingBatch",
+    "PurgeCacheResponse",
     "RateLimited",
     "RawResponseEntry",
     "RawText",
@@ -257,6 +284,7 @@ __all__ = [
     "SplitShares",
     "StartedBatch",
     "StatusResponse",
+    "StoredFeedback",
     "StoredInference",
     "StoredInferenceChat",
     "StoredInferenceJson",

@@ -12,9 +12,11 @@ from typing import Literal, Self, TypeVar, Unpack, cast, overload
 import httpx2
 
 import calibrant.client.batches as batches
+import calibrant.client.confirmations as confirmations
 import calibrant.client.datasets as datasets
 import calibrant.client.files as files
 import calibrant.client.inferences as inferences
+import calibrant.client.keys as keys
 import calibrant.client.replays as replays
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
@@ -168,8 +170,12 @@ class AsyncClient:
         return AsyncStream(chunks)
 
     feedback = method_async(routes.feedback)
+    list_feedback = method_async(routes.list_feedback)
     embeddings = method_async(routes.embeddings)
+    list_models = method_async(routes.list_models)
+    purge_cache = method_async(routes.purge_cache)
     status = method_async(routes.status)
+    health = method_async(routes.health)
 
     batch_inference = method_async(batches.batch_inference)
     get_batch_inference = method_async(batches.get_batch_inference)
@@ -200,11 +206,24 @@ class AsyncClient:
     export_dataset = lines_method_async(files.export_dataset)
     import_dataset = method_async(files.import_dataset)
 
+    confirm = method_async(confirmations.confirm)
+    list_confirmations = method_async(confirmations.list_confirmations)
+    get_confirmation = method_async(confirmations.get_confirmation)
+    get_holdout = method_async(confirmations.get_holdout)
+    reveal_datapoints = method_async(confirmations.reveal_datapoints)
+
     workflow_evaluation_run = method_async(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method_async(routes.workflow_evaluation_run_episode)
 
     plan_erasure = method_async(files.plan_erasure)
     erase = method_async(files.erase)
+
+    list_keys = method_async(keys.list_keys)
+    create_key = method_async(keys.create_key)
+    change_key = method_async(keys.change_key)
+    disable_key = method_async(keys.disable_key)
+    enable_key = method_async(keys.enable_key)
+    list_audit = method_async(keys.list_audit)
 
     async def run(self, call: Call[T]) -> T:
         """Make a call that somebody else has built, and return its answer.

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from calibrant.client.blocks import reader
+from calibrant.client.errors import GatewayError
 
 __all__ = ["Call", "Repeat", "get", "post", "segment", "send"]
 
@@ -36,6 +37,10 @@ class Call(Struct, Generic[T], frozen=True, kw_only=True):
     body: bytes | None = None
     headers: Mapping[str, str] = {}
     repeat: Repeat = "always"
+    timeout_s: float | None = None
+    """Seconds of silence that are too many for this call; null leaves that to the client."""
+    refusals: Mapping[int, type[GatewayError]] = {}
+    """Error statuses that mean something of their own here."""
     read: Callable[[bytes], T]
 
 

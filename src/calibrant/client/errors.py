@@ -12,6 +12,7 @@
             ├── Unauthorized       401, 403
             ├── NotFound           404
             ├── Conflict           409
+            │   └── ConfirmationRefused
             ├── RateLimited        429
             └── GatewayFailed      5xx, and what is no answer of a gateway at all, such as a redirect
 
@@ -27,6 +28,7 @@ __all__ = [
     "BadRequest",
     "CannotConnect",
     "ClientError",
+    "ConfirmationRefused",
     "Conflict",
     "ConnectionLost",
     "GatewayError",
@@ -130,9 +132,15 @@ class NotFound(GatewayError):
 
 
 class Conflict(GatewayError):
-    """Somebody else changed it first."""
+    """What is there already does not allow it."""
 
     code = "conflict"
+
+
+class ConfirmationRefused(Conflict):
+    """A confirmation would show too little, has no error budget left, or was made before. The message says which."""
+
+    code = "confirmation_refused"
 
 
 class RateLimited(GatewayError):

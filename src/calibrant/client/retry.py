@@ -126,7 +126,7 @@ def refusal_of(call: Call[Any], outcome: Answered, *, now_s: float) -> GatewayEr
         said = " ".join(text[:300].split()) or "the answer is empty"
         if outcome.status < 400:
             said = f"redirects are not followed; give the client the address {outcome.headers.get('location', '')!r}"
-    return _class(outcome.status)(
+    return (call.refusals.get(outcome.status) or _class(outcome.status))(
         f"{_name(call)}: {outcome.status}: {said}",
         status=outcome.status,
         code=code,
@@ -144,7 +144,7 @@ _UNANSWERED = {"unsent": CannotConnect, "broken": ConnectionLost, "silent": Time
 _WORDS = {
     "unsent": "there is no connection to the gateway",
     "broken": "the connection broke before the answer was whole",
-    "silent": "the gateway was silent for longer than the client's `timeout`",
+    "silent": "the gateway was silent for longer than `timeout`",
 }
 _CLASSES: Mapping[int, type[GatewayError]] = {
     401: Unauthorized,

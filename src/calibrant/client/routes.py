@@ -1,4 +1,4 @@
-"""The smaller routes: feedback, embeddings, workflow evaluations, status."""
+"""The smaller routes: feedback, embeddings, models, the cache, workflow evaluations, status, health."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct, field
 
+from calibrant.apischema.lookups import FeedbackShown
+from calibrant.apischema.openai_answer import ListedModel, ModelList
 from calibrant.apischema.openai_embeddings import Embedding
 from calibrant.client.call import Call, get, post, segment
 from calibrant.client.inference import Id, RawResponseEntry
@@ -16,21 +19,47 @@ __all__ = [
     "EmbeddingsResponse",
     "EmbeddingsUsage",
     "FeedbackResponse",
+    "HealthResponse",
+    "ListFeedbackResponse",
+    "ListModelsResponse",
+    "ListedModel",
+    "PurgeCacheResponse",
     "StatusResponse",
+    "StoredFeedback",
     "WorkflowEvaluationRunEpisodeResponse",
     "WorkflowEvaluationRunResponse",
     "embeddings",
     "feedback",
+    "health",
+    "list_feedback",
+    "list_models",
+    "purge_cache",
     "status",
     "workflow_evaluation_run",
     "workflow_evaluation_run_episode",
 ]
 
 
+StoredFeedback = FeedbackShown
+ListModelsResponse = ModelList
+
+
 class FeedbackResponse(Struct, frozen=True):
     """The feedback was accepted."""
 
     feedback_id: str
+
+
+class ListFeedbackResponse(Struct, frozen=True):
+    """Feedback, the newest first."""
+
+    feedback: tuple[StoredFeedback, ...]
+
+
+class PurgeCacheResponse(Struct, frozen=True):
+    """How many answers the response cache has forgotten."""
+
+    purged: int
 
 
 class EmbeddingsUsage(Struct, frozen=True, kw_only=True):
@@ -71,6 +100,16 @@ class StatusResponse(Struct, frozen=True):
     config_hash: str = ""
 
 
+class HealthResponse(Struct, frozen=True):
+    """How the gateway is: each part `ok`, or `error: why`."""
+
+    gateway: str
+    database: str
+    spool: str
+    keys: str | None = None
+    """Whether API keys can be checked; null where none is asked for."""
+
+
 def feedback(
     *,
     metric_name: str,
@@ -92,6 +131,14 @@ def feedback(
         "tags": tags,
     }
     return post("/feedback", body, FeedbackResponse, repeat="unless_begun")
+
+
+def list_feedback(
+    *, target_id: Id, before: Id | None = None, after: Id | None = None, limit: int | None = None
+) -> Call[ListFeedbackResponse]:
+    """Read the feedback on an inference or an episode, the newest first."""
+    path = f"/internal/feedback/{segment(target_id, 'target_id')}"
+    return get(path, ListFeedbackResponse, before=before, after=after, limit=limit)
 
 
 def embeddings(  # noqa: PLR0913 - the fields of the protocol
@@ -121,6 +168,17 @@ def embeddings(  # noqa: PLR0913 - the fields of the protocol
     return post("/openai/v1/embeddings", body, EmbeddingsResponse, repeat="unless_begun")
 
 
+def list_models() -> Call[ListModelsResponse]:
+    """Read what may be asked: functions, models and embedding models, under the names that OpenAI's `model` takes."""
+    return get("/openai/v1/models", ListModelsResponse)
+
+
+def purge_cache(*, model_name: str | None = None) -> Call[PurgeCacheResponse]:
+    """Have the response cache forget the answers of one model, or all that it has."""
+    asked = get("/v1/cache", PurgeCacheResponse, model_name=model_name)
+    return msgspec.structs.replace(asked, method="DELETE")
+
+
 def workflow_evaluation_run(
     *,
     variants: Mapping[str, str],
@@ -145,3 +203,9 @@ def workflow_evaluation_run_episode(
 def status() -> Call[StatusResponse]:
     """Ask whether the gateway runs, and what."""
     return get("/status", StatusResponse)
+
+
+def health() -> Call[HealthResponse]:
+    """Ask how the gateway is. Where it has no room to record, or cannot check keys, that is a `GatewayFailed`."""
+    # Whoever asks wants to know how it is now, and not how it will be in a moment.
+    return msgspec.structs.replace(get("/health", HealthResponse), repeat="unless_sent")

@@ -31,13 +31,18 @@ class Settings(Struct, frozen=True):
     timeout: httpx2.Timeout
 
     def request(self, client: httpx2.Client | httpx2.AsyncClient, call: Call[Any]) -> httpx2.Request:
-        """Return the call as a request to the gateway."""
+        """Return the call as a request to the gateway.
+
+        Raises:
+            ValueError: the call has a time-out of its own that is none.
+        """
         headers = self.headers.copy()
         headers.update(call.headers)
         if call.body is not None and "content-type" not in call.headers:
             headers["content-type"] = "application/json"
+        timeout = self.timeout if call.timeout_s is None else _patience(call.timeout_s)
         return client.build_request(
-            call.method, self.base_url + call.path, content=call.body, headers=headers, timeout=self.timeout
+            call.method, self.base_url + call.path, content=call.body, headers=headers, timeout=timeout
         )
 
 
@@ -57,8 +62,7 @@ def settings(base_url: str, api_key: str | None, timeout: float | None) -> Setti
         raise ValueError(f"base_url: {base_url!r} is no address; write one such as {DEFAULT_URL}")
     if address.username is not None or address.query or address.fragment:
         raise ValueError("base_url: an address has no user, password, query or fragment; a key goes into `api_key`")
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"timeout: {timeout!r} is no number of seconds; write a positive one, or None for no limit")
+    patience = _patience(timeout)
     headers = httpx2.Headers({"accept": "application/json", "user-agent": f"calibrant-python/{__version__}"})
     key = key_of_environment() if api_key is None else api_key
     if key:
@@ -66,8 +70,13 @@ def settings(base_url: str, api_key: str | None, timeout: float | None) -> Setti
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ValueError("api_key: a key has no blanks, line breaks or letters beyond ASCII; copy it again")
         headers["authorization"] = f"Bearer {key}"
-    connect = _CONNECT_S if timeout is None else min(_CONNECT_S, timeout)
-    return Settings(base_url.rstrip("/"), headers, httpx2.Timeout(timeout, connect=connect))
+    return Settings(base_url.rstrip("/"), headers, patience)
+
+
+def _patience(timeout: float | None) -> httpx2.Timeout:
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout: {timeout!r} is no number of seconds; write a positive one, or None for no limit")
+    return httpx2.Timeout(timeout, connect=_CONNECT_S if timeout is None else min(_CONNECT_S, timeout))
 
 
 def answered(response: httpx2.Response, *, stream: bool) -> Answered:

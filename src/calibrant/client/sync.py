@@ -11,9 +11,11 @@ from typing import Literal, Self, TypeVar, Unpack, cast, overload
 import httpx2
 
 import calibrant.client.batches as batches
+import calibrant.client.confirmations as confirmations
 import calibrant.client.datasets as datasets
 import calibrant.client.files as files
 import calibrant.client.inferences as inferences
+import calibrant.client.keys as keys
 import calibrant.client.replays as replays
 import calibrant.client.routes as routes
 from calibrant.client.call import Call
@@ -135,8 +137,12 @@ class Client:
         return Stream(self._chunks(call)) if stream else self.run(call)
 
     feedback = method(routes.feedback)
+    list_feedback = method(routes.list_feedback)
     embeddings = method(routes.embeddings)
+    list_models = method(routes.list_models)
+    purge_cache = method(routes.purge_cache)
     status = method(routes.status)
+    health = method(routes.health)
 
     batch_inference = method(batches.batch_inference)
     get_batch_inference = method(batches.get_batch_inference)
@@ -167,11 +173,24 @@ class Client:
     export_dataset = lines_method(files.export_dataset)
     import_dataset = method(files.import_dataset)
 
+    confirm = method(confirmations.confirm)
+    list_confirmations = method(confirmations.list_confirmations)
+    get_confirmation = method(confirmations.get_confirmation)
+    get_holdout = method(confirmations.get_holdout)
+    reveal_datapoints = method(confirmations.reveal_datapoints)
+
     workflow_evaluation_run = method(routes.workflow_evaluation_run)
     workflow_evaluation_run_episode = method(routes.workflow_evaluation_run_episode)
 
     plan_erasure = method(files.plan_erasure)
     erase = method(files.erase)
+
+    list_keys = method(keys.list_keys)
+    create_key = method(keys.create_key)
+    change_key = method(keys.change_key)
+    disable_key = method(keys.disable_key)
+    enable_key = method(keys.enable_key)
+    list_audit = method(keys.list_audit)
 
     def run(self, call: Call[T]) -> T:
         """Make a call that somebody else has built, and return its answer.

@@ -56,11 +56,11 @@ def test_a_life_of_a_key(run, data):
     assert "│ disabled" in run("key", "list", "--data-dir", data)[1]
     assert "good" in run("key", "enable", public_id, "--data-dir", data)[1]
     out = run("key", "change", public_id, "--any-model", "--never-expires", "--function", "f", "--data-dir", data)[1]
-    assert re.search(r"models +│ any ", out) and re.search(r"functions +│ f ", out) and re.search(r"expires +│ - ", out)
+    assert re.search(r"models +any ", out) and re.search(r"functions +f ", out) and re.search(r"expires +- ", out)
     out = run("key", "change", public_id, "--role", "read", "--any-function", "--description", "x", "--data-dir", data)[
         1
     ]
-    assert re.search(r"roles +│ read ", out) and re.search(r"functions +│ any ", out) and "│ x " in out
+    assert re.search(r"roles +read ", out) and re.search(r"functions +any ", out) and re.search(r"description +x ", out)
     assert stored(data, key).models is None
     log = msgspec.json.decode(run("key", "audit", "--json", "--data-dir", data)[1])
     acts = ["key.change", "key.change", "key.enable", "key.disable", "key.create"]

@@ -69,6 +69,55 @@ DATASET = {
     "created_at": "2026-01-01T00:00:00Z",
     "updated_at": "2026-01-01T00:00:00Z",
 }
+CONFIRMATION = {
+    "id": ID,
+    "status": "passed",
+    "at": 1,
+    "dataset_name": "d",
+    "function_name": "f",
+    "incumbent": "a",
+    "candidate": "b",
+    "evaluator": "exact_match",
+    "items": 3,
+    "clusters": 3,
+    "alpha": 0.03,
+    "period": "2026Q4",
+    "number": 1,
+    "claimed_gain": 0.5,
+    "interval": [0.1, 0.9],
+}
+ASKED = {
+    "dataset_name": "d",
+    "function_name": "f",
+    "incumbent": "a",
+    "candidate": "b",
+    "evaluator": "exact_match",
+    "claimed_gain": 0.5,
+    "margin": 0.0,
+}
+HOLDOUT = {
+    "dataset_name": "d",
+    "shares": {"train": 60, "val": 20, "sealed": 20, "canary": 0, "another": 0},
+    "newest_days": None,
+    "sealed_at": 1,
+    "splits": [{"split": "sealed", "groups": 1, "datapoints": 2}],
+    "budgets": [],
+    "ledger_entries": 1,
+    "broken_at": None,
+}
+KEY = {
+    "public_id": "w8F4cAXnsJcb",
+    "description": "",
+    "organization": "default",
+    "workspace": "default",
+    "roles": ["read"],
+    "models": None,
+    "functions": None,
+    "expires_at": None,
+    "disabled_at": None,
+    "created_at": "2026-11-28T12:00:00Z",
+    "updated_at": "2026-11-28T12:00:00Z",
+}
 CASES = {
     "inference": (
         "inference",
@@ -141,6 +190,106 @@ CASES = {
         {"data": [], "model": "m"},
     ),
     "status": ("status", {}, ("GET", "/status", None), {"status": "ok", "version": "1", "config_hash": "h"}),
+    "health": ("health", {}, ("GET", "/health", None), {"gateway": "ok", "database": "ok", "spool": "ok"}),
+    "list_models": (
+        "list_models",
+        {},
+        ("GET", "/openai/v1/models", None),
+        {"object": "list", "data": [{"id": "m", "created": 1, "object": "model", "owned_by": "calibrant"}]},
+    ),
+    "purge_cache": ("purge_cache", {}, ("DELETE", "/v1/cache", None), {"purged": 3}),
+    "purge_cache of one model": (
+        "purge_cache",
+        {"model_name": "a&b"},
+        ("DELETE", "/v1/cache?model_name=a%26b", None),
+        {"purged": 0},
+    ),
+    "list_feedback": (
+        "list_feedback",
+        {"target_id": UUID(ID), "before": UUID(ID), "limit": 5},
+        ("GET", f"/internal/feedback/{ID}?before={ID}&limit=5", None),
+        {
+            "feedback": [
+                {
+                    "type": "boolean",
+                    "id": ID,
+                    "target_id": ID,
+                    "metric_name": "good",
+                    "value": True,
+                    "tags": {},
+                    "timestamp": "2026-11-28T12:00:00Z",
+                }
+            ]
+        },
+    ),
+    "confirm": ("confirm", ASKED, ("POST", "/v1/confirmations", ASKED), CONFIRMATION),
+    "confirm, all said": (
+        "confirm",
+        {**ASKED, "spread": 0.4, "alpha": 0.01, "items": 9, "concurrency": 2, "timeout": 60},
+        ("POST", "/v1/confirmations", {**ASKED, "spread": 0.4, "alpha": 0.01, "items": 9, "concurrency": 2}),
+        CONFIRMATION,
+    ),
+    "list_confirmations": (
+        "list_confirmations",
+        {},
+        ("GET", "/v1/confirmations", None),
+        {"confirmations": [CONFIRMATION, {**CONFIRMATION, "status": "running", "interval": None}]},
+    ),
+    "get_confirmation": (
+        "get_confirmation",
+        {"confirmation_id": UUID(ID)},
+        ("GET", f"/v1/confirmations/{ID}", None),
+        CONFIRMATION,
+    ),
+    "get_holdout": ("get_holdout", {"dataset_name": "a/b"}, ("GET", "/v1/datasets/a%2Fb/holdout", None), HOLDOUT),
+    "reveal_datapoints": (
+        "reveal_datapoints",
+        {"dataset_name": "d", "ids": (UUID(ID),)},
+        ("POST", "/v1/datasets/d/reveal", IDS),
+        {"datapoints": []},
+    ),
+    "list_keys": (
+        "list_keys",
+        {"after": "w8F4cAXnsJcb", "limit": 1},
+        ("GET", "/v1/keys?after=w8F4cAXnsJcb&limit=1", None),
+        {"keys": [KEY], "next": None},
+    ),
+    "create_key": (
+        "create_key",
+        {"description": "chat", "roles": ("inference",), "models": [], "expires_at": MOMENT},
+        (
+            "POST",
+            "/v1/keys",
+            {"description": "chat", "roles": ["inference"], "models": [], "expires_at": "2026-11-28T12:00:00Z"},
+        ),
+        {**KEY, "key": "sk-t0-x"},
+    ),
+    "change_key": (
+        "change_key",
+        {"public_id": "w8F4cAXnsJcb", "roles": ["read"], "models": None, "functions": ("f",)},
+        ("PATCH", "/v1/keys/w8F4cAXnsJcb", {"roles": ["read"], "models": None, "functions": ["f"]}),
+        KEY,
+    ),
+    "disable_key": ("disable_key", {"public_id": "a/b"}, ("POST", "/v1/keys/a%2Fb/disable", None), KEY),
+    "enable_key": ("enable_key", {"public_id": "a/b"}, ("POST", "/v1/keys/a%2Fb/enable", None), KEY),
+    "list_audit": (
+        "list_audit",
+        {"before": 7},
+        ("GET", "/v1/audit?before=7", None),
+        {
+            "entries": [
+                {
+                    "id": 6,
+                    "at": "2026-11-28T12:00:00Z",
+                    "actor": "cli",
+                    "action": "key.create",
+                    "subject": "w8F4cAXnsJcb",
+                    "detail": {},
+                }
+            ],
+            "next": None,
+        },
+    ),
     "batch": (
         "batch_inference",
         {"function_name": "f", "inputs": [INPUT], "episode_ids": [None], "parallel_tool_calls": [True]},

@@ -8,6 +8,7 @@ from calibrant.client import (
     BadReply,
     BadRequest,
     CannotConnect,
+    ConfirmationRefused,
     Conflict,
     ConnectionLost,
     GatewayFailed,
@@ -79,16 +80,30 @@ def test_a_call_is_made_again_where_that_is_safe(connect, monkeypatch, kind, out
     + [(name, "unless_sent") for name in ("create_dataset", "clone_datapoints")]
     + [(name, "always") for name in ("get_dataset", "list_datasets", "list_dataset_changes")]
     + [(name, "always") for name in ("delete_datapoints", "delete_dataset", "update_datapoints_metadata")]
-    + [(name, "always") for name in ("get_batch_inference", "list_batch_inferences", "cancel_batch_inference")],
+    + [(name, "always") for name in ("get_batch_inference", "list_batch_inferences", "cancel_batch_inference")]
+    + [(name, "unless_sent") for name in ("confirm", "create_key", "health")]
+    + [(name, "always") for name in ("list_confirmations", "get_confirmation", "get_holdout", "reveal_datapoints")]
+    + [(name, "always") for name in ("list_keys", "change_key", "disable_key", "enable_key", "list_audit")]
+    + [(name, "always") for name in ("list_feedback", "list_models", "purge_cache")],
 )
 def test_which_calls_are_safe_to_repeat(name, kind):
     from tests.unit.client.test_requests import CASES
 
-    from calibrant.client import batches, datasets, inferences, routes
+    from calibrant.client import batches, confirmations, datasets, inferences, keys, routes
 
     arguments = next(arguments for method, arguments, *_ in CASES.values() if method == name)
-    (build,) = [getattr(m, name) for m in (batches, datasets, inferences, routes) if hasattr(m, name)]
+    modules = (batches, confirmations, datasets, inferences, keys, routes)
+    (build,) = [getattr(m, name) for m in modules if hasattr(m, name)]
     assert build(**arguments).repeat == kind
+
+
+def test_a_refused_confirmation_is_told_by_a_class_of_its_own(connect):
+    from tests.unit.client.test_requests import ASKED
+
+    gateway = Gateway({}, 409)
+    with pytest.raises(ConfirmationRefused, match="409: No") as refused:
+        connect(gateway).call("confirm", **ASKED)
+    assert (refused.value.code, refused.value.status, gateway.asked) == ("confirmation_refused", 409, 1)
 
 
 def test_pauses_grow_and_end(connect, monkeypatch):

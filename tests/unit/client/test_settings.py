@@ -83,6 +83,24 @@ def test_timeouts(connect):
     assert [(each["read"], each["connect"]) for each in seen] == [(600.0, 10.0), (2.5, 2.5), (None, 10.0)]
 
 
+def test_a_confirmation_is_waited_for_beyond_the_clients_patience(connect):
+    from tests.unit.client.test_requests import ASKED, CONFIRMATION
+
+    seen = []
+
+    def gateway(request):
+        seen.append(request.extensions["timeout"])
+        return httpx2.Response(200, json=CONFIRMATION)
+
+    client = connect(gateway, timeout=2.5)
+    client.call("confirm", **ASKED)
+    client.call("confirm", **ASKED, timeout=60)
+    client.call("get_confirmation", confirmation_id="c")
+    assert [(each["read"], each["connect"]) for each in seen] == [(86_400.0, 10.0), (60, 10.0), (2.5, 2.5)]
+    with pytest.raises(ValueError, match="timeout"):
+        client.call("confirm", **ASKED, timeout=float("nan"))
+
+
 def test_nothing_shows_the_key(connect):
     def gateway(request):
         raise httpx2.ReadError("it broke", request=request)
