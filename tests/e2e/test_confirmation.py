@@ -1,7 +1,6 @@
 """A dataset sealed and candidates confirmed as a user does it, in a world of known truth."""
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -57,15 +56,16 @@ def right(item, output):
 
 @pytest.fixture(scope="module")
 def world():
-    bare = Parameters(seed=5, rules={"steps": Rule(phrase="step by step")}, models={"simlm": Model()}, cluster_size=1)
-    return World(calibrated(bare, accuracy=0.5, effects={"steps": 0.4}))
+    # Of these 160 items "same" happens to get some less right than "plain", so that luck alone passes nothing.
+    bare = Parameters(seed=10, rules={"steps": Rule(phrase="step by step")}, models={"simlm": Model()}, cluster_size=1)
+    return World(calibrated(bare, accuracy=0.5, effects={"steps": 0.45}))
 
 
 @pytest.fixture(scope="module")
 def running(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("confirm")
-    prompts = {"plain": "You sort wood.", "same": "You sort wood, then.", "careful": "You sort. Think step by step."}
-    prompts["copied"] = f"You sort. Think step by step. Once: {told(world, 5003)}"
+    prompts = {"plain": "You sort wood.", "same": "You sort wood, always.", "careful": "You sort. Think step by step."}
+    prompts["copied"] = f"You sort. Think step by step. Once: {world.text(5003)}"
     for name, text in prompts.items():
         (folder / f"{name}.minijinja").write_text(text)
     (folder / "mine.py").write_text(EVALUATOR)
@@ -81,16 +81,9 @@ def calibrant(running, *args):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=running.folder, env=running.env)
 
 
-def told(world, item):
-    """Return an item's text with words of its own, or all items would be near-duplicates of each other."""
-    draw = random.Random(item)
-    words = " ".join("".join(draw.choices("abcdefghijklmnop", k=6)) for _ in range(40))
-    return f"{world.text(item)}\nNote: {words}."
-
-
 def points(world, numbers):
     def one(item):
-        said = {"messages": [{"role": "user", "content": told(world, item)}]}
+        said = {"messages": [{"role": "user", "content": world.text(item)}]}
         answer = [{"type": "text", "text": world.answer(item)}]
         return {"type": "chat", "function_name": "sort", "input": said, "output": answer}
 
@@ -129,7 +122,7 @@ def test_a_list_says_that_it_is_there_and_nothing_more(world, sealed):
     assert {each["split"] for each in listed} == {"sealed"}
     assert all(each["input"] == {"messages": []} and not each.get("output") for each in listed)
     files = b"".join(path.read_bytes() for path in sealed.data_dir.glob("catalogue.db*"))
-    assert told(world, 3)[-80:].encode() not in files
+    assert world.text(3).splitlines()[2].encode() not in files
     assert (sealed.data_dir / "sealed.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -139,11 +132,11 @@ def test_one_that_is_no_better_fails_and_one_that_is_passes_on_other_cases(seale
     assert same.returncode == 1, same.stderr
     failed = msgspec.json.decode(same.stdout)
     assert failed["status"] == "failed" and failed["failures"] == [0, 0] and failed["number"] == 1
-    careful = confirm(sealed, "careful", "--claimed-gain", "0.6")
+    careful = confirm(sealed, "careful", "--claimed-gain", "0.5", "--items", "80")
     assert careful.returncode == 0, careful.stderr
     passed = msgspec.json.decode(careful.stdout)
     low, high = passed["interval"]
-    assert passed["status"] == "passed" and low <= 0.4 <= high
+    assert passed["status"] == "passed" and low <= 0.45 <= high
     assert counts(sealed)["sealed"] == before - failed["items"] - passed["items"]
     status = calibrant(sealed, "holdout", "status", "wood")
     assert status.returncode == 0 and "is whole" in status.stdout and "passed" in status.stdout
@@ -283,7 +276,7 @@ def test_an_admin_reveals_and_what_was_revealed_has_left_the_seal(world, sealed)
     listed = sealed.post("/v1/datasets/wood/list_datapoints", {"limit": 500}).json()["datapoints"]
     one = next(each["id"] for each in listed if each["split"] == "sealed")
     shown = sealed.post("/v1/datasets/wood/reveal", {"ids": [one]}).json()["datapoints"][0]
-    assert shown["split"] == "train" and shown["output"] and "Note: " in str(shown["input"])
+    assert shown["split"] == "train" and shown["output"] and "Which is right" in str(shown["input"])
     assert sealed.post("/v1/datasets/wood/reveal", {"ids": ["none"]}).status_code == 404
     again = sealed.post("/v1/datasets/wood/get_datapoints", {"ids": [one]}).json()["datapoints"][0]
     assert again["output"] == shown["output"]

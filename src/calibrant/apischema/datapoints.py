@@ -341,9 +341,10 @@ class DatapointBody(Struct, frozen=True, kw_only=True):
     source_feedback_id: str | None
     parent_id: str | None
     root_id: str
-    group_key: str
-    content_hash: str
+    group_key: str | None
+    content_hash: str | None
     actor: str
     since_version: int
     split: Split | None
-    """Null where the dataset is not split. Of what is `sealed` input, output, name and tags are empty."""
+    """Null where the dataset is not split. Of what is `sealed` input, output, name and tags are empty, and so
+    are `content_hash`, by which a guess could be checked, and a `group_key` that is a tag."""

@@ -50,11 +50,11 @@ def leaks(
 
     What was seen before flatters whoever has seen it. From 1 % on it is a warning; from 5 % on results mean nothing
     unless the leak-free datapoints, which --json names, say the same. Of a dataset that is sealed its own splits are
-    compared; what is under the seal is not looked at, which a confirmation does.
+    compared; what is under the seal is not looked at, and counted: near-duplicates are found when they enter.
     """
     import msgspec
 
-    from calibrant.datasets.leaks import find_leaks, open_split, split_by_tag
+    from calibrant.datasets.leaks import find_leaks, own_split, split_by_tag
     from calibrant.datasets.reader import DatasetReader
 
     with catalogue_of(data_dir) as catalogue:
@@ -64,7 +64,7 @@ def leaks(
             reader,
             name,
             against=against or (),
-            split_of=open_split if own else None if split_tag is None else split_by_tag(split_tag),
+            split_of=own_split if own else None if split_tag is None else split_by_tag(split_tag),
             judges=judge,
             function_name=function,
             compiler=compiler_of(config),
@@ -95,4 +95,10 @@ def show(leaks: Leaks, out: Console) -> None:
     out.print(f"Prompts that were looked at: {', '.join(leaks.prompts) or 'none'}.")
     if leaks.left_out:
         out.print(f"{leaks.left_out} datapoints are in no split and were left out.")
+    if leaks.sealed:
+        out.print(
+            f"{leaks.sealed} sealed datapoints were not looked at. They need not be: what is nearly the same is one "
+            "case with them when it enters, or takes them out of the seal, and a confirmation asks none that a prompt "
+            "has words of."
+        )
     out.print(f"{found.verdict}: {found.why}.", style=_STYLES[found.verdict])

@@ -250,7 +250,7 @@ class _Point(Struct, frozen=True, kw_only=True):
     since_version: int | None = None
     """The version of the dataset that has it first."""
     split: str | None = None
-    """Null where the dataset is not split; of what is `sealed` nothing is told."""
+    """Null where the dataset is not split; of what is `sealed` nothing is told but ids and times."""
 
 
 class DatapointChat(_Point, frozen=True, kw_only=True, tag="chat"):

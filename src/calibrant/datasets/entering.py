@@ -2,7 +2,8 @@
 
 A group's split is that of its key's hash, unless the group is nearly the same as one that is there already: then they
 are one, and where the two are in different splits both go to `train`. So nothing that may be learnt from is ever the
-twin of what is measured by, and nothing comes under the seal that stood in the open.
+twin of what is measured by, and nothing comes under the seal that stood in the open. What other datasets have sealed of
+the same, or of nearly the same, leaves their seals.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from calibrant.store.catalogue import Catalogue, Reading, Tx
 from calibrant.store.portable import pages
 from calibrant.store.splits import Print
 from calibrant.store.vault import Vault
-from calibrant.types.datapoint import Datapoint, Dataset
+from calibrant.types.datapoint import Content, Datapoint, Dataset
 from calibrant.types.split import GroupSplit, LedgerEntry, Reason, Split, Splitting
 
-__all__ = ["Entrance", "Linker", "entrance", "group_marks", "load_linker", "release", "unseal_copies", "whole"]
+__all__ = ["Entrance", "Linker", "entrance", "group_marks", "load_linker", "release", "unseal_twins", "whole"]
 
 _PAGE = 500
 
@@ -37,6 +38,10 @@ class Linker(Protocol):
 
     def prints_of(self, texts: Mapping[str, str]) -> list[Print]:
         """Return the prints of texts by content hash."""
+        ...
+
+    def prints_kept(self, shingles: Mapping[str, bytes]) -> list[Print]:
+        """Return the prints of which the shingles are kept, by content hash."""
         ...
 
     def links_among(self, fresh: Sequence[Print]) -> list[tuple[str, str]]:
@@ -68,9 +73,9 @@ class Entrance(Struct, frozen=True):
                 self.vault.put((each, encode(row.content)) for each, row in sealed.items())
             added += self.tx.add_datapoints(split)
             # Once the groups and rows of this page are written: what leaves may be among them.
-            opened = {row.content_hash for row in split if row.split != "sealed"}
-            opened |= self.tx.contents_of_groups(self.dataset.name, left)
-            unseal_copies(self.tx, self.vault, opened, self.actor, self.now_ms)
+            opened = {row.content_hash: row.content for row in split if row.split != "sealed"}
+            hashes = {*opened, *self.tx.contents_of_groups(self.dataset.name, left)}
+            unseal_twins(self.tx, self.vault, self.dataset.name, hashes, self.actor, self.now_ms, contents=opened)
         return added
 
     def _split(self, rows: Sequence[Datapoint], splitting: Splitting) -> tuple[list[Datapoint], list[str]]:
@@ -185,7 +190,7 @@ def release(
     """Move groups to a split that is not sealed, with their contents where these were in the vault.
 
     The vault still has them; `holdout.swept` takes them away once this transaction is done. Of what was sealed,
-    `unseal_copies` is due.
+    `unseal_twins` is due.
 
     Raises:
         StoreUnavailable: the vault cannot be read, or lacks a content.
@@ -203,24 +208,69 @@ def release(
     tx.move_groups(dataset_name, keys, split, reason, now_ms)
 
 
-def unseal_copies(tx: Tx, vault: Vault, hashes: Collection[str], actor: str, now_ms: int) -> None:
-    """Let go of whatever is sealed, in any dataset, of contents that stand in the open by now: somebody has them.
+def unseal_twins(
+    tx: Tx,
+    vault: Vault,
+    dataset_name: str,
+    hashes: Collection[str],
+    actor: str,
+    now_ms: int,
+    *,
+    contents: Mapping[str, Content] | None = None,
+) -> None:
+    """Let go of whatever is sealed, in any dataset, that stands in the open by now, or nearly: somebody has it.
 
-    What is nearly the same as such a one goes with it, and so do its copies in turn.
+    What is nearly the same as such a one goes with it, and so do its twins in turn. Costs a question or two where
+    nothing is sealed elsewhere.
+
+    Args:
+        tx: In which they came into the open.
+        vault: Of the same catalogue.
+        dataset_name: The dataset that has them.
+        hashes: Of the contents that stand in the open by now.
+        actor: Who the ledger says it was.
+        now_ms: Unix time.
+        contents: Those of them of which the dataset may have no prints, since it is not split.
 
     Raises:
         StoreUnavailable: the vault cannot be read, or lacks a content.
     """
-    while hashes:
-        keys_of: dict[str, set[str]] = {}
-        for each in tx.sealed_with(sorted(hashes)):
-            keys_of.setdefault(each.dataset_name, set()).add(each.group_key)
-        hashes = set[str]()
-        for name, some in sorted(keys_of.items()):
-            keys = whole(tx, name, sorted(some))
-            _taint(tx, name, keys, "seen_before", actor, now_ms)
-            release(tx, vault, name, keys, "train", "seen_before", now_ms)
-            hashes |= tx.contents_of_groups(name, keys)
+    waiting: list[tuple[str, Collection[str], Mapping[str, Content]]] = [(dataset_name, hashes, contents or {})]
+    while waiting:
+        where, opened, given = waiting.pop()
+        if not opened:
+            continue
+        same: dict[str, set[str]] = {}
+        for each in tx.sealed_with(sorted(opened)):
+            same.setdefault(each.dataset_name, set()).add(each.group_key)
+        twins: list[tuple[str, set[str], Reason]] = [(name, same[name], "seen_before") for name in sorted(same)]
+        twins += [(name, keys, "near_duplicate") for name, keys in _near_elsewhere(tx, where, opened, given)]
+        for name, found, reason in twins:
+            # Of two ways to the same group the first has let it go.
+            still = [each.group_key for each in tx.group_splits(name, sorted(found)).values() if each.split == "sealed"]
+            if still:
+                keys = whole(tx, name, still)
+                _taint(tx, name, keys, reason, actor, now_ms)
+                release(tx, vault, name, keys, "train", reason, now_ms)
+                waiting.append((name, tx.contents_of_groups(name, keys), {}))
+
+
+def _near_elsewhere(
+    tx: Tx, dataset_name: str, hashes: Collection[str], contents: Mapping[str, Content]
+) -> list[tuple[str, set[str]]]:
+    """Return, by dataset, the groups of other datasets, with a seal, that have what is nearly the same as a content."""
+    others = [name for name in tx.sealed_datasets() if name != dataset_name]
+    if not others:
+        return []
+    linker = load_linker()
+    kept = tx.prints(dataset_name, sorted(hashes))
+    made = linker.prints_kept(kept)
+    made += linker.prints_of({each: text_of(content) for each, content in contents.items() if each not in kept})
+    found: list[tuple[str, set[str]]] = []
+    for name in others:
+        near = sorted({there for _, there in linker.links_to_present(tx, name, made)})
+        found.append((name, {key for keys in tx.groups_with(name, near).values() for key in keys}))
+    return found
 
 
 def whole(view: Reading, dataset_name: str, keys: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.base.ids import id_millis
 from calibrant.datasets.connecting import connected
 from calibrant.datasets.editing import Actor
-from calibrant.datasets.entering import group_marks, load_linker, release, unseal_copies, whole
+from calibrant.datasets.entering import group_marks, load_linker, release, unseal_twins, whole
 from calibrant.datasets.making import checked_dataset
 from calibrant.datasets.splitting import by_hash, is_new, new_splitting
 from calibrant.datasets.wording import text_of
@@ -259,7 +259,7 @@ def _let_go(
     before = sorted({each.split for each in groups})
     _note(tx, actor, act, name, {"reason": reason, "from": before, "to": split, "groups": group_marks(tx, name, keys)})
     release(tx, catalogue.vault, name, keys, split, reason, actor.now_ms)
-    unseal_copies(tx, catalogue.vault, tx.contents_of_groups(name, keys), actor.name, actor.now_ms)
+    unseal_twins(tx, catalogue.vault, name, tx.contents_of_groups(name, keys), actor.name, actor.now_ms)
 
 
 def _note(

@@ -30,7 +30,7 @@ from calibrant.measure.quoting import answers_in, copied_in
 from calibrant.types.datapoint import Content, Datapoint, DatapointQuery
 from calibrant.types.message import Input
 
-__all__ = ["Leaks", "SplitOf", "find_leaks", "open_split", "prompts_of", "quoted_in", "split_by_tag"]
+__all__ = ["Leaks", "SplitOf", "find_leaks", "own_split", "prompts_of", "quoted_in", "split_by_tag"]
 
 SplitOf = Callable[[Datapoint], str | None]
 """In which split a datapoint is; null leaves it out."""
@@ -48,6 +48,8 @@ class Leaks(Struct, frozen=True):
     """The prompts that were looked at, as FUNCTION/VARIANT/TEMPLATE."""
     left_out: int
     """Datapoints of no split."""
+    sealed: int
+    """Datapoints under a seal, which were not looked at."""
 
 
 def find_leaks(
@@ -85,7 +87,7 @@ def find_leaks(
     rows = [*_rows(reader, name, function_name)]
     functions = sorted({row.content.function_name for row in rows})
     prompts = () if compiler is None else prompts_of(compiler, functions, variants)
-    items = [*_items(rows, split_of or _one(name))]
+    items = [*_items(_open(rows), split_of or _one(name))]
     splits = sorted({item.split for item in items})
     if unknown := sorted({*(judges or ())} - {*splits}):
         raise InvalidRequest(f"judges: {unknown[0]!r} is no split of {name!r}; it has {splits[:20]}")
@@ -93,12 +95,13 @@ def find_leaks(
         if other in splits:
             raise InvalidRequest(f"against: {other!r} is a split of {name!r}, too; compare them by other names")
         rows += (more := [*_rows(reader, other, function_name)])
-        items += _items(more, _one(other))
+        items += _items(_open(more), _one(other))
     try:
         found = contamination_of(items, prompts, judges=splits if judges is None else judges)
     except ValueError as error:
         raise InvalidRequest(str(error)) from None
-    return Leaks(found, tuple(prompt.name for prompt in prompts), len(rows) - len(items))
+    sealed = sum(row.split == "sealed" for row in rows)
+    return Leaks(found, tuple(prompt.name for prompt in prompts), len(rows) - len(items) - sealed, sealed)
 
 
 def quoted_in(prompts: Sequence[Prompt], contents: Sequence[Content]) -> frozenset[int]:
@@ -109,9 +112,9 @@ def quoted_in(prompts: Sequence[Prompt], contents: Sequence[Content]) -> frozens
     return frozenset(quote.item for quote in (*answers, *copies))
 
 
-def open_split(row: Datapoint) -> str | None:
-    """Return the split of a datapoint of a dataset that is sealed; null for what nobody may look at."""
-    return None if row.split == "sealed" else row.split
+def own_split(row: Datapoint) -> str | None:
+    """Return the split of a datapoint of a dataset that is sealed."""
+    return row.split
 
 
 def split_by_tag(tag: str) -> SplitOf:
@@ -146,6 +149,11 @@ def prompts_of(compiler: Compiler, functions: Iterable[str], variants: Sequence[
 
 def _rows(reader: DatasetReader, name: str, function_name: str | None) -> Iterator[Datapoint]:
     return reader.stream(DatapointQuery(dataset_name=name, function_name=function_name))
+
+
+def _open(rows: Iterable[Datapoint]) -> Iterator[Datapoint]:
+    """Yield what is not under a seal: of that there is nothing to compare."""
+    return (row for row in rows if row.split != "sealed")
 
 
 def _one(split: str) -> SplitOf:

@@ -10,7 +10,7 @@ from calibrant.measure import minhash
 from calibrant.measure.leakage import THRESHOLD
 from calibrant.store.splits import Print, SplitReading
 
-__all__ = ["links_among", "links_to_present", "prints_of"]
+__all__ = ["links_among", "links_to_present", "prints_kept", "prints_of"]
 
 _TRIED = 16
 """Prints of one text that are compared at most, those first that share the most and the rarest of its bands."""
@@ -20,12 +20,12 @@ def prints_of(texts: Mapping[str, str]) -> list[Print]:
     """Return the prints of texts by content hash."""
     if not texts:
         return []
-    made = [minhash.print_of(text) for text in texts.values()]
-    bands = minhash.bands_of(made)
-    return [
-        Print(content_hash, each.astype("<u4").tobytes(), tuple(row.tolist()))
-        for content_hash, each, row in zip(texts, made, bands, strict=True)
-    ]
+    return _banded({content_hash: minhash.print_of(text) for content_hash, text in texts.items()})
+
+
+def prints_kept(shingles: Mapping[str, bytes]) -> list[Print]:
+    """Return the prints of which the shingles are kept, by content hash."""
+    return _banded({content_hash: _shingles(kept) for content_hash, kept in shingles.items()}) if shingles else []
 
 
 def links_among(fresh: Sequence[Print]) -> list[tuple[str, str]]:
@@ -63,6 +63,14 @@ def _likeliest(each: Print, sharing: Mapping[int, Sequence[str]]) -> list[str]:
         for other in some:
             weights[other] = weights.get(other, 0.0) + 1 / len(some)
     return sorted(weights, key=lambda other: (-weights[other], other))[:_TRIED]
+
+
+def _banded(made: Mapping[str, minhash.Print]) -> list[Print]:
+    bands = minhash.bands_of([*made.values()])
+    return [
+        Print(content_hash, each.astype("<u4").tobytes(), tuple(row.tolist()))
+        for (content_hash, each), row in zip(made.items(), bands, strict=True)
+    ]
 
 
 def _shingles(stored: bytes) -> minhash.Print:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar, get_args
@@ -21,10 +21,10 @@ from calibrant.server.query import number_in, read_query
 from calibrant.types.datapoint import DatapointQuery
 from calibrant.types.split import SPLITS, Split
 
-__all__ = ["HELD_BACK", "FileDesk"]
+__all__ = ["HELD_BACK", "FileDesk", "held_back"]
 
 HELD_BACK = "calibrant-export-held-back"
-"""The header that says how many datapoints of other splits an export leaves out."""
+"""The header, or trailer, that says how much of which split an export leaves out."""
 _OURS = "datapoints"
 _AT_ONCE = 100
 _LINES = "application/jsonl"
@@ -56,7 +56,7 @@ class FileDesk:
         )
         lines = exporter.lines(which)
         held = await asyncio.to_thread(exporter.held, which)
-        headers = ((HELD_BACK, ", ".join(f"{split}={number}" for split, number in sorted(held.items()))),)
+        headers = ((HELD_BACK, held_back(held)),)
         # What is wrong from the start is an answer with a status; what turns up later breaks the stream off.
         first = await _piece(lines)
         return StreamAnswer(
@@ -93,6 +93,11 @@ def _one_of(text: str, known: tuple[T, ...], name: str = "format") -> T:
         if each == text:
             return each
     raise InvalidRequest(f"query: {name} is {text[:40]!r}; there are {', '.join(known)}")
+
+
+def held_back(numbers: Mapping[Split, int]) -> str:
+    """Return how many of which split are held back, as `HELD_BACK` says it; empty where none are."""
+    return ", ".join(f"{split}={number}" for split, number in sorted(numbers.items()))
 
 
 async def _piece(lines: Iterator[bytes]) -> bytes:

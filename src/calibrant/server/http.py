@@ -66,6 +66,10 @@ class StreamAnswer(Struct, frozen=True):
     headers: Headers = ()
     outlives_client: bool = True
     """Whether the chunks are read to their end when there is nobody to send them to."""
+    trailer: str | None = None
+    """The name of a field that comes behind the chunks, where the protocol has a place for it (HTTP/1.1 has)."""
+    told: Callable[[], str] | None = None
+    """What it says, asked at the end of the chunks; the field is not there where that is nothing."""
 
     async def end(self) -> None:
         """Have whoever makes the chunks end before their end, and wait for that."""
@@ -76,6 +80,19 @@ class StreamAnswer(Struct, frozen=True):
         """Refuse header fields that would break out of their line."""
         if self.headers:
             _check(self.headers)
+        if self.trailer is not None:
+            _check(((self.trailer, ""),))
+
+    def trailers(self) -> Headers:
+        """Return the fields that come behind the chunks, once these are at their end.
+
+        Raises:
+            InternalError: one would break out of its line.
+        """
+        said = "" if self.told is None else self.told()
+        fields: Headers = ((self.trailer, said),) if self.trailer and said else ()
+        _check(fields)
+        return fields
 
 
 Handler = Callable[[HttpRequest], Awaitable[Answer | StreamAnswer]]

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.datasets.inference_exporting import TUNING_FORMATS, ExportRequest, InferenceExporter, TuningFormat
+from calibrant.server.dataset_files import HELD_BACK, held_back
 from calibrant.server.http import HttpRequest, StreamAnswer
 from calibrant.server.inferences import InferenceDesk, Questions
 from calibrant.server.query import choice_in, number_in, read_query
@@ -58,7 +59,14 @@ class InferenceFileDesk:
         first = await _piece(questions, lines)
         pieces = _pieces(first, questions, lines)
         headers = ((NEXT, str(exporter.following)),)
-        return StreamAnswer(pieces, content_type="application/jsonl", headers=headers, outlives_client=False)
+        return StreamAnswer(
+            pieces,
+            content_type="application/jsonl",
+            headers=headers,
+            outlives_client=False,
+            trailer=HELD_BACK,
+            told=lambda: held_back(exporter.held),
+        )
 
 
 def _as_list(query: dict[str, str]) -> bytes:

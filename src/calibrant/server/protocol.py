@@ -22,7 +22,7 @@ from calibrant.engine.presence import Presence
 from calibrant.server.dispatch import Dispatcher
 from calibrant.server.http import Answer, HttpRequest, StreamAnswer
 from calibrant.server.reader import RequestReader
-from calibrant.server.render import CLOSE, CONTINUE, KEEP, KEEP_OLD, LAST_CHUNK, Renderer, chunk
+from calibrant.server.render import CLOSE, CONTINUE, KEEP, KEEP_OLD, Renderer, chunk, last_chunk
 from calibrant.server.settings import ServerSettings
 
 __all__ = ["Host", "HttpProtocol"]
@@ -342,7 +342,7 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self._transport is not None:
             head = b"" if begun else self._head(answer, turn)
-            self._transport.write(head + LAST_CHUNK if chunked and not head_only else head)
+            self._transport.write(head + last_chunk(answer.trailers()) if chunked and not head_only else head)
             if not turn.keep:
                 self._close()
 

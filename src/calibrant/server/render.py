@@ -10,7 +10,7 @@ from typing import Final
 from calibrant.server.http import Answer, StreamAnswer
 from calibrant.types.call import Headers
 
-__all__ = ["CLOSE", "CONTINUE", "KEEP", "KEEP_OLD", "LAST_CHUNK", "Renderer", "chunk"]
+__all__ = ["CLOSE", "CONTINUE", "KEEP", "KEEP_OLD", "Renderer", "chunk", "last_chunk"]
 
 KEEP: Final = b""
 """HTTP/1.1 keeps a connection open without a word."""
@@ -18,7 +18,6 @@ KEEP_OLD: Final = b"connection: keep-alive\r\n"
 """HTTP/1.0 wants to hear it."""
 CLOSE: Final = b"connection: close\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-LAST_CHUNK: Final = b"0\r\n\r\n"
 
 _BODILESS: Final = frozenset((204, 304))
 _MAX_PREFIXES: Final = 512
@@ -52,7 +51,8 @@ class Renderer:
         """Return the head of a streamed answer."""
         prefix = self._prefix(answer.status, answer.content_type, answer.headers)
         framing = b"transfer-encoding: chunked\r\n\r\n" if chunked else b"\r\n"
-        return b"".join((prefix, self._now(), connection, framing))
+        announced = b"trailer: %b\r\n" % answer.trailer.encode("latin-1") if chunked and answer.trailer else b""
+        return b"".join((prefix, self._now(), connection, announced, framing))
 
     def fields(self, answer: Answer | StreamAnswer) -> Headers:
         """Return an answer's header fields but for those of the connection and the body's length."""
@@ -86,3 +86,8 @@ class Renderer:
 def chunk(data: bytes) -> bytes:
     """Return one piece of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def last_chunk(trailers: Headers = ()) -> bytes:
+    """Return the end of a chunked body, with the fields that come behind it."""
+    return b"0\r\n%b\r\n" % "".join(f"{name}: {value}\r\n" for name, value in trailers).encode("latin-1")

@@ -92,6 +92,10 @@ class SplitReading(Protocol):
         """Return the datasets that are split: by what each groups, how it is split, and its functions."""
         ...
 
+    def sealed_datasets(self) -> tuple[str, ...]:
+        """Return the names of the datasets that have something sealed, in order. Cheap."""
+        ...
+
     def group_splits(self, dataset_name: str, keys: Sequence[str]) -> dict[str, GroupSplit]:
         """Return where groups of a dataset are, those that are known."""
         ...

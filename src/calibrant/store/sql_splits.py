@@ -104,6 +104,14 @@ class SqlSplits:
             found[name] = (group_by, _splitting(splitting), frozenset(row[0] for row in functions))
         return found
 
+    def sealed_datasets(self) -> tuple[str, ...]:
+        """See `SplitReading.sealed_datasets`."""
+        rows = self._all(
+            "SELECT name FROM datasets WHERE splitting IS NOT NULL AND EXISTS (SELECT 1 FROM split_groups g "
+            "WHERE g.dataset_name = datasets.name AND g.split = 'sealed') ORDER BY name"
+        )
+        return tuple(row[0] for row in rows)
+
     def group_splits(self, dataset_name: str, keys: Sequence[str]) -> dict[str, GroupSplit]:
         """See `SplitReading.group_splits`."""
         return {each.group_key: each for each in self._groups(dataset_name, "group_key", keys)}

@@ -122,7 +122,7 @@ class Datapoint(Struct, frozen=True, kw_only=True):
     updated_at: int
     staled_at: int | None = None
     split: Split | None = None
-    """Null where its dataset is not split. Of what is `sealed` the content, name and tags are not here."""
+    """Null where its dataset is not split. Of what is `sealed` the content, its hash, name and tags are not here."""
 
 
 class Dataset(Struct, frozen=True, kw_only=True):

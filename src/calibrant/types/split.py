@@ -43,10 +43,10 @@ Reason = Literal[
 ]
 """Why a group has the split that it has.
 
-`entered`: by its hash. `near_duplicate`: it is nearly the same as a group of another split. `seen_before`: its content
-stood in the open already. `revealed`: somebody looked. `moved`: somebody moved it. `confirmed`: a confirmation used it
-up. `in_prompt`: a variant's prompt has words of it. `too_old`: it is older than what this dataset seals. `abandoned`:
-a confirmation was broken off that had read it.
+`entered`: by its hash. `near_duplicate`: it is nearly the same as a group of another split, or as what stands in the
+open in another dataset. `seen_before`: its content stood in the open already. `revealed`: somebody looked. `moved`:
+somebody moved it. `confirmed`: a confirmation used it up. `in_prompt`: a variant's prompt has words of it. `too_old`:
+it is older than what this dataset seals. `abandoned`: a confirmation was broken off that had read it.
 """
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from calibrant.apischema import datapoints as shape
 from calibrant.types.content import CachePoint, File, InputBlock, ToolCall, Unknown
-from calibrant.types.datapoint import Content, Datapoint
+from calibrant.types.datapoint import BY_TAG, Content, Datapoint
 from calibrant.types.message import Input
 from calibrant.types.tool import CustomTool, Tool
 from calibrant.wire.keys import moment
@@ -79,8 +79,9 @@ def _body(row: Datapoint) -> shape.DatapointBody:
         source_feedback_id=origin.feedback_id,
         parent_id=origin.parent_id,
         root_id=origin.root_id or row.id,
-        group_key=row.group_key,
-        content_hash=row.content_hash,
+        # A tag that it is grouped by is one of those that are not shown.
+        group_key=None if row.split == "sealed" and row.group_key.startswith(BY_TAG) else row.group_key,
+        content_hash=row.content_hash or None,
         actor=row.actor,
         since_version=row.since,
         split=row.split,

@@ -13,6 +13,7 @@ from calibrant.base.errors import Forbidden, InvalidRequest, NotFound, StoreUnav
 from calibrant.base.ids import uuid7
 from calibrant.datasets import editing, holdout
 from calibrant.datasets.editing import Actor
+from calibrant.datasets.making import content_hash
 from calibrant.datasets.reader import DatasetReader
 from calibrant.datasets.splitting import by_hash
 from calibrant.store.sqlite_catalogue import SqliteCatalogue
@@ -86,8 +87,10 @@ def test_sealing_hides_a_share_and_nothing_else(catalogue):
     assert 10 <= len(sealed) <= 45 and sum(counts(catalogue).values()) == 120
     for each in sealed:
         assert each.content.input == Input(()) and each.content.output is None and each.tags == {} and each.name is None
+        assert each.content_hash == ""
     for each in found.values():
         if each.split != "sealed":
+            assert each.content_hash == content_hash(each.content)
             assert each.content.output == (Text("yes"),) and each.tags == {"label": "spam"}
     assert len(catalogue.vault.hashes(after="", limit=1000)) == len(sealed)
 

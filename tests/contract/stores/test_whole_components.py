@@ -109,10 +109,54 @@ def test_what_leaves_one_seal_leaves_every_other_that_has_it(catalogue):
     assert splits(catalogue, "a", first) == ["train", "sealed"]
     assert splits(catalogue, "b", second) == ["train", "train", "sealed"]
     assert splits(catalogue, "c", third) == ["train", "sealed"]
-    with catalogue.reading() as view:
-        told = [(each.dataset_name, each.act, each.detail.get("reason")) for each in holdout.ledger_lines(view)]
-        assert told[3:] == [("a", "reveal", "revealed"), ("b", "taint", "seen_before"), ("c", "taint", "seen_before")]
+    told = told_of(catalogue)
+    assert told[3:5] == [("a", "reveal", "revealed"), ("b", "taint", "seen_before")]
+    assert told[5:] == [("c", "taint", "near_duplicate")]
     assert len(catalogue.vault.hashes(after="", limit=9)) == 2
+
+
+def lengthened(words):
+    """Return the first words of a text: 40, 46 and 53 of them are each nearly the next, and the first not the last."""
+    draw = random.Random(7)
+    return " ".join(["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(60)][:words])
+
+
+def told_of(catalogue):
+    with catalogue.reading() as view:
+        return [(each.dataset_name, each.act, each.detail.get("reason")) for each in holdout.ledger_lines(view)]
+
+
+def test_what_is_nearly_the_same_in_a_dataset_that_is_not_split_takes_it_out_of_the_seal(catalogue):
+    ids = sealed(catalogue, "d", [new(said(1)), new(said(2)), new(said(1, " then"))])
+    editing.add(catalogue, "open", [new(said(1, " or")), new(said(3))], ACTOR)
+    assert splits(catalogue, "d", ids) == ["train", "sealed", "train"]
+    assert told_of(catalogue)[1:] == [("d", "taint", "near_duplicate")]
+    (row,) = DatasetReader(catalogue).get([ids[0]])
+    assert row.content.input == Input((Message("user", (Text(said(1)),)),))
+    with catalogue.reading() as view:
+        assert {each.reason for each in view.group_splits("d", [ids[0], ids[2]]).values()} == {"near_duplicate"}
+
+
+def test_what_is_nearly_the_same_in_another_seal_stays_under_both(catalogue):
+    first = sealed(catalogue, "a", [new(said(1))])
+    second = sealed(catalogue, "b", [new(said(1, " or"))])
+    assert splits(catalogue, "a", first) == splits(catalogue, "b", second) == ["sealed"]
+    holdout.reveal(catalogue, second, ACTOR)
+    assert splits(catalogue, "a", first) == splits(catalogue, "b", second) == ["train"]
+    assert told_of(catalogue)[2:] == [("b", "reveal", "revealed"), ("a", "taint", "near_duplicate")]
+
+
+def test_what_is_nearly_the_same_as_what_left_a_seal_leaves_its_own(catalogue):
+    first = sealed(catalogue, "a", [new(lengthened(46)), new(said(1))])
+    second = sealed(catalogue, "b", [new(lengthened(53)), new(said(1))])
+    editing.add(catalogue, "open", [new(lengthened(40))], ACTOR)
+    assert splits(catalogue, "a", first) == splits(catalogue, "b", second) == ["train", "sealed"]
+
+
+def test_a_part_that_may_be_learnt_from_takes_what_is_nearly_the_same_out_of_another_seal(catalogue):
+    ids = sealed(catalogue, "a", [new(said(1)), new(said(2))])
+    sealed(catalogue, "b", [new(said(1, " or"))], Shares(train=100, val=0, sealed=0))
+    assert splits(catalogue, "a", ids) == ["train", "sealed"]
 
 
 def test_no_filter_tells_which_tags_a_sealed_one_has(catalogue):

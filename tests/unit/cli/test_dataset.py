@@ -7,6 +7,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.support.records import feedback, inferred
 
 from calibrant.cli.flags import DEFAULT_DATA_DIR
@@ -263,7 +264,11 @@ def test_a_sealed_datapoint_is_told_by_what_is_known_of_it_and_is_not_asked_agai
         (row,) = DatasetReader(catalogue).page(DatapointQuery(dataset_name="d"))
     shown = msgspec.json.decode(encode_datapoint(row))
     assert (shown["split"], shown["input"], shown["output"], shown["tags"]) == ("sealed", {"messages": []}, None, {})
+    assert (shown["content_hash"], shown["group_key"]) == (None, row.id)
+    tagged = msgspec.json.decode(encode_datapoint(replace(row, group_key="tag::user_id=somebody")))
+    assert tagged["group_key"] is None
     read = msgspec.json.decode(encode_datapoints([row]), type=GetDatapointsResponse)
     assert read.datapoints[0].split == "sealed" and read.datapoints[0].input.messages == ()
     sample = of_datapoint(row)
     assert sample.content is None and sample.fault.code == "sealed"
+    assert "1 sealed datapoints were not looked at" in run("dataset", "leaks", "d")[1]

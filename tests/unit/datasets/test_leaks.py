@@ -7,9 +7,9 @@ from tests.support.engine import function, model, variant
 
 from calibrant.base.errors import InvalidRequest, NotFound
 from calibrant.config.load import load
-from calibrant.datasets import editing
+from calibrant.datasets import editing, holdout
 from calibrant.datasets.editing import Actor
-from calibrant.datasets.leaks import find_leaks, prompts_of, split_by_tag
+from calibrant.datasets.leaks import find_leaks, own_split, prompts_of, split_by_tag
 from calibrant.datasets.reader import DatasetReader
 from calibrant.datasets.wording import answer_of, input_text
 from calibrant.engine.compiled import Compiler
@@ -17,6 +17,7 @@ from calibrant.store.sqlite_catalogue import SqliteCatalogue
 from calibrant.types.content import File, RawText, Template, Text, Thought, ToolCall, ToolResult
 from calibrant.types.datapoint import Content, JsonValue, NewDatapoint
 from calibrant.types.message import Input, Message
+from calibrant.types.split import Shares
 
 ME = Actor("me", 1_800_000_000_000)
 WORDS = "a river of light came down from the hill and nobody in the town had ever seen one".split()  # noqa: SIM905
@@ -110,6 +111,17 @@ def test_splits_by_a_tag(add, reader):
     assert [(leak.id, leak.kind) for leak in judged.leaks] == [(leaked, "normalised")]
     nothing = find_leaks(reader, "d", split_of=split_by_tag("none"))
     assert (nothing.left_out, nothing.found.why) == (4, "there are no items")
+
+
+def test_what_is_sealed_is_counted_and_not_looked_at(add, catalogue, reader):
+    add("hidden", "one text that is long enough", "a second one, about something else")
+    holdout.seal(catalogue, "hidden", Shares(train=0, val=0, sealed=100), None, ME)
+    add("d", "a third, of which nobody has heard")
+    own = find_leaks(reader, "hidden", split_of=own_split)
+    assert (own.sealed, own.left_out, own.found.why) == (2, 0, "there are no items")
+    beside = find_leaks(reader, "d", against=["hidden"])
+    assert (beside.sealed, beside.left_out, [each.n for each in beside.found.splits]) == (2, 0, [1])
+    assert find_leaks(reader, "d").sealed == 0
 
 
 def test_inputs_without_words(add, reader):

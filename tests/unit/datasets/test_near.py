@@ -38,6 +38,12 @@ def texts():
     return {f"{n:04}": f"{template} {' '.join(draw.choices(words, k=20))}" for n in range(1200)}
 
 
+def test_what_is_kept_of_a_print_makes_it_again(texts):
+    made = near.prints_of({name: texts[name] for name in ("0001", "0002")})
+    assert near.prints_kept({each.content_hash: each.shingles for each in made}) == made
+    assert near.prints_kept({}) == []
+
+
 def test_a_near_duplicate_is_found_among_many_of_one_template(texts):
     fresh = near.prints_of({f"new {name}": f"{text} x" for name, text in texts.items() if int(name) % 12 == 0})
     found = near.links_to_present(Present(texts), "d", fresh)

@@ -146,6 +146,17 @@ class World:
 
         return StreamAnswer(chunks())
 
+    async def counted(self, request):
+        """Says behind its chunks how many they were, unless it was none."""
+        taken = []
+
+        async def chunks():
+            for number in range(int(request.query)):
+                taken.append(number)
+                yield b"line\n"
+
+        return StreamAnswer(chunks(), trailer="x-lines", told=lambda: str(len(taken)) if taken else "")
+
     def router(self, base_path="", roles=None):
         rows = [
             ("GET", "/plain", self.plain),
@@ -159,6 +170,7 @@ class World:
             ("GET", "/openai/v1/fails", self.fails),
             ("GET", "/breaks", self.breaks),
             ("GET", "/stream", self.stream),
+            ("GET", "/counted", self.counted),
             ("GET", "/slow-stream", self.slow_stream),
             ("GET", "/endless", self.endless),
             ("GET", "/winding", self.winding),

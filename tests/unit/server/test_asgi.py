@@ -95,6 +95,12 @@ def test_streams():
     assert len(call.sent) == 5
 
 
+def test_what_is_said_behind_a_stream_has_no_place():
+    call = Call("GET", "/counted?2")
+    ask(call)
+    assert call.body == b"line\nline\n" and "trailer" not in call.headers
+
+
 def test_streams_that_are_empty_or_break():
     empty, early, late = Call("GET", "/empty-stream"), Call("GET", "/snapped?early"), Call("GET", "/snapped")
     world = ask(empty, early)

@@ -17,6 +17,8 @@ def test_a_field_cannot_break_out_of_its_line(field):
         Answer(200, b"", headers=(field,))
     with pytest.raises(InternalError):
         StreamAnswer(nothing(), headers=(field,))
+    with pytest.raises(InternalError):
+        StreamAnswer(nothing(), trailer=field[0], told=lambda: field[1]).trailers()
 
 
 def test_fields_that_are_fine():

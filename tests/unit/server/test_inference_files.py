@@ -11,11 +11,22 @@ from tests.support.records import feedback, inferred
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.config.schema import Metric
+from calibrant.datasets import editing, holdout
+from calibrant.datasets.editing import Actor
+from calibrant.datasets.withheld import Withheld
+from calibrant.server.dataset_files import HELD_BACK
 from calibrant.server.http import HttpRequest
 from calibrant.server.inference_files import NEXT, InferenceFileDesk
 from calibrant.server.inferences import InferenceDesk
 from calibrant.store.sqlite import SqliteEvents
+from calibrant.store.sqlite_catalogue import SqliteCatalogue
+from calibrant.types.content import Text
+from calibrant.types.datapoint import Content, NewDatapoint, Origin
 from calibrant.types.key import Grants, Principal
+from calibrant.types.message import Input, Message
+from calibrant.types.split import Shares
+
+ACTOR = Actor("t", 1_900_000_000_000)
 
 
 class Direct:
@@ -128,6 +139,28 @@ def test_what_is_read_is_read_piece_by_piece(desk, tmp_path):
 
     asyncio.run(main())
     events.close()
+
+
+def test_what_a_split_holds_back_is_counted_behind_the_lines(desk, records, tmp_path):
+    first = records[0].inference
+    content = Content("chat", first.function_name, Input((Message("user", (Text("Something of its own"),)),)))
+    point = NewDatapoint(content, episode_id=first.episode_id, origin=Origin("inference", first.id))
+    catalogue = SqliteCatalogue(tmp_path / "catalogue.db")
+    editing.create(catalogue, "d", "episode", ACTOR)
+    editing.add(catalogue, "d", [point], ACTOR)
+    holdout.seal(catalogue, "d", Shares(train=0, val=0, sealed=100), None, ACTOR)
+
+    async def told(desk):
+        answer = await desk.export(HttpRequest("GET", "/"))
+        lines = b"".join([piece async for piece in answer.chunks]).splitlines()
+        return [msgspec.json.decode(line)["function_name"] for line in lines], answer.trailers()
+
+    names, trailers = asyncio.run(told(desk))
+    assert (names, trailers) == (["public_one", "secret"], ())
+    split = InferenceFileDesk(InferenceDesk(desk.desk.engine, desk.desk.questions, Withheld(catalogue)))
+    names, trailers = asyncio.run(told(split))
+    assert (names, trailers) == (["secret"], ((HELD_BACK, "sealed=1"),))
+    catalogue.close()
 
 
 def test_no_record_is_a_mistake_of_the_caller():

@@ -586,6 +586,20 @@ def test_a_stream():
     assert world.observed[0] == ("GET", "/stream", 200)
 
 
+@pytest.mark.parametrize(("lines", "said"), [(2, b"0\r\nx-lines: 2\r\n\r\n"), (0, b"0\r\n\r\n")])
+def test_what_is_said_behind_a_stream_is_in_a_trailer(lines, said):
+    async def main():
+        async with edge() as served:
+            return [
+                await served.talk(f"GET /counted?{lines} HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+                for version in ("1.1", "1.0")
+            ]
+
+    data, old = run(main())
+    assert b"\r\ntrailer: x-lines\r\n" in data and data.endswith(said)
+    assert b"x-lines" not in old
+
+
 def test_a_stream_over_http_1_0_ends_with_the_connection():
     (reply,), _ = talk(b"GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     assert reply.body == b"data: 0\n\ndata: 1\n\ndata: 2\n\n"

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calibrant.base.errors import InvalidRequest
 from calibrant.demo.simlm.chance import Floats, key_of, normals, uniforms
+from calibrant.demo.simlm.facts import facts_of
 from calibrant.demo.simlm.parameters import Parameters
 
 __all__ = [
@@ -112,6 +113,7 @@ def text_of(world: Parameters, item: int) -> str:
     lines = [
         f"[item {item} of group {int(clusters_of(world, item))}]",
         f"Type: {kind}. {person} {place} wants {thing} with {number} pieces of one wood.",
+        facts_of(world.seed, item),
         f"Which is right for it: {', '.join(world.options)}?",
     ]
     if injected_in(world, item):

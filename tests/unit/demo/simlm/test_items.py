@@ -1,5 +1,7 @@
 """Items: their texts say which they are, and no more."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from calibrant.base.errors import InvalidRequest
 from calibrant.demo.simlm.items import answers_of, injected_in, read_task, text_of
 from calibrant.demo.simlm.parameters import Injection, Parameters
+from calibrant.measure.leakage import jaccard, shingles
 
 WORLD = Parameters(seed=2, cluster_size=7, types={"a": 1.0, "b": 1.0}, injection=Injection(share=0.5))
 WORDS = st.text(st.characters(exclude_characters="[]"), max_size=40).map(str.strip)
@@ -42,6 +45,13 @@ def test_texts_differ_and_do_not_give_the_answer_away():
     assert all(option in texts[0] for option in WORLD.options)
     # Nor does an answer go with the item before it.
     assert np.mean(answers[1:] == answers[:-1]) == pytest.approx(1 / 8, abs=0.01)
+
+
+@pytest.mark.parametrize("injected", [0.0, 1.0])
+def test_no_two_items_are_nearly_the_same(injected):
+    world = Parameters(injection=Injection(share=injected))
+    made = [shingles(text_of(world, item)) for item in range(60)]
+    assert max(jaccard(a, b) for a, b in combinations(made, 2)) < 0.5
 
 
 def test_some_texts_speak_to_whoever_grades_them():
