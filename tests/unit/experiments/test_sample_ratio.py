@@ -10,7 +10,7 @@ from calibrant.experiments.sample_ratio import check_sample_ratio
 
 def check(rows, shares=None):
     known = (lambda namespace: {}) if shares is None else (lambda namespace: shares)
-    return check_sample_ratio(drawn_rows(rows, known), known)
+    return check_sample_ratio(drawn_rows(rows, known))
 
 
 def by_name(found):
