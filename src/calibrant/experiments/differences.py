@@ -29,7 +29,7 @@ from calibrant.experiments.judged import Judged
 from calibrant.experiments.missing import IfMissing, if_missing
 from calibrant.experiments.pairs import Doubt, Pair
 from calibrant.experiments.sample_ratio import LARGEST
-from calibrant.experiments.strata import LeftOut, Side, Stratum, layer_of, strata_of
+from calibrant.experiments.strata import LeftOut, Side, layer_of, strata_of
 from calibrant.measure.cluster import Clusters
 from calibrant.measure.layered import Layered, compare_layers
 from calibrant.measure.multiplicity import holm
@@ -116,9 +116,9 @@ def compared(metric: Metric, rows: Sequence[Judged], pair: Pair) -> Difference:
     """
     strata, left_out = strata_of(rows, pair)
     found = compare_layers([layer_of(each) for each in strata], metric.type)
-    units = _units(strata, found)
-    sides = [side for each in strata for side in (each.first, each.second)]
-    enough = _enough(metric, sides[::2]) and _enough(metric, sides[1::2])
+    firsts, seconds = [_arm(each.first) for each in strata], [_arm(each.second) for each in strata]
+    units = _units(firsts[0].effective + seconds[0].effective, found)
+    enough = _enough(metric, firsts) and _enough(metric, seconds)
     always = _sequential(found.difference, units) if enough else None
     p_value = found.p_value
     if pair.watched:
@@ -188,29 +188,37 @@ def _sequential(difference: Estimate, units: float) -> Sequential | None:
     return Sequential(*bounds, difference.level, "asymptotic", min(e_value, LARGEST))
 
 
-def _units(strata: Sequence[Stratum], found: Layered) -> float:
+def _units(first: float, found: Layered) -> float:
     """Return how many units of the first stratum would tell as much of the sum of all differences as all units do.
 
     What a unit adds to the chance in that sum depends on the odds of its draw. The sequence has to count that in one
     measure throughout, or it would not be the same one before and after a change.
     """
-    first = _effective(strata[0].first) + _effective(strata[0].second)
-    if len(strata) == 1:
+    if len(found.layers) == 1:
         return first
     spread = [weight * error for weight, error in zip(found.weights, found.errors, strict=True)]
-    return first * float(np.square(spread).sum()) / spread[0] ** 2 if spread[0] > 0 else first / found.weights[0]
+    return first * sum(each**2 for each in spread) / spread[0] ** 2 if spread[0] > 0 else first / found.weights[0]
 
 
-def _effective(side: Side) -> float:
-    """Return how many units of equal size would weigh as much."""
+class _Arm(Struct, frozen=True):
+    """One variant in one stratum."""
+
+    effective: float
+    """How many units of equal size would weigh as much."""
+    n: int
+    good: int
+    """Of a boolean metric, how many are true."""
+
+
+def _arm(side: Side) -> _Arm:
     judged = side.judged
-    return Clusters.of(np.array([row.unit for row in judged], dtype=np.str_)).effective if judged else 0.0
+    units = Clusters.of(np.array([row.unit for row in judged], dtype=np.str_)).effective if judged else 0.0
+    return _Arm(units, len(judged), sum(row.value == 1.0 for row in judged))
 
 
-def _enough(metric: Metric, sides: Sequence[Side]) -> bool:
+def _enough(metric: Metric, arms: Sequence[_Arm]) -> bool:
     """Say whether one variant has enough for a sequence, over all strata."""
-    if sum(_effective(side) for side in sides) < FEWEST_UNITS:
+    if sum(arm.effective for arm in arms) < FEWEST_UNITS:
         return False
-    values = [row.value for side in sides for row in side.judged]
-    good = sum(value == 1.0 for value in values)
-    return metric.type == "float" or min(good, len(values) - good) >= FEWEST_OUTCOMES
+    n, good = sum(arm.n for arm in arms), sum(arm.good for arm in arms)
+    return metric.type == "float" or min(good, n - good) >= FEWEST_OUTCOMES

@@ -46,8 +46,9 @@ def drawn_rows(rows: Iterable[Outcome], shares: Shares, held: Held = nobody_kept
         held: What the configurations of then say of the odds.
     """
     found = [_drawn(row, shares) for row in rows]
-    odds = odds_of({draw for row in found if (draw := _draw(row)) is not None}, shares, held)
-    return [row if (draw := _draw(row)) is None else replace(row, odds=odds[draw]) for row in found]
+    draws = [_draw(row) for row in found]
+    odds = odds_of({draw for draw in draws if draw is not None}, shares, held)
+    return [row if draw is None else replace(row, odds=odds[draw]) for row, draw in zip(found, draws, strict=True)]
 
 
 def configured_shares(function: Function | None) -> Shares:

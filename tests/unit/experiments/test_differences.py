@@ -132,6 +132,58 @@ def test_of_one_that_was_never_drawn_everything_is_taken():
     assert (found.estimate.n, found.left_out, found.differs) == (120, LeftOut(), False)
 
 
+def ramp(seed, episodes, *, trend=0.0, good=0.6):
+    """From 10 % to 50 % while everything gets better, or not, for both variants alike."""
+    before, after = (traffic(seed + at, episodes, share=share, snapshot=str(at)) for at, share in ((0, 0.1), (1, 0.5)))
+    heard = answers(seed, before, good={"a": good, "b": good})
+    return [*before, *after], heard | answers(seed + 1, after, good={"a": good + trend, "b": good + trend})
+
+
+def of_ramp(rows, heard):
+    drawn = drawn_rows(rows, lambda namespace: {})
+    return of(GOOD, judged(GOOD, drawn, heard), *pairs_of(drawn, lambda name: True))[0]
+
+
+def test_a_ramp_is_compared_within_its_odds():
+    rows, heard = ramp(1, 600, trend=0.3)
+    found = of_ramp(rows, heard)
+    assert [(part.share, part.units, part.weight) for part in found.strata] == [(0.1, 600, 0.5), (0.5, 600, 0.5)]
+    within = [part.estimate.estimate for part in found.strata]
+    assert found.estimate.estimate == pytest.approx(sum(within) / 2) and found.estimate.method == "stratified_welch"
+    assert not found.differs and found.always_valid.low < 0 < found.always_valid.high and found.if_missing is None
+    # All rows together would name the second one, whose episodes are the later ones.
+    arms = [[heard[row.inference_id] for row in rows if row.assigned_variant == name] for name in "ab"]
+    assert np.mean(arms[1]) - np.mean(arms[0]) > 0.08
+
+
+def test_the_sequence_goes_on_where_the_odds_change():
+    """Its measure is a unit of the first stratum, and one at even odds adds 9/25 of the chance of one at 10 %."""
+    rows, heard = ramp(3, 3000)
+    found = of_ramp(rows, heard)
+    alone = of_ramp(rows[: sum(row.snapshot_hash == "0" for row in rows)], heard)
+    assert found.effective_units == pytest.approx(alone.effective_units * (1 + 0.09 / 0.25), rel=0.1)
+    assert found.always_valid.high - found.always_valid.low < alone.always_valid.high - alone.always_valid.low
+
+
+def test_missing_feedback_is_bounded_where_it_is_not_alike():
+    values = [*shares(0.5, 0.7), *(Judged("b", f"b{1000 + i}", EVEN, None) for i in range(100))]
+    (found,) = of(GOOD, values, pair(doubts=("feedback_parity",)))
+    assert (found.if_missing.missing_second, found.if_missing.survives) == (100, False)
+    assert found.if_missing.low == pytest.approx(280 / 500 - 0.5)
+    assert of(GOOD, values, PAIR)[0].if_missing is None
+
+
+@pytest.mark.slow
+def test_who_looks_all_the_time_at_a_ramp_is_not_told_of_differences_that_are_none():
+    """From 10 % to 50 %, with a trend of 20 points and no difference: at most 5 % of those who look five times."""
+    told, rounds = 0, 40
+    for seed in range(rounds):
+        rows, heard = ramp(10 * seed, 250, trend=0.2)
+        looks = np.linspace(len(rows) // 3, len(rows), 5).astype(int)
+        told += any(of_ramp(rows[:many], heard).differs for many in looks)
+    assert told / rounds <= 0.05
+
+
 def test_who_looks_all_the_time_is_not_told_of_differences_that_are_none():
     """Two metrics of one experiment without a difference, episodes of all sizes, 30 % of them to one variant, looked at
     five times: at most 5 % are wrong."""
