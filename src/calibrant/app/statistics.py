@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Literal
 
 from calibrant.app.homes import open_reader
 from calibrant.app.options import Options
-from calibrant.base.errors import NotFound
+from calibrant.base.errors import ConfigError, NotFound
 from calibrant.base.ids import id_millis
 from calibrant.config.load import read_environment
-from calibrant.config.schema import Config, Metric
-from calibrant.experiments.drawn import configured_shares, may_be_drawn
+from calibrant.config.schema import Config, Function, Metric
+from calibrant.config.snapshot import restore
+from calibrant.experiments.drawn import configured_shares, held_chances, may_be_drawn
 from calibrant.experiments.stats import FunctionStats, function_stats
 from calibrant.store.base import Reader
 from calibrant.types.rows import Level
@@ -47,17 +49,18 @@ def read_stats(
         if not outcomes and function_name not in config.functions:
             known = ", ".join(sorted(config.functions)) or "none"
             raise NotFound(f"there is no function {function_name!r}, in the configuration ({known}) or in the record")
+        if since_ms is not None:
+            outcomes = [row for row in outcomes if id_millis(row.inference_id) >= since_ms]
+        if until_ms is not None:
+            outcomes = [row for row in outcomes if id_millis(row.inference_id) < until_ms]
         metrics = _metrics(config, reader, function_name)
         scores = {
             metric.name: {s.target_id: s.number for s in reader.scores(function_name, metric.name, metric.level)}
             for metric in metrics
         }
+        then = _functions(reader, function_name, {row.snapshot_hash for row in outcomes if row.probability is not None})
     finally:
         reader.close()
-    if since_ms is not None:
-        outcomes = [row for row in outcomes if id_millis(row.inference_id) >= since_ms]
-    if until_ms is not None:
-        outcomes = [row for row in outcomes if id_millis(row.inference_id) < until_ms]
     function = config.functions.get(function_name)
     return function_stats(
         function_name,
@@ -65,8 +68,24 @@ def read_stats(
         metrics,
         scores,
         shares=configured_shares(function),
+        held=lambda phase: held_chances(then.get(phase[0]), phase[1]),
         live=partial(may_be_drawn, function),
     )
+
+
+def _functions(reader: Reader, function_name: str, hashes: Iterable[str]) -> dict[str, Function]:
+    """Return the function as each of these configurations had it, of those that are kept and can be read."""
+    found: dict[str, Function] = {}
+    for each in hashes:
+        record = reader.snapshot(each)
+        try:
+            function = None if record is None else restore(record.config).functions.get(function_name)
+        except ConfigError:
+            # One of a newer version: the odds are then told by the draws themselves.
+            continue
+        if function is not None:
+            found[each] = function
+    return found
 
 
 def _metrics(config: Config, reader: Reader, function_name: str) -> list[Metric]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from calibrant.experiments.differences import Difference
     from calibrant.experiments.feedback_parity import FeedbackParity
+    from calibrant.experiments.missing import IfMissing
     from calibrant.experiments.pairs import Doubt
     from calibrant.experiments.sample_ratio import SampleRatio
     from calibrant.experiments.stats import FunctionStats, MetricStats
+    from calibrant.experiments.strata import LeftOut
     from calibrant.experiments.verdicts import Verdict
 
 __all__ = ["about_differences", "about_parity", "about_split", "about_verdict", "notes"]
@@ -20,7 +22,7 @@ _DOUBTS: Final[dict[Doubt, str]] = {
     "feedback_parity": "not all variants had feedback equally often",
     "not_drawn": "callers named one of the variants",
     "unknown_draws": "nobody knows how the variants were drawn",
-    "odds_changed": "the weights were not the same throughout (`--since` takes what came after)",
+    "unknown_odds": "the weights were not the same throughout, and nobody knows which held when",
 }
 _UNTRUSTED: Final = "no winner is named, and the differences below are not to be trusted"
 
@@ -57,11 +59,15 @@ def about_parity(checks: Sequence[FeedbackParity], level_of: Mapping[str, str]) 
 
 def about_differences(found: FunctionStats, metric: MetricStats) -> list[str]:
     """Return what is said of each variant against the first, by a metric."""
-    return [
-        _difference(each, metric, found.unit, found.comparisons.count)
-        for each in found.differences
-        if each.metric_name == metric.metric_name and each.estimate.estimate is not None
-    ]
+    said: list[str] = []
+    for each in found.differences:
+        if each.metric_name == metric.metric_name and each.estimate.estimate is not None:
+            said.append(_difference(each, metric, found.unit, found.comparisons.count))
+            if len(each.strata) > 1:
+                said.append(_strata(each, metric, found.unit))
+            if each.if_missing is not None:
+                said.append(_missing_feedback(each, each.if_missing, metric))
+    return said
 
 
 def about_verdict(verdict: Verdict, comparisons: int) -> str:
@@ -124,7 +130,7 @@ def _parity(check: FeedbackParity, level: str) -> str:
 def _difference(difference: Difference, metric: MetricStats, unit: str, comparisons: int) -> str:
     estimate, always = difference.estimate, difference.always_valid
     shares = metric.type == "boolean"
-    parts = [f"{difference.second} - {difference.first} = {_size(estimate.estimate, shares)}{' pp' if shares else ''}"]
+    parts = [f"{_named(difference)} = {_size(estimate.estimate, shares)}{' pp' if shares else ''}"]
     if estimate.low is not None and estimate.high is not None:
         parts[0] += f" [{_size(estimate.low, shares)}, {_size(estimate.high, shares)}]"
     if difference.watched and always is not None:
@@ -134,9 +140,54 @@ def _difference(difference: Difference, metric: MetricStats, unit: str, comparis
         parts += [f"{rows} in {estimate.clusters:,} {unit}s", "cluster-robust"]
     else:
         parts.append(f"{rows}, independent")
-    if difference.left_out:
-        parts.append(f"{difference.left_out:,} left out that were drawn when the other could not be")
+    parts += _left_out(difference.left_out, unit)
     return ", ".join(parts) + "; " + _sense(difference, metric, unit, comparisons)
+
+
+def _left_out(left: LeftOut, unit: str) -> list[str]:
+    from calibrant.experiments.strata import FEWEST
+
+    told = (
+        (left.apart, "that were drawn when the other could not be"),
+        (left.moved, f"that were drawn by other odds, or as the other one, than their {unit} was at first"),
+        (left.unknown_odds, "that were drawn by odds that nobody knows"),
+        (left.thin, f"of times or segments with fewer than {FEWEST} {unit}s of one of them"),
+    )
+    return [f"{count:,} left out {why}" for count, why in told if count]
+
+
+def _strata(difference: Difference, metric: MetricStats, unit: str) -> str:
+    """Return the difference in each stratum."""
+    shares = metric.type == "boolean"
+    parts = [
+        f"{_size(part.estimate.estimate, shares)}{' pp' if shares else ''} at {part.share or 0.0:.1%} "
+        f"{difference.second} ({part.units:,} {unit}s)"
+        for part in difference.strata
+    ]
+    return f"{_named(difference)} by the odds of the two: {', '.join(parts)}"
+
+
+def _missing_feedback(difference: Difference, ends: IfMissing, metric: MetricStats) -> str:
+    """Return what the difference is at most and at least, whatever is missing."""
+    shares = metric.type == "boolean"
+    bounds = f"{_size(ends.low, shares)} to {_size(ends.high, shares)}{' pp' if shares else ''}"
+    if ends.interval_low is not None and ends.interval_high is not None:
+        bounds += f" [{_size(ends.interval_low, shares)}, {_size(ends.interval_high, shares)}]"
+    within = "" if ends.known_from == "type" else f" within what was seen ({ends.lowest:.3g} to {ends.highest:.3g})"
+    missing = (
+        f"{ends.missing_second:,} {metric.level}s of {difference.second} and {ends.missing_first:,} of "
+        f"{difference.first}"
+    )
+    if not ends.survives:
+        sense = "that leaves open which is better"
+    else:
+        better = (ends.low > 0) == (metric.optimize == "max")
+        sense = f"{difference.second} is {'better' if better else 'worse'} whatever they would have said"
+    return f"{_named(difference)}, whatever {missing} without feedback would have said{within}: {bounds}; {sense}"
+
+
+def _named(difference: Difference) -> str:
+    return f"{difference.second} - {difference.first}"
 
 
 def _sense(difference: Difference, metric: MetricStats, unit: str, comparisons: int) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calibrant.cli import findings, flags
 from calibrant.cli.context import context
+from calibrant.cli.fitted import fitted
 from calibrant.cli.moments import millis
 
 if TYPE_CHECKING:
@@ -61,10 +63,10 @@ def show(found: FunctionStats, console: Console) -> None:
     for alarm in (False, True):
         checks = [check for check in found.feedback_parity if check.failed == alarm]
         _say(console, findings.about_parity(checks, levels), alarm=alarm)
-    console.print(_variant_table(found))
+    _show_variants(console, found)
     verdicts = {verdict.metric_name: verdict for verdict in found.verdicts}
     for metric in metrics:
-        console.print(_metric_table(found, metric))
+        _show_metric(console, found, metric)
         _say(console, findings.about_differences(found, metric))
         said = findings.about_verdict(verdicts[metric.metric_name], found.comparisons.count)
         if said:
@@ -83,15 +85,19 @@ def _say(console: Console, lines: list[str], *, alarm: bool = False) -> None:
             console.print(part, style="yellow" if alarm else None, soft_wrap=True)
 
 
-def _variant_table(found: FunctionStats) -> object:
-    from rich.table import Table
+def _show_table(
+    console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]
+) -> None:
+    table, lines = fitted(title, headings, rows, console.width, spare=spare)
+    console.print(table)
+    _say(console, lines)
 
-    table = Table(title=f"{found.function_name}: what each variant did")
-    for heading in ("variant", "n", "errors", "episodes", "p50 ms", "p95 ms", "tokens in", "tokens out"):
-        table.add_column(heading, justify="left" if heading == "variant" else "right")
-    for variant in found.variants:
-        table.add_row(*_figures(variant))
-    return table
+
+def _show_variants(console: Console, found: FunctionStats) -> None:
+    headings = ("variant", "n", "errors", "episodes", "p50 ms", "p95 ms", "tokens in", "tokens out")
+    rows = [_figures(variant) for variant in found.variants]
+    spare = ("tokens out", "tokens in", "episodes", "p95 ms", "p50 ms", "errors")
+    _show_table(console, f"{found.function_name}: what each variant did", headings, rows, spare)
 
 
 def _figures(variant: VariantStats) -> list[str]:
@@ -107,17 +113,17 @@ def _figures(variant: VariantStats) -> list[str]:
     ]
 
 
-def _metric_table(found: FunctionStats, metric: MetricStats) -> object:
-    from rich.table import Table
-
+def _show_metric(console: Console, found: FunctionStats, metric: MetricStats) -> None:
     aim = "larger is better" if metric.optimize == "max" else "smaller is better"
-    table = Table(title=f"{metric.metric_name} ({metric.type}, by {metric.level}, {aim})")
-    for heading in ("variant", "mean", "95 % interval", "n", f"{found.unit}s", "deff", "feedback", "method"):
-        table.add_column(heading, justify="left" if heading in ("variant", "method") else "right")
-    for variant in found.variants:
-        mine = next(each for each in variant.metrics if each.metric_name == metric.metric_name)
-        table.add_row(variant.variant_name, *_metric_cells(mine))
-    return table
+    title = f"{metric.metric_name} ({metric.type}, by {metric.level}, {aim})"
+    headings = ("variant", "mean", "95 % interval", "n", f"{found.unit}s", "deff", "feedback", "method")
+    rows = [
+        [variant.variant_name, *_metric_cells(each)]
+        for variant in found.variants
+        for each in variant.metrics
+        if each.metric_name == metric.metric_name
+    ]
+    _show_table(console, title, headings, rows, ("method", "deff", f"{found.unit}s", "feedback", "n"))
 
 
 def _metric_cells(metric: MetricStats) -> list[str]:

@@ -6,21 +6,18 @@ an outcome of the variant that failed. To count it for the other would let a var
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from calibrant.config.schema import Experiment, Function
+from calibrant.experiments.odds import Draw, Held, Odds, Phase, Shares, nobody_kept, odds_of
 from calibrant.routing.assign import probability
 from calibrant.store.base import Outcome
 
-__all__ = ["Drawn", "Phase", "Shares", "configured_shares", "drawn_rows", "may_be_drawn"]
-
-Phase = tuple[str, str | None]
-"""What held when a variant was drawn: the hash of the configuration, and the namespace."""
-Shares = Callable[[str | None], Mapping[str, float]]
-"""The chance of each variant for a request of a namespace; empty where nobody knows."""
+__all__ = ["Drawn", "configured_shares", "drawn_rows", "held_chances", "may_be_drawn"]
 
 
 class Drawn(Struct, frozen=True):
@@ -36,16 +33,22 @@ class Drawn(Struct, frozen=True):
     """Of this variant; null where it was not drawn, or nobody knows."""
     known_from: Literal["record", "configuration", "caller", "nobody"]
     """Who says so; `caller` is one that named the variant."""
+    odds: Odds | None = None
+    """Of all variants in this draw; null where it was not drawn."""
 
 
-def drawn_rows(rows: Iterable[Outcome], shares: Shares) -> list[Drawn]:
+def drawn_rows(rows: Iterable[Outcome], shares: Shares, held: Held = nobody_kept) -> list[Drawn]:
     """Return how each inference came to its variant.
 
     Args:
         rows: Inferences, in order of arrival.
         shares: What the configuration says, for inferences of which the record does not say how they were drawn.
+        held: What the configurations of then say of the odds.
     """
-    return [_drawn(row, shares) for row in rows]
+    found = [_drawn(row, shares) for row in rows]
+    draws = [_draw(row) for row in found]
+    odds = odds_of({draw for draw in draws if draw is not None}, shares, held)
+    return [row if draw is None else replace(row, odds=odds[draw]) for row, draw in zip(found, draws, strict=True)]
 
 
 def configured_shares(function: Function | None) -> Shares:
@@ -62,6 +65,15 @@ def configured_shares(function: Function | None) -> Shares:
     return shares
 
 
+def held_chances(function: Function | None, namespace: str | None) -> tuple[Mapping[str, float], ...]:
+    """Return the chances that a request of a namespace may have been drawn by: a set for each segment it may be of."""
+    if function is None:
+        return ()
+    experiment = function.experiment if namespace is None else function.namespaces.get(namespace, function.experiment)
+    every = (experiment, *(segment.experiment for segment in experiment.segments))
+    return tuple(_chances(each, function.variants) for each in every)
+
+
 def may_be_drawn(function: Function | None, variant_name: str) -> bool:
     """Say whether traffic may still reach a variant by chance; of a function that nobody configured, it may."""
     if function is None:
@@ -69,6 +81,10 @@ def may_be_drawn(function: Function | None, variant_name: str) -> bool:
     known = (function.experiment, *function.namespaces.values())
     every = (*known, *(segment.experiment for experiment in known for segment in experiment.segments))
     return any(_chances(experiment, function.variants).get(variant_name, 0.0) > 0 for experiment in every)
+
+
+def _draw(row: Drawn) -> Draw | None:
+    return None if row.chance is None else (row.phase, row.variant_name, row.chance)
 
 
 def _drawn(row: Outcome, shares: Shares) -> Drawn:

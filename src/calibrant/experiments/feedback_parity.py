@@ -66,7 +66,7 @@ def check_parity(
         failures: The share of the inferences of each variant that failed, which have no feedback.
         alpha: The chance of a false alarm.
     """
-    drawn = [pair for pair in pairs if pair.phases]
+    drawn = [pair for pair in pairs if pair.homes]
     if not drawn:
         return None
     found = {pair.second: _evidence(rows, pair) for pair in drawn}
@@ -82,13 +82,19 @@ def check_parity(
 
 
 def _evidence(rows: Sequence[Judged], pair: Pair) -> float:
-    """Return the largest e-value so far; what one draw decided is one value, the share of it that was judged."""
-    units: dict[tuple[str, str], list[bool]] = {}
+    """Return the largest e-value so far; what one draw decided is one value, the share of it that was judged.
+
+    Within strata of equal odds: who came at another time may give feedback more often, whatever the variant.
+    """
+    units: dict[str, list[bool]] = {}
     for row in rows:
-        if row.drawn and row.variant_name in (pair.first, pair.second) and row.phase in (pair.phases or ()):
-            units.setdefault((row.unit, row.variant_name), []).append(row.value is not None)
+        home = pair.homes.get(row.unit)
+        if home is not None and row.odds is not None and home == (row.variant_name, (pair.strata or {})[row.odds]):
+            units.setdefault(row.unit, []).append(row.value is not None)
     values = [sum(judged) / len(judged) for judged in units.values()]
-    return min(equal_means(values, [int(name == pair.second) for _, name in units]).largest, LARGEST)
+    homes = [pair.homes[unit] for unit in units]
+    arms, strata = [int(name == pair.second) for name, _ in homes], [share for _, share in homes]
+    return min(equal_means(values, arms, strata).largest, LARGEST)
 
 
 def _share(rows: Sequence[Judged], name: str, e_value: float | None) -> FeedbackShare:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from calibrant.config.schema import Metric
-from calibrant.experiments.drawn import Drawn, Phase
+from calibrant.experiments.drawn import Drawn
+from calibrant.experiments.odds import Odds
 
 __all__ = ["Judged", "judged", "mixed_episodes"]
 
@@ -18,10 +19,15 @@ class Judged(Struct, frozen=True):
     variant_name: str
     unit: str
     """What it belongs together with: all that one draw decided."""
-    phase: Phase
-    drawn: bool
+    odds: Odds | None
+    """That it was drawn by; null where it was not drawn."""
     value: float | None
     """Null where it has no feedback, as what failed has none."""
+
+    @property
+    def drawn(self) -> bool:
+        """Whether it fell on its variant by chance."""
+        return self.odds is not None
 
 
 def mixed_episodes(rows: Sequence[Drawn]) -> set[str]:
@@ -53,4 +59,4 @@ def judged(metric: Metric, rows: Sequence[Drawn], values: Mapping[str, float]) -
 
 
 def _judged(row: Drawn, value: float | None) -> Judged:
-    return Judged(row.variant_name, row.unit, row.phase, row.chance is not None, value)
+    return Judged(row.variant_name, row.unit, row.odds, value)

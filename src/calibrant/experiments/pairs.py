@@ -1,30 +1,30 @@
 """Which variants are compared with which, over what part of the record, and what speaks against it.
 
 Only what was drawn beside each other is compared: where one of two could not be drawn, the other's inferences are of
-another time or of other people.
+another time or of other people. And only at equal odds: where one was likelier at one time, or for some people, than at
+another, the two are compared within each of these, which is a stratum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
-from calibrant.experiments.drawn import Drawn, Phase
+from calibrant.experiments.drawn import Drawn
+from calibrant.experiments.odds import Odds
 
-__all__ = ["Doubt", "Pair", "in_order", "pairs_of"]
+__all__ = ["Doubt", "Home", "Pair", "in_order", "pairs_of"]
 
-Doubt = Literal["sample_ratio", "feedback_parity", "not_drawn", "unknown_draws", "odds_changed"]
+Doubt = Literal["sample_ratio", "feedback_parity", "not_drawn", "unknown_draws", "unknown_odds"]
 """Why a difference is not to be trusted, whatever its interval.
 
 `sample_ratio`, `feedback_parity`: that check failed. `not_drawn`: callers named one of the two. `unknown_draws`: nobody
-knows how they were drawn. `odds_changed`: one was drawn more often beside the other at one time, or for some people,
-than at another, so that the difference is also one between these.
+knows how they were drawn. `unknown_odds`: they were drawn by several odds, and nobody knows by which ones when.
 """
-
-_NEARLY = 1e-6
-"""Chances are told by division, and differ by rounding."""
+Home = tuple[str, float]
+"""The variant that a unit counts for, and the stratum that it counts in."""
 
 
 class Pair(Struct, frozen=True):
@@ -32,8 +32,11 @@ class Pair(Struct, frozen=True):
 
     first: str
     second: str
-    phases: frozenset[Phase] | None
-    """In which either could be drawn; null to take all there is, where one of the two was never drawn."""
+    strata: Mapping[Odds, float | None] | None
+    """How likely the second was where one of the two was drawn, which is the stratum: 0 or 1 where one of them could
+    not be, null where nobody knows. Null as a whole to take all there is."""
+    homes: Mapping[str, Home]
+    """Of each unit: of its first draw of one of the two while either could be drawn."""
     watched: bool
     """Whether either may still be drawn, so that one look is not the last one."""
     doubts: tuple[Doubt, ...]
@@ -57,7 +60,6 @@ def pairs_of(rows: Sequence[Drawn], live: Callable[[str], bool], doubts: tuple[D
     if not rows:
         return ()
     first, *others = in_order(rows, live)
-    chances = _chances(rows)
     undrawn: dict[str, Doubt] = {
         row.variant_name: "unknown_draws" if row.known_from == "nobody" else "not_drawn"
         for row in rows
@@ -67,39 +69,22 @@ def pairs_of(rows: Sequence[Drawn], live: Callable[[str], bool], doubts: tuple[D
     pairs: list[Pair] = []
     for other in others:
         watched = live(first) or live(other)
-        missing: list[Doubt] = [undrawn[name] for name in (first, other) if name not in drawn]
+        missing: dict[Doubt, None] = dict.fromkeys(undrawn[name] for name in (first, other) if name not in drawn)
         if missing:
-            each: dict[Doubt, None] = dict.fromkeys(missing)
-            pairs.append(Pair(first, other, None, watched, (*doubts, *each)))
-            continue
-        phases, changed = _together(chances, first, other)
-        found: tuple[Doubt, ...] = (*doubts, "odds_changed") if changed else doubts
-        pairs.append(Pair(first, other, phases, watched, found))
+            pairs.append(Pair(first, other, None, {}, watched, (*doubts, *missing)))
+        else:
+            pairs.append(_drawn_pair(rows, first, other, watched, doubts))
     return tuple(pairs)
 
 
-def _chances(rows: Sequence[Drawn]) -> dict[Phase, dict[str, set[float]]]:
-    found: dict[Phase, dict[str, set[float]]] = {}
-    for row in rows:
-        if row.chance is not None:
-            found.setdefault(row.phase, {}).setdefault(row.variant_name, set()).add(round(row.chance, 9))
-    return found
-
-
-def _together(chances: dict[Phase, dict[str, set[float]]], first: str, second: str) -> tuple[frozenset[Phase], bool]:
-    """Return in which phases both could be drawn, and whether their odds were not the same in all of them."""
-    phases: set[Phase] = set()
-    odds: list[float] = []
-    several = False
-    for phase, of in chances.items():
-        one, other = of.get(first), of.get(second)
-        if one and other:
-            phases.add(phase)
-            odds.append(min(one) / min(other))
-            # Several chances in one phase are those of segments, whose people differ.
-            several = several or len(one) > 1 or len(other) > 1
-        elif (one or other) and sum(map(min, of.values())) < 1 - _NEARLY:
-            # Chances that do not add up: the other one had some, and was not drawn so far.
-            phases.add(phase)
-    changed = bool(odds) and max(odds) - min(odds) > _NEARLY * max(odds)
-    return frozenset(phases), several or changed
+def _drawn_pair(rows: Sequence[Drawn], first: str, second: str, watched: bool, doubts: tuple[Doubt, ...]) -> Pair:
+    mine = [row for row in rows if row.odds is not None and row.variant_name in (first, second)]
+    strata = {odds: odds.between(first, second) for odds in {row.odds for row in mine if row.odds is not None}}
+    homes: dict[str, Home] = {}
+    for row in mine:
+        share = strata[row.odds] if row.odds is not None else None
+        if share is not None and 0 < share < 1:
+            homes.setdefault(row.unit, (row.variant_name, share))
+    if not homes and None in strata.values():
+        return Pair(first, second, None, {}, watched, (*doubts, "unknown_odds"))
+    return Pair(first, second, strata, homes, watched, doubts)

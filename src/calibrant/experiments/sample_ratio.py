@@ -8,12 +8,13 @@ KDD 2019; `measure.drawn_ratio` for the test.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
 
-from calibrant.experiments.drawn import Drawn, Phase, Shares
+from calibrant.experiments.drawn import Drawn
+from calibrant.experiments.odds import Odds
 from calibrant.measure.evidence import drawn_ratio
 
 __all__ = ["ALARM", "LARGEST", "SampleRatio", "VariantShare", "check_sample_ratio"]
@@ -23,7 +24,6 @@ ALARM: Final = 0.001
 LARGEST: Final = 1e300
 """That an e-value is said to be: JSON knows no infinity."""
 
-_NEARLY: Final = 1e-6
 _RECORD: Final = (
     "inferences of one variant are missing: lost (`calibrant spool status`), quarantined, erased, or past retention",
     "callers choose their episode ids or units, so that these are not spread by chance",
@@ -63,14 +63,13 @@ class SampleRatio(Struct, frozen=True):
     """Likely ones, where it failed."""
 
 
-def check_sample_ratio(rows: Sequence[Drawn], shares: Shares, *, alpha: float = ALARM) -> SampleRatio:
-    """Return whether units fell on the variants as often as their draws had it.
+def check_sample_ratio(rows: Sequence[Drawn], *, alpha: float = ALARM) -> SampleRatio:
+    """Return whether units fell on the variants as often as their draws had it, within each stratum of equal odds.
 
     A failed inference counts: it was drawn all the same. One whose caller named the variant does not.
 
     Args:
         rows: All inferences of the function, in order of arrival.
-        shares: What the configuration says, to know of variants that got nothing.
         alpha: The chance of a false alarm, over all looks together.
     """
     units: dict[str, Drawn] = {}
@@ -78,17 +77,18 @@ def check_sample_ratio(rows: Sequence[Drawn], shares: Shares, *, alpha: float = 
         if row.chance is not None:
             units.setdefault(row.unit, row)
     first = list(units.values())
+    labels: dict[Odds | None, int] = {}
     found = drawn_ratio(
         [row.variant_name for row in first],
         [row.chance or 0.0 for row in first],
-        [f"{row.phase[0]} {row.phase[1] or ''}" for row in first],
+        [labels.setdefault(row.odds, len(labels)) for row in first],
     )
     failed = found.largest >= 1 / alpha
     sources = {row.known_from for row in first}
     imported = "configuration" in sources
     return SampleRatio(
         units=len(first),
-        variants=_variants(first, shares),
+        variants=_variants(first),
         basis="none" if not first else "both" if len(sources) > 1 else "configuration" if imported else "record",
         e_value=min(found.largest, LARGEST),
         p_value=found.p_value,
@@ -98,38 +98,23 @@ def check_sample_ratio(rows: Sequence[Drawn], shares: Shares, *, alpha: float = 
     )
 
 
-def _variants(first: list[Drawn], shares: Shares) -> tuple[VariantShare, ...]:
+def _variants(first: list[Drawn]) -> tuple[VariantShare, ...]:
     counts = Counter(row.variant_name for row in first)
-    planned = _planned(first, shares)
+    planned = _planned(first)
     names = sorted({*counts, *(name for name, share in planned.items() if share)})
     return tuple(
         VariantShare(name, counts[name], counts[name] / len(first), planned.get(name)) for name in names if first
     )
 
 
-def _planned(first: list[Drawn], shares: Shares) -> dict[str, float]:
-    """Return the share that each variant was to get over all phases; without those of whom nobody can tell."""
-    sizes = Counter(row.phase for row in first)
-    seen: dict[Phase, dict[str, float]] = {}
-    several: set[Phase] = set()
-    for row in first:
-        chance = row.chance or 0.0
-        if abs(seen.setdefault(row.phase, {}).setdefault(row.variant_name, chance) - chance) > _NEARLY:
-            several.add(row.phase)
-    if several:
-        return {}
-    whole = {phase: _whole(of, shares(phase[1])) for phase, of in seen.items()}
-    names = {name for of in whole.values() for name in of}
-    # Where a phase's chances do not add up, a variant that it does not name may have had one there.
-    told = [name for name in names if all(name in of or _adds_up(of) for of in whole.values())]
-    return {name: sum(of.get(name, 0.0) * sizes[phase] for phase, of in whole.items()) / len(first) for name in told}
-
-
-def _whole(seen: Mapping[str, float], now: Mapping[str, float]) -> Mapping[str, float]:
-    """Return the chances of a phase; of those who got nothing by the configuration, where it agrees on the others."""
-    agrees = all(abs(now.get(name, 0.0) - chance) <= _NEARLY for name, chance in seen.items())
-    return now if agrees and not _adds_up(seen) else seen
-
-
-def _adds_up(chances: Mapping[str, float]) -> bool:
-    return sum(chances.values()) > 1 - _NEARLY
+def _planned(first: list[Drawn]) -> dict[str, float]:
+    """Return the share that each variant was to get over all odds; without those of whom nobody can tell."""
+    sizes = Counter(row.odds for row in first if row.odds is not None)
+    names = {name for odds in sizes for chances in odds.sets for name, _ in chances}
+    found: dict[str, float] = {}
+    for name in names:
+        chances = [(odds.chance(name), size) for odds, size in sizes.items()]
+        known = [chance * size for chance, size in chances if chance is not None]
+        if len(known) == len(chances):
+            found[name] = sum(known) / len(first)
+    return found

@@ -19,9 +19,10 @@ from msgspec.structs import replace
 
 from calibrant.config.schema import Metric
 from calibrant.experiments.differences import ERROR, Difference, compared, corrected
-from calibrant.experiments.drawn import Drawn, Shares, drawn_rows
+from calibrant.experiments.drawn import Drawn, drawn_rows
 from calibrant.experiments.feedback_parity import FeedbackParity, check_parity
 from calibrant.experiments.judged import Judged, judged, mixed_episodes
+from calibrant.experiments.odds import Held, Shares, nobody_kept
 from calibrant.experiments.pairs import Pair, in_order, pairs_of
 from calibrant.experiments.sample_ratio import SampleRatio, check_sample_ratio
 from calibrant.experiments.verdicts import Verdict, verdict
@@ -110,6 +111,7 @@ def function_stats(
     feedback: Mapping[str, Mapping[str, float]],
     *,
     shares: Shares = _nobody_knows,
+    held: Held = nobody_kept,
     live: Callable[[str], bool] = _always,
 ) -> FunctionStats:
     """Return the figures of every variant, their differences, and what speaks against these.
@@ -120,10 +122,11 @@ def function_stats(
         metrics: The metrics to report.
         feedback: For each metric the latest value by target id.
         shares: What the configuration says of draws, where the record does not.
+        held: What the configurations of then say of the odds of draws.
         live: Whether a variant may still be drawn.
     """
-    rows = drawn_rows(served, shares)
-    ratio = check_sample_ratio(rows, shares)
+    rows = drawn_rows(served, shares, held)
+    ratio = check_sample_ratio(rows)
     pairs = pairs_of(rows, live, ("sample_ratio",) if ratio.failed else ())
     answers = {metric.name: judged(metric, rows, feedback.get(metric.name, {})) for metric in metrics}
     names = in_order(rows, live)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     )
     from calibrant.measure.exact import beta_interval, clopper_pearson_interval
     from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
+    from calibrant.measure.layered import Layer, Layered, compare_layers
     from calibrant.measure.leakage import jaccard, near_duplicates
     from calibrant.measure.minhash import bands_of, near_across, near_components, near_pairs, overlap, print_of
     from calibrant.measure.multiplicity import (
@@ -105,6 +106,8 @@ __all__ = [
     "Findings",
     "Isotonic",
     "Item",
+    "Layer",
+    "Layered",
     "Leak",
     "Plan",
     "Position",
@@ -135,6 +138,7 @@ __all__ = [
     "clopper_pearson_interval",
     "combined",
     "compare",
+    "compare_layers",
     "compare_paired",
     "compare_twice",
     "compare_unpaired",
@@ -219,6 +223,7 @@ _PLACES: Final = {
     "evidence": "Evidence better combined drawn_ratio equal_means more_often sample_ratio",
     "exact": "beta_interval clopper_pearson_interval",
     "interval": "order_statistic_interval student_interval wilson_interval",
+    "layered": "Layer Layered compare_layers",
     "leakage": "jaccard near_duplicates",
     "minhash": "bands_of near_across near_components near_pairs overlap print_of",
     "multiplicity": "Findings benjamini_hochberg benjamini_yekutieli best_of e_benjamini_hochberg fcr_level holm",

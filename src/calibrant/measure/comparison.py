@@ -13,7 +13,7 @@ __all__ = ["FEWEST_CLUSTERS", "Comparison", "Test", "too_few"]
 FEWEST_CLUSTERS: Final = 8
 """With fewer there is no p-value: of 2^7 patterns of signs none is rarer than 1.6 %, two-sided."""
 
-Test = Literal["none", "sign_flip", "mcnemar", "chi_squared", "welch", "cluster_welch"]
+Test = Literal["none", "sign_flip", "mcnemar", "chi_squared", "welch", "cluster_welch", "stratified_welch"]
 
 
 class Comparison(Struct, frozen=True):

@@ -146,15 +146,17 @@ def drawn_ratio(
     return _evidence(path, f"{units.size} units, against chances near those of their draws")
 
 
-def equal_means(values: ArrayLike, arms: ArrayLike) -> Evidence:
+def equal_means(values: ArrayLike, arms: ArrayLike, strata: ArrayLike | None = None) -> Evidence:
     """Return the evidence against "the values of two arms have the same mean".
 
     Units come in blocks, each with at least one of either arm; the means of the blocks before are bet on. Exactly valid
-    for independent units whatever the mean is, also where it changes from block to block, for both arms alike.
+    for independent units whatever the mean is, also where it changes from block to block, for both arms alike. Blocks
+    are of one stratum each and their evidence multiplies, so that the mean may differ between strata, too.
 
     Args:
         values: One a unit, in order of arrival; within [0, 1], such as whether it was judged.
         arms: 0 or 1, one a unit.
+        strata: Of each unit a label of what it was drawn under, such as the odds of the draw; null where all are alike.
 
     Raises:
         ValueError: the lengths differ, or a value or an arm is out of range.
@@ -164,17 +166,22 @@ def equal_means(values: ArrayLike, arms: ArrayLike) -> Evidence:
     the value, so that values between 0 and 1 are as good as zeros and ones.
     """
     rows, sides = np.asarray(values, dtype=np.float64), np.asarray(arms)
-    if rows.ndim != 1 or rows.shape != sides.shape:
-        raise ValueError(f"{rows.size} values, {sides.size} arms: each unit has one of both")
+    of = (
+        np.zeros(sides.size, dtype=np.intp) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
+    )
+    if rows.ndim != 1 or not rows.shape == sides.shape == of.shape:
+        raise ValueError(f"{rows.size} values, {sides.size} arms, {of.size} strata: each unit has one of each")
     if not bool(((rows >= 0) & (rows <= 1)).all()) or not set(sides.tolist()) <= {0, 1}:
         raise ValueError("values must be within [0, 1], and arms 0 or 1")
-    blocks, count = _blocks(sides.tolist())
+    blocks, owners = _blocks(sides.tolist(), of.tolist())
+    count = owners.size
     closed = blocks < count
     rows, sides, blocks = rows[closed], sides[closed].astype(np.intp), blocks[closed]
     counts = np.stack([np.bincount(blocks[sides == arm], minlength=count) for arm in (0, 1)]).astype(np.float64)
-    sums = np.stack([np.bincount(blocks[sides == arm], rows[sides == arm], minlength=count) for arm in (0, 1)])
-    # Of the blocks before each: its own would be known too late for a bet.
-    seen, came = np.cumsum(counts, axis=1) - counts, np.cumsum(sums, axis=1) - sums
+    sums = np.stack([np.bincount(blocks[sides == arm], rows[sides == arm], minlength=count) for arm in (0, 1)]).astype(
+        np.float64
+    )
+    seen, came = _earlier(counts, owners), _earlier(sums, owners)
     pooled = (came.sum(axis=0) + 0.5) / (seen.sum(axis=0) + 1)
     paths: list[NDArray[np.float64]] = []
     for weight in POOLING:
@@ -270,13 +277,30 @@ def _exponential(steps: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.exp(np.cumsum(steps))
 
 
-def _blocks(sides: list[int]) -> tuple[NDArray[np.intp], int]:
-    """Return the block of each unit, and how many are closed: a block ends once it has a unit of either arm."""
-    found = np.empty(len(sides), dtype=np.intp)
-    block, seen = 0, {0: False, 1: False}
-    for at, side in enumerate(sides):
-        found[at] = block
-        seen[side] = True
-        if seen[0] and seen[1]:
-            block, seen = block + 1, {0: False, 1: False}
-    return found, block
+def _blocks(sides: list[int], strata: list[int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the block of each unit, and the stratum of each block.
+
+    A block ends once it has a unit of either arm; blocks are numbered in the order of their ends, so that what each
+    says is known before the next. Units of blocks that have not ended have a number that no block has.
+    """
+    found = np.full(len(sides), len(sides), dtype=np.intp)
+    open_units: dict[int, list[int]] = {}
+    owners: list[int] = []
+    for at, (side, stratum) in enumerate(zip(sides, strata, strict=True)):
+        units = open_units.setdefault(stratum, [])
+        units.append(at)
+        # Until now they were all of one arm.
+        if sides[units[0]] != side:
+            found[units] = len(owners)
+            owners.append(stratum)
+            units.clear()
+    return found, np.array(owners, dtype=np.intp)
+
+
+def _earlier(of_blocks: NDArray[np.float64], owners: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return what the earlier blocks of its stratum add up to for each block: its own is known too late for a bet."""
+    found = np.zeros_like(of_blocks)
+    for stratum in np.unique(owners):
+        mine = owners == stratum
+        found[:, mine] = np.cumsum(of_blocks[:, mine], axis=1) - of_blocks[:, mine]
+    return found

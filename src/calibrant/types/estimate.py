@@ -24,6 +24,7 @@ Method = Literal[
     "newcombe",
     "welch",
     "cluster_welch",
+    "stratified_welch",
     "kappa",
     "gwet_ac1",
     "krippendorff_alpha",

@@ -9,6 +9,8 @@ from calibrant.app.options import Options
 from calibrant.app.statistics import read_stats
 from calibrant.base.errors import NotFound, StoreUnavailable
 from calibrant.config.load import load
+from calibrant.experiments.strata import LeftOut
+from calibrant.types.rows import SnapshotRecord
 
 
 @pytest.fixture
@@ -82,3 +84,38 @@ def test_a_function_that_is_no_longer_configured_is_still_in_the_record(read):
 def test_without_a_database_the_store_is_away(tmp_path):
     with pytest.raises(StoreUnavailable):
         read_stats(Options(str(tmp_path)), load(None, environ={}), "f")
+
+
+SEGMENTS = """
+[functions.extract]
+type = "chat"
+variants.a = { type = "chat_completion", model = "openai::m" }
+variants.b = { type = "chat_completion", model = "openai::m" }
+variants.c = { type = "chat_completion", model = "openai::m" }
+[functions.extract.experimentation]
+type = "static"
+candidate_variants = { a = 0.5, b = 0.5 }
+[[functions.extract.experimentation.segments]]
+tags = { tier = "x" }
+candidate_variants = { a = 0.2, b = 0.6, c = 0.2 }
+"""
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_odds_of_segments_are_those_of_the_configuration_of_then(read, tmp_path, kept):
+    file = tmp_path / "then.toml"
+    file.write_text(SEGMENTS)
+    then = load(str(file), environ={"OPENAI_API_KEY": "k"})
+    rows = [
+        inferred(variant_name=name, probability=chance, snapshot_hash=then.hash)
+        for name, chance in (("a", 0.5), ("b", 0.5), ("a", 0.2), ("b", 0.6), ("c", 0.2))
+    ]
+    judged = [feedback(row.inference.id) for row in rows]
+    snapshot = [SnapshotRecord(then.hash, then.canonical, "1")] if kept else []
+    # By now nobody knows the function.
+    found = {each.second: each for each in read(*snapshot, *rows, *judged).differences}
+    assert found["b"].doubts == found["c"].doubts == (() if kept else ("unknown_odds",))
+    if kept:
+        # Of one unit each, the first stratum is shown.
+        assert [part.share for part in found["b"].strata] == [0.5] and found["b"].left_out == LeftOut(thin=2)
+        assert [part.share for part in found["c"].strata] == [0.5] and found["c"].left_out == LeftOut(apart=1)

@@ -5,10 +5,12 @@ from tests.support.experiments import outcome
 
 from calibrant.cli.findings import about_differences, about_parity, about_split, about_verdict, notes
 from calibrant.config.schema import Metric
-from calibrant.experiments.differences import Difference, Sequential
+from calibrant.experiments.differences import Difference, Part, Sequential
 from calibrant.experiments.feedback_parity import FeedbackParity, FeedbackShare
+from calibrant.experiments.missing import IfMissing
 from calibrant.experiments.sample_ratio import SampleRatio, VariantShare
 from calibrant.experiments.stats import Comparisons, FunctionStats, MetricStats, function_stats
+from calibrant.experiments.strata import LeftOut
 from calibrant.experiments.verdicts import Verdict
 from calibrant.types.estimate import Estimate, Warned
 
@@ -56,12 +58,11 @@ def test_the_feedback():
 
 def said(kind="boolean", clusters=83, warnings=(), bounds=(-0.004, 0.066), count=1, unit="episode", **more):
     estimate = Estimate(0.031, *bounds, 0.95, 500, clusters, "cluster_welch", warnings=warnings)
-    fields = {"watched": False, "always_valid": None, "p_value": 0.08, "left_out": 0, "doubts": (), **more}
+    fields = {"watched": False, "always_valid": None, "p_value": 0.08, "doubts": (), **more}
     difference = Difference("good", "A", "B", estimate, 80.0, **fields)
     found = FunctionStats("f", unit, ratio(), (), (), 0, Comparisons(count), (difference,), ())
     metric = MetricStats("good", kind, "inference", "max", estimate, None, 500, 1.0)
-    (line,) = about_differences(found, metric)
-    return line
+    return about_differences(found, metric)
 
 
 ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
@@ -99,7 +100,7 @@ ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
             ),
         ),
         (
-            {"doubts": ("sample_ratio", "not_drawn"), "left_out": 1200},
+            {"doubts": ("sample_ratio", "not_drawn"), "left_out": LeftOut(1200)},
             (
                 "B - A = +3.1 pp [-0.4, +6.6], 500 inferences in 83 episodes, cluster-robust, 1,200 left out that were "
                 "drawn when the other could not be; NOT TO BE TRUSTED: the split is not as planned; callers named "
@@ -123,7 +124,63 @@ ALWAYS = Sequential(-0.02, 0.082, 0.95, "asymptotic", 1.0)
     ],
 )
 def test_a_difference(fields, line):
-    assert said(**fields) == line
+    assert said(**fields) == [line]
+
+
+def test_each_reason_to_leave_out_is_told():
+    (line,) = said(left_out=LeftOut(0, 1200, 5, 7), unit="unit")
+    assert (
+        "cluster-robust, 1,200 left out that were drawn by other odds, or as the other one, than their unit was at "
+        "first, 5 left out that were drawn by odds that nobody knows, 7 left out of times or segments with fewer than "
+        "20 units of one of them; cannot"
+    ) in line
+
+
+def test_strata_are_told_where_there_are_several():
+    parts = [
+        Part(share, 1000, 0.5, Estimate(point, None, None, 0.95, 9, 9, "welch"))
+        for share, point in ((0.1, 0.02), (0.5, 0.042))
+    ]
+    assert len(said(strata=tuple(parts[:1]))) == 1
+    assert said(strata=tuple(parts))[1] == (
+        "B - A by the odds of the two: +2.0 pp at 10.0% B (1,000 episodes), +4.2 pp at 50.0% B (1,000 episodes)"
+    )
+
+
+ENDS = IfMissing(-0.301, 0.12, -0.33, 0.15, 0.0, 1.0, "type", 210, 1402, False)
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind", "line"),
+    [
+        (
+            ENDS,
+            "boolean",
+            (
+                "B - A, whatever 1,402 inferences of B and 210 of A without feedback would have said: -30.1 to +12.0 "
+                "pp [-33.0, +15.0]; that leaves open which is better"
+            ),
+        ),
+        (
+            IfMissing(0.2, 0.5, None, None, 0.25, 7.5, "observed", 1, 2, True),
+            "float",
+            (
+                "B - A, whatever 2 inferences of B and 1 of A without feedback would have said within what was seen "
+                "(0.25 to 7.5): +0.2 to +0.5; B is better whatever they would have said"
+            ),
+        ),
+        (
+            IfMissing(-0.5, -0.2, -0.6, -0.1, 0.0, 1.0, "type", 1, 2, True),
+            "boolean",
+            (
+                "B - A, whatever 2 inferences of B and 1 of A without feedback would have said: -50.0 to -20.0 pp "
+                "[-60.0, -10.0]; B is worse whatever they would have said"
+            ),
+        ),
+    ],
+)
+def test_what_missing_feedback_could_make_of_it(ends, kind, line):
+    assert said(if_missing=ends, kind=kind)[-1] == line
 
 
 def test_the_verdict():
@@ -132,7 +189,7 @@ def test_the_verdict():
         for rest in (
             ("winner", "b", ()),
             ("undecided", None, ()),
-            ("not_trusted", None, ("odds_changed", "unknown_draws")),
+            ("not_trusted", None, ("unknown_odds", "unknown_draws")),
             ("nothing_to_compare", None, ()),
         )
     ]
@@ -140,7 +197,7 @@ def test_the_verdict():
         "best by good: b; each other one is worse (at 5 % chance of error over 2 comparisons)",
         "no winner by good yet",
         (
-            "no winner by good: the weights were not the same throughout (`--since` takes what came after); "
+            "no winner by good: the weights were not the same throughout, and nobody knows which held when; "
             "nobody knows how the variants were drawn"
         ),
         "",

@@ -86,6 +86,8 @@ def test_json_has_what_the_page_says(run, data):
         "p_value",
         "adjusted_p",
         "left_out",
+        "strata",
+        "if_missing",
         "differs",
         "better",
         "doubts",

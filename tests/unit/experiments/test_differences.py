@@ -8,22 +8,32 @@ from calibrant.config.schema import Metric
 from calibrant.experiments.differences import compared, corrected
 from calibrant.experiments.drawn import drawn_rows
 from calibrant.experiments.judged import Judged, judged
+from calibrant.experiments.odds import Odds
 from calibrant.experiments.pairs import Pair, pairs_of
+from calibrant.experiments.strata import LeftOut
 from calibrant.measure.sequence import mean_e_value
 from calibrant.measure.unpaired import compare_unpaired
 
 GOOD = Metric("good", "boolean", "max", "inference")
 BAD = Metric("bad", "boolean", "min", "inference")
 COST = Metric("cost", "float", "min", "inference")
-PHASE = ("s", None)
-PAIR = Pair("a", "b", frozenset({PHASE}), True, ())
-OVER = Pair("a", "b", frozenset({PHASE}), False, ())
+EVEN = Odds(("s", None), ((("a", 0.5), ("b", 0.5)),))
+ALONE = Odds(("old", None), ((("a", 1.0),),))
 
 
 def rows(first, second):
     """Independent rows of two variants."""
     both = [*(("a", value) for value in first), *(("b", value) for value in second)]
-    return [Judged(name, f"u{i}", PHASE, True, value) for i, (name, value) in enumerate(both)]
+    return [Judged(name, f"{name}{i}", EVEN, value) for i, (name, value) in enumerate(both)]
+
+
+def pair(watched=True, doubts=()):
+    """Both at even odds, as their units say."""
+    homes = {f"{name}{i}": (name, 0.5) for name in "ab" for i in range(2000)}
+    return Pair("a", "b", {EVEN: 0.5, ALONE: 0.0}, homes, watched, doubts)
+
+
+PAIR, OVER = pair(), pair(watched=False)
 
 
 def of(metric, values, *pairs, more=()):
@@ -48,7 +58,7 @@ def test_the_interval_is_that_of_the_measurement_by_episode():
     assert found.always_valid.e_value == pytest.approx(e_value)
     assert found.always_valid.low < found.estimate.low and found.always_valid.high > found.estimate.high
     assert found.p_value == min(1, 1 / found.always_valid.e_value)
-    (done,) = of(GOOD, values, OVER)
+    (done,) = of(GOOD, values, *pairs_of(served, lambda name: False))
     assert done.p_value == wanted.p_value
 
 
@@ -77,8 +87,7 @@ def test_what_is_asked_often_wants_more():
 
 
 def test_a_doubt_forbids_to_say_it_and_leaves_the_numbers():
-    doubted = Pair("a", "b", frozenset({PHASE}), True, ("sample_ratio",))
-    (found,) = of(GOOD, shares(0.5, 0.7), doubted)
+    (found,) = of(GOOD, shares(0.5, 0.7), pair(doubts=("sample_ratio",)))
     assert (found.differs, found.better, found.doubts) == (False, None, ("sample_ratio",))
     assert found.estimate.estimate == pytest.approx(0.2) and found.adjusted_p < 0.05
 
@@ -110,17 +119,69 @@ def test_no_difference_at_all_has_no_number_that_would_show_it():
 
 
 def test_what_was_drawn_when_the_other_could_not_be_is_left_out():
-    earlier = [Judged("a", f"o{i}", ("old", None), True, 1.0) for i in range(70)]
+    earlier = [Judged("a", f"o{i}", ALONE, 1.0) for i in range(70)]
     (found,) = of(GOOD, [*earlier, *shares(0.5, 0.7)], PAIR)
-    assert (found.left_out, found.estimate.n) == (70, 800)
+    assert (found.left_out, found.estimate.n) == (LeftOut(apart=70), 800)
     assert found.estimate.estimate == pytest.approx(0.2)
 
 
 def test_of_one_that_was_never_drawn_everything_is_taken():
-    values = [Judged("b", f"p{i}", PHASE, False, 1.0) for i in range(60)]
-    values += [Judged("a", f"q{i}", ("t", None), True, float(i % 2)) for i in range(60)]
-    (found,) = of(GOOD, values, Pair("a", "b", None, True, ("not_drawn",)))
-    assert (found.estimate.n, found.left_out, found.differs) == (120, 0, False)
+    values = [Judged("b", f"p{i}", None, 1.0) for i in range(60)]
+    values += [Judged("a", f"q{i}", EVEN, float(i % 2)) for i in range(60)]
+    (found,) = of(GOOD, values, Pair("a", "b", None, {}, True, ("not_drawn",)))
+    assert (found.estimate.n, found.left_out, found.differs) == (120, LeftOut(), False)
+
+
+def ramp(seed, episodes, *, trend=0.0, good=0.6):
+    """From 10 % to 50 % while everything gets better, or not, for both variants alike."""
+    before, after = (traffic(seed + at, episodes, share=share, snapshot=str(at)) for at, share in ((0, 0.1), (1, 0.5)))
+    heard = answers(seed, before, good={"a": good, "b": good})
+    return [*before, *after], heard | answers(seed + 1, after, good={"a": good + trend, "b": good + trend})
+
+
+def of_ramp(rows, heard):
+    drawn = drawn_rows(rows, lambda namespace: {})
+    return of(GOOD, judged(GOOD, drawn, heard), *pairs_of(drawn, lambda name: True))[0]
+
+
+def test_a_ramp_is_compared_within_its_odds():
+    rows, heard = ramp(1, 600, trend=0.3)
+    found = of_ramp(rows, heard)
+    assert [(part.share, part.units, part.weight) for part in found.strata] == [(0.1, 600, 0.5), (0.5, 600, 0.5)]
+    within = [part.estimate.estimate for part in found.strata]
+    assert found.estimate.estimate == pytest.approx(sum(within) / 2) and found.estimate.method == "stratified_welch"
+    assert not found.differs and found.always_valid.low < 0 < found.always_valid.high and found.if_missing is None
+    # All rows together would name the second one, whose episodes are the later ones.
+    arms = [[heard[row.inference_id] for row in rows if row.assigned_variant == name] for name in "ab"]
+    assert np.mean(arms[1]) - np.mean(arms[0]) > 0.08
+
+
+def test_the_sequence_goes_on_where_the_odds_change():
+    """Its measure is a unit of the first stratum, and one at even odds adds 9/25 of the chance of one at 10 %."""
+    rows, heard = ramp(3, 3000)
+    found = of_ramp(rows, heard)
+    alone = of_ramp(rows[: sum(row.snapshot_hash == "0" for row in rows)], heard)
+    assert found.effective_units == pytest.approx(alone.effective_units * (1 + 0.09 / 0.25), rel=0.1)
+    assert found.always_valid.high - found.always_valid.low < alone.always_valid.high - alone.always_valid.low
+
+
+def test_missing_feedback_is_bounded_where_it_is_not_alike():
+    values = [*shares(0.5, 0.7), *(Judged("b", f"b{1000 + i}", EVEN, None) for i in range(100))]
+    (found,) = of(GOOD, values, pair(doubts=("feedback_parity",)))
+    assert (found.if_missing.missing_second, found.if_missing.survives) == (100, False)
+    assert found.if_missing.low == pytest.approx(280 / 500 - 0.5)
+    assert of(GOOD, values, PAIR)[0].if_missing is None
+
+
+@pytest.mark.slow
+def test_who_looks_all_the_time_at_a_ramp_is_not_told_of_differences_that_are_none():
+    """From 10 % to 50 %, with a trend of 20 points and no difference: at most 5 % of those who look five times."""
+    told, rounds = 0, 40
+    for seed in range(rounds):
+        rows, heard = ramp(10 * seed, 250, trend=0.2)
+        looks = np.linspace(len(rows) // 3, len(rows), 5).astype(int)
+        told += any(of_ramp(rows[:many], heard).differs for many in looks)
+    assert told / rounds <= 0.05
 
 
 def test_who_looks_all_the_time_is_not_told_of_differences_that_are_none():
@@ -134,12 +195,9 @@ def test_who_looks_all_the_time_is_not_told_of_differences_that_are_none():
         said, seen = False, False
         for many in (300, 400, 500, 650, len(served)):
             drawn = drawn_rows(served[:many], lambda namespace: {})
-            (pair,) = pairs_of(drawn, lambda name: True)
+            (two,) = pairs_of(drawn, lambda name: True)
             found = corrected(
-                [
-                    compared(metric, judged(metric, drawn, heard), pair)
-                    for metric, heard in ((GOOD, good), (COST, cost))
-                ],
+                [compared(metric, judged(metric, drawn, heard), two) for metric, heard in ((GOOD, good), (COST, cost))],
                 [GOOD, COST],
             )
             said = said or any(each.differs for each in found)

@@ -49,6 +49,17 @@ def hash_of(row, seed):
     return (int(row.episode_id.split("-")[1]) * 7919 + seed * 104729) % 997 / 997
 
 
+def test_feedback_that_became_rarer_as_the_weights_changed_is_no_fault():
+    rows = [*traffic(7, 500, share=0.1, snapshot="x"), *traffic(8, 500, share=0.5, snapshot="y")]
+    rare = {row.inference_id for row in rows if row.snapshot_hash == "y"}
+    heard = answers(9, rows, good={"a": 0.5, "b": 0.5})
+    found = check(rows, {each: value for at, (each, value) in enumerate(heard.items()) if each not in rare or at % 3})
+    assert not found.failed
+    first, second = found.variants
+    # Over all of it the second one has less.
+    assert first.judged / first.units - second.judged / second.units > 0.08
+
+
 def test_failures_are_named_as_a_cause():
     rows = traffic(5, 500, failing=(0.0, 0.3))
     found = check(rows, answers(6, rows, good={"a": 0.7, "b": 0.7}), {"a": 0.0, "b": 0.3})

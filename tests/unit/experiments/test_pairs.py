@@ -1,5 +1,6 @@
 """Who is compared with whom, and over what."""
 
+import pytest
 from tests.support.experiments import imported, outcome
 
 from calibrant.experiments.drawn import drawn_rows
@@ -31,9 +32,15 @@ def test_the_first_is_drawn_and_live_if_any_is():
     assert in_order(rows(*parts), lambda name: name == "c") == ("c", "b", "a")
 
 
+def shares(pair):
+    """By phase, how likely the second was where one of the two was drawn."""
+    return {odds.phase: share for odds, share in pair.strata.items()}
+
+
 def test_what_was_drawn_together_is_compared():
     found = pairs(*phase("s", {"a": 0.9, "b": 0.1}))["b"]
-    assert (found.first, found.phases, found.doubts, found.watched) == ("a", {("s", None)}, (), True)
+    assert (found.first, shares(found), found.doubts, found.watched) == ("a", {("s", None): 0.1}, (), True)
+    assert found.homes == {"sa": ("a", 0.1), "sb": ("b", 0.1)}
 
 
 def test_a_pair_is_watched_while_either_may_be_drawn():
@@ -46,31 +53,55 @@ def test_a_pair_is_watched_while_either_may_be_drawn():
 def test_a_variant_that_came_later_is_compared_with_what_was_drawn_beside_it():
     parts = [*phase("s1", {"a": 0.5, "b": 0.5}), *phase("s2", {"a": 0.3, "b": 0.3, "c": 0.4})]
     found = pairs(*parts)
-    assert found["b"].phases == {("s1", None), ("s2", None)} and found["c"].phases == {("s2", None)}
     # The odds of a and b never changed.
-    assert found["b"].doubts == found["c"].doubts == ()
+    assert shares(found["b"]) == {("s1", None): 0.5, ("s2", None): 0.5}
+    assert shares(found["c"]) == {("s1", None): 0.0, ("s2", None): pytest.approx(0.4 / 0.7)}
+    assert set(found["c"].homes) == {"s2a", "s2c"} and found["b"].doubts == found["c"].doubts == ()
 
 
-def test_odds_that_changed_are_a_doubt():
+def test_odds_that_changed_are_strata():
     ramp = [*phase("s1", {"a": 0.9, "b": 0.1}), *phase("s2", {"a": 0.5, "b": 0.5})]
-    assert pairs(*ramp)["b"].doubts == ("odds_changed",)
+    assert shares(pairs(*ramp)["b"]) == {("s1", None): 0.1, ("s2", None): 0.5}
     people = [*phase("s", {"a": 0.9, "b": 0.1}), *phase("s", {"a": 0.5, "b": 0.5}, "n")]
-    assert pairs(*people)["b"].doubts == ("odds_changed",)
+    assert shares(pairs(*people)["b"]) == {("s", None): 0.1, ("s", "n"): 0.5}
     segments = [*phase("s", {"a": 0.9, "b": 0.1}), outcome("x", "x", "a", chance=0.5)]
-    assert pairs(*segments)["b"].doubts == ("odds_changed",)
+    found = pairs(*segments)["b"]
+    assert (sorted(found.strata.values()), found.homes["x"], found.doubts) == ([0.1, 0.5], ("a", 0.5), ())
+
+
+def test_a_unit_is_of_its_first_draw_while_either_could_be_drawn():
+    parts = [
+        outcome(1, "e", "a", chance=1.0, snapshot="s0"),
+        outcome(2, "e", "b", chance=0.1, snapshot="s1"),
+        outcome(3, "e", "a", chance=0.5, snapshot="s2"),
+        outcome(4, "f", "a", chance=0.9, snapshot="s1"),
+        outcome(5, "f", "b", chance=0.5, snapshot="s2"),
+    ]
+    assert pairs(*parts)["b"].homes == {"e": ("b", 0.1), "f": ("a", 0.1)}
+
+
+def test_odds_that_nobody_can_tell_are_a_doubt():
+    """Two segments of three variants: what is left to b, where a has one half, may be either."""
+    parts = [outcome(1, "e1", "a"), outcome(2, "e2", "b"), outcome(3, "e3", "b", chance=0.25)]
+    parts += [outcome(4, "e4", "c", chance=0.25)]
+    found = pairs(*parts)["b"]
+    assert (found.strata, found.homes, found.doubts) == (None, {}, ("unknown_odds",))
+    # Where part of it is known, that part is compared.
+    found = pairs(*parts, *phase("t", {"a": 0.5, "b": 0.25, "c": 0.25}))["b"]
+    assert (shares(found)["s", None], set(found.homes), found.doubts) == (None, {"ta", "tb"}, ())
 
 
 def test_a_phase_in_which_the_other_had_a_chance_and_was_not_drawn_counts():
     parts = [*phase("s1", {"a": 0.5, "b": 0.5}), *phase("s2", {"a": 0.5})]
     found = pairs(*parts)["b"]
-    assert (found.phases, found.doubts) == ({("s1", None), ("s2", None)}, ())
+    assert (shares(found), found.doubts) == ({("s1", None): 0.5, ("s2", None): 0.5}, ())
 
 
 def test_who_was_never_drawn_is_compared_over_everything_and_doubted():
     found = pairs(*phase("s", {"a": 0.5, "b": 0.5}), outcome(1, "e", "c", chance=None))["c"]
-    assert (found.phases, found.doubts) == (None, ("not_drawn",))
+    assert (found.strata, found.doubts) == (None, ("not_drawn",))
     found = pairs(imported(1, "e1", "a"), imported(2, "e2", "b"))["b"]
-    assert (found.phases, found.doubts) == (None, ("unknown_draws",))
+    assert (found.strata, found.doubts) == (None, ("unknown_draws",))
 
 
 def test_what_speaks_against_all_is_said_of_each():

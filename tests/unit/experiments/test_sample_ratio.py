@@ -10,7 +10,7 @@ from calibrant.experiments.sample_ratio import check_sample_ratio
 
 def check(rows, shares=None):
     known = (lambda namespace: {}) if shares is None else (lambda namespace: shares)
-    return check_sample_ratio(drawn_rows(rows, known), known)
+    return check_sample_ratio(drawn_rows(rows, known))
 
 
 def by_name(found):
@@ -69,6 +69,24 @@ def test_a_variant_that_gets_nothing_is_seen_and_named_by_the_configuration():
     assert by_name(check(rows, {"a": 0.5, "b": 0.5})) == {"a": (100, 0.5), "b": (0, 0.5)}
     # One that has other weights by now says nothing of then.
     assert by_name(check(rows, {"a": 0.9, "b": 0.1})) == {"a": (100, 0.5)}
+
+
+def segments(seed, shares):
+    """Two segments whose requests come by turns, drawn at 10 % and 50 % as is told, or at other shares."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for i in range(3000):
+        told, share = ((0.1, 0.5)[i % 2], shares[i % 2])
+        second = draw.random() < share
+        rows.append(outcome(i, f"e{i}", "ab"[second], chance=told if second else 1 - told))
+    return rows
+
+
+def test_segments_are_checked_each_by_its_own_odds():
+    right, wrong = check(segments(1, (0.1, 0.5))), check(segments(2, (0.13, 0.44)))
+    assert not right.failed and [each.planned for each in right.variants] == pytest.approx([0.7, 0.3])
+    # Too many here and too few there, which nearly even out.
+    assert wrong.failed and abs(wrong.variants[1].share - 0.3) < 0.03
 
 
 def test_of_segments_nobody_can_tell_what_was_planned():

@@ -151,9 +151,11 @@ def test_variants_that_do_not_differ_have_no_winner():
     assert found.verdicts[0].outcome == "undecided" and found.differences[0].needed > 2000
 
 
-def test_weights_that_changed_name_nobody():
+def test_weights_that_changed_name_a_winner_by_what_was_drawn_at_equal_odds():
     rows = [*traffic(7, 400, share=0.1, snapshot="x"), *traffic(8, 400, share=0.5, snapshot="y")]
-    assert known(rows).verdicts[0].doubts == ("odds_changed",)
+    found = known(rows)
+    assert (found.verdicts[0].outcome, found.verdicts[0].winner) == ("winner", "b")
+    assert [(part.share, part.weight) for part in found.differences[0].strata] == [(0.1, 0.5), (0.5, 0.5)]
 
 
 def test_what_was_asked_for_is_counted_and_not_compared():

@@ -10,7 +10,7 @@ from calibrant.types.estimate import Estimate
 
 def difference(second, better=None, doubts=(), measured=True):
     estimate = Estimate(0.1, 0.0, 0.2, 0.95, 100, 100, "newcombe") if measured else unmeasured(0.95)
-    return Difference("m", "a", second, estimate, 100.0, True, None, 0.5, 0, doubts, better=better)
+    return Difference("m", "a", second, estimate, 100.0, True, None, 0.5, doubts, better=better)
 
 
 def of(*differences, live="abcd"):

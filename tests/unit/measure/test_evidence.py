@@ -130,6 +130,21 @@ def test_equal_means_raise_no_alarm_however_they_move_together(share):
     assert alarms / rounds <= 0.05
 
 
+def test_means_that_differ_between_strata_raise_no_alarm():
+    """One arm is likelier where the mean is higher: alike within, and far apart where all are thrown together."""
+    draw = np.random.default_rng(8)
+    within, together = 0, 0
+    for _ in range(60):
+        strata = draw.integers(0, 2, 1500)
+        arms = (draw.random(1500) < np.where(strata, 0.5, 0.1)).astype(int)
+        values = (draw.random(1500) < np.where(strata, 0.9, 0.4)).astype(float)
+        within += equal_means(values, arms, strata).crossed(0.05) is not None
+        together += equal_means(values, arms).crossed(0.05) is not None
+    assert within <= 4 and together == 60
+    worse = (draw.random(1500) < np.where(strata, 0.9, 0.4) - 0.2 * arms).astype(float)
+    assert equal_means(worse, arms, strata).largest > 1000
+
+
 def test_unequal_means_are_seen_in_time():
     draw = np.random.default_rng(12)
 
