@@ -9,8 +9,8 @@ import typer
 
 from calibrant.cli import findings, flags
 from calibrant.cli.context import context
-from calibrant.cli.fitted import fitted
 from calibrant.cli.moments import millis
+from calibrant.cli.tables import Table, console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,6 @@ def stats(
     its difference to the first one, with an interval for one look and one for any number of looks.
     """
     import msgspec
-    from rich.console import Console
 
     from calibrant.app.statistics import read_stats
     from calibrant.config.load import load, read_environment
@@ -49,55 +48,53 @@ def stats(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
-    show(found, Console(markup=False, highlight=False))
+    show(found, console())
 
 
-def show(found: FunctionStats, console: Console) -> None:
+def show(found: FunctionStats, out: Console) -> None:
     """Print the checks, the figures, and what they say."""
     if not found.variants:
-        console.print(f"No inference of the function {found.function_name!r} is recorded yet.")
+        out.print(f"No inference of the function {found.function_name!r} is recorded yet.")
         return
     metrics = list({metric.metric_name: metric for variant in found.variants for metric in variant.metrics}.values())
     levels = {metric.metric_name: metric.level for metric in metrics}
-    _say(console, findings.about_split(found.sample_ratio, found.unit), alarm=found.sample_ratio.failed)
+    _say(out, findings.about_split(found.sample_ratio, found.unit), alarm=found.sample_ratio.failed)
     for alarm in (False, True):
         checks = [check for check in found.feedback_parity if check.failed == alarm]
-        _say(console, findings.about_parity(checks, levels), alarm=alarm)
-    _show_variants(console, found)
+        _say(out, findings.about_parity(checks, levels), alarm=alarm)
+    _show_variants(out, found)
     verdicts = {verdict.metric_name: verdict for verdict in found.verdicts}
     for metric in metrics:
-        _show_metric(console, found, metric)
-        _say(console, findings.about_differences(found, metric))
+        _show_metric(out, found, metric)
+        _say(out, findings.about_differences(found, metric))
         said = findings.about_verdict(verdicts[metric.metric_name], found.comparisons.count)
         if said:
-            _say(console, [said])
+            _say(out, [said])
     for line in findings.notes(found):
-        _say(console, [line], alarm=True)
+        _say(out, [line], alarm=True)
 
 
-def _say(console: Console, lines: list[str], *, alarm: bool = False) -> None:
+def _say(out: Console, lines: list[str], *, alarm: bool = False) -> None:
     """Print sentences, each with its further lines indented."""
     from textwrap import wrap
 
-    width = min(console.width, _WIDTH)
+    width = min(out.width, _WIDTH)
     for line in lines:
         for part in wrap(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False):
-            console.print(part, style="yellow" if alarm else None, soft_wrap=True)
+            out.print(part, style="yellow" if alarm else None, soft_wrap=True)
 
 
-def _show_table(
-    console: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], spare: Sequence[str]
-) -> None:
-    table, lines = fitted(title, headings, rows, console.width, spare=spare)
-    console.print(table)
-    _say(console, lines)
+def _show_table(out: Console, title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*headings, title=title, right=[each for each in headings[1:] if each != "method"])
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
-def _show_variants(console: Console, found: FunctionStats) -> None:
+def _show_variants(out: Console, found: FunctionStats) -> None:
     headings = ("variant", "n", "errors", "episodes", "p50 ms", "p95 ms", "tokens in", "tokens out")
     rows = [_figures(variant) for variant in found.variants]
-    spare = ("tokens out", "tokens in", "episodes", "p95 ms", "p50 ms", "errors")
-    _show_table(console, f"{found.function_name}: what each variant did", headings, rows, spare)
+    _show_table(out, f"{found.function_name}: what each variant did", headings, rows)
 
 
 def _figures(variant: VariantStats) -> list[str]:
@@ -113,7 +110,7 @@ def _figures(variant: VariantStats) -> list[str]:
     ]
 
 
-def _show_metric(console: Console, found: FunctionStats, metric: MetricStats) -> None:
+def _show_metric(out: Console, found: FunctionStats, metric: MetricStats) -> None:
     aim = "larger is better" if metric.optimize == "max" else "smaller is better"
     title = f"{metric.metric_name} ({metric.type}, by {metric.level}, {aim})"
     headings = ("variant", "mean", "95 % interval", "n", f"{found.unit}s", "deff", "feedback", "method")
@@ -123,7 +120,7 @@ def _show_metric(console: Console, found: FunctionStats, metric: MetricStats) ->
         for each in variant.metrics
         if each.metric_name == metric.metric_name
     ]
-    _show_table(console, title, headings, rows, ("method", "deff", f"{found.unit}s", "feedback", "n"))
+    _show_table(out, title, headings, rows)
 
 
 def _metric_cells(metric: MetricStats) -> list[str]:

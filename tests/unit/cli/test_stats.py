@@ -157,14 +157,14 @@ split: as planned, as far as can be seen: large 198 episodes (49.5%, planned 50.
   episodes (50.5%, planned 50.0%); e-value 1.1, alarm at 1,000
 feedback on good: as often for each, as far as can be seen (large 98.9%, small 100.0%)
 feedback on cost: as often for each, as far as can be seen (large 100.0%, small 100.0%)
-                         extract: what each variant did
+extract: what each variant did
 ┏━━━━━━━━━┳━━━━━┳━━━━━━━━┳━━━━━━━━━━┳━━━━━━━━┳━━━━━━━━┳━━━━━━━━━━━┳━━━━━━━━━━━━┓
 ┃ variant ┃   n ┃ errors ┃ episodes ┃ p50 ms ┃ p95 ms ┃ tokens in ┃ tokens out ┃
 ┡━━━━━━━━━╇━━━━━╇━━━━━━━━╇━━━━━━━━━━╇━━━━━━━━╇━━━━━━━━╇━━━━━━━━━━━╇━━━━━━━━━━━━┩
 │ large   │ 614 │      7 │      198 │   10.0 │   10.0 │      4298 │       1842 │
 │ small   │ 643 │      0 │      202 │   10.0 │   10.0 │      4501 │       1929 │
 └─────────┴─────┴────────┴──────────┴────────┴────────┴───────────┴────────────┘
-                      good (boolean, by inference, larger is better)
+good (boolean, by inference, larger is better)
 ┏━━━━━━━━━┳━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━┳━━━━━━━━━━┳━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━━━━━━━━━┓
 ┃ variant ┃  mean ┃  95 % interval ┃   n ┃ episodes ┃ deff ┃    feedback ┃ method         ┃
 ┡━━━━━━━━━╇━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━╇━━━━━━━━━━╇━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━━━━━━━━━━┩
@@ -174,7 +174,7 @@ feedback on cost: as often for each, as far as can be seen (large 100.0%, small 
 small - large = -20.6 pp [-26.5, -14.8], at any look [-29.9, -11.4], 1,250 inferences in 400
   episodes, cluster-robust; rules out no change: small is worse (p below 0.001 over 2 comparisons)
 best by good: large; each other one is worse (at 5 % chance of error over 2 comparisons)
-                    cost (float, by episode, smaller is better)
+cost (float, by episode, smaller is better)
 ┏━━━━━━━━━┳━━━━━━━┳━━━━━━━━━━━━━━━━┳━━━━━┳━━━━━━━━━━┳━━━━━━┳━━━━━━━━━━━━━┳━━━━━━━━━┓
 ┃ variant ┃  mean ┃  95 % interval ┃   n ┃ episodes ┃ deff ┃    feedback ┃ method  ┃
 ┡━━━━━━━━━╇━━━━━━━╇━━━━━━━━━━━━━━━━╇━━━━━╇━━━━━━━━━━╇━━━━━━╇━━━━━━━━━━━━━╇━━━━━━━━━┩
