@@ -244,7 +244,7 @@ def unseal_twins(
         for each in tx.sealed_with(sorted(opened)):
             same.setdefault(each.dataset_name, set()).add(each.group_key)
         twins: list[tuple[str, set[str], Reason]] = [(name, same[name], "seen_before") for name in sorted(same)]
-        twins += [(name, keys, "near_duplicate") for name, keys in _near_elsewhere(tx, where, opened, given)]
+        twins.extend((name, keys, "near_duplicate") for name, keys in _near_elsewhere(tx, where, opened, given))
         for name, found, reason in twins:
             # Of two ways to the same group the first has let it go.
             still = [each.group_key for each in tx.group_splits(name, sorted(found)).values() if each.split == "sealed"]
