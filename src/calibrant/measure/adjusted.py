@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_level
 from calibrant.measure.bounds import few_units, unmeasured
 from calibrant.measure.comparison import Comparison
 from calibrant.measure.critical import student_two_sided
@@ -46,14 +47,16 @@ def ratio_interval(numerators: ArrayLike, denominators: ArrayLike, *, level: flo
     Source: A. Deng, U. Knoblich and J. Lu, Applying the delta method in metric analytics: a practical guide with novel
     ideas, KDD 2018, 233-242.
     """
-    above, below = checked_rows(numerators, "float"), checked_rows(denominators, "float")
+    check_level(level)
+    above = checked_rows(numerators, "float", "numerators")
+    below = checked_rows(denominators, "float", "denominators")
     if above.size != below.size:
         raise ValueError(f"{above.size} numerators, {below.size} denominators: each unit has one of both")
     units = above.size
     if units == 0:
         return unmeasured(level)
     if float(below.sum()) <= 0:
-        raise ValueError("denominators must sum to more than 0")
+        raise ValueError(f"denominators must sum to more than 0, and sum to {float(below.sum()):g}")
     ratio = float(above.sum() / below.sum())
     error = sqrt(float((above - ratio * below).var(ddof=1)) / units) / float(below.mean()) if units > 1 else 0.0
     if error == 0:
@@ -100,11 +103,13 @@ def cuped(
     Source: A. Deng, Y. Xu, R. Kohavi and T. Walker, Improving the sensitivity of online controlled experiments by
     utilizing pre-experiment data, WSDM 2013, 123-132.
     """
-    scores = [checked_rows(rows, "float") for rows in (first, second)]
-    known = [checked_rows(rows, "float") for rows in (covariate_first, covariate_second)]
-    for rows, of in zip(scores, known, strict=True):
+    check_level(level)
+    scores = [checked_rows(first, "float", "first"), checked_rows(second, "float", "second")]
+    covariates = {"covariate_first": covariate_first, "covariate_second": covariate_second}
+    known = [checked_rows(rows, "float", name) for name, rows in covariates.items()]
+    for name, rows, of in zip(covariates, scores, known, strict=True):
         if rows.size != of.size:
-            raise ValueError(f"{rows.size} scores, {of.size} covariates: each unit has one of both")
+            raise ValueError(f"{rows.size} scores, and {name} has {of.size}: each unit has one of both")
     # Within the arms, so that a difference between them is not taken for what the covariate explains.
     centred = np.concatenate([rows - rows.mean() for rows in scores if rows.size])
     apart = np.concatenate([of - of.mean() for of in known if of.size])

@@ -8,21 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_choice, check_level
 from calibrant.measure.bounds import few_units, unmeasured
 from calibrant.measure.critical import student_two_sided
+from calibrant.measure.rows import Rating, Scale, checked_rows, rated, ratings_of
 from calibrant.measure.summary import mean_interval
 from calibrant.types.estimate import Estimate, Method, Warned
 
 __all__ = ["Rates", "gwet_ac1", "kappa", "krippendorff_alpha", "rates"]
 
 Weights = Literal["none", "linear", "quadratic"]
-Scale = Literal["nominal", "interval"]
 _Table = NDArray[np.float64]
 
 
@@ -46,12 +47,12 @@ def rates(people: ArrayLike, judge: ArrayLike, *, level: float = 0.95) -> Rates:
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, or a label is neither 0 nor 1.
+        TypeError: a label is no number.
+        ValueError: the lengths differ, a label is neither 0 nor 1, or the level is out of range.
     """
-    truth, said = _labels(people, judge)
-    for labels in (truth, said):
-        if not bool(np.isin(labels, (0, 1)).all()):
-            raise ValueError("labels must be 0 (fail) or 1 (pass)")
+    check_level(level)
+    truth, said = checked_rows(people, "boolean", "people"), checked_rows(judge, "boolean", "judge")
+    _check_lengths("people", truth, "judge", said)
     return Rates(
         true_positive=mean_interval(said[truth == 1] == 1, kind="boolean", level=level),
         true_negative=mean_interval(said[truth == 0] == 0, kind="boolean", level=level),
@@ -63,23 +64,26 @@ def kappa(first: ArrayLike, second: ArrayLike, *, weights: Weights = "none", lev
     """Return Cohen's kappa of two raters, with an interval from leaving out one item at a time.
 
     Args:
-        first: Labels, one an item: strings or integers. Weighted, they are ordered, and integers are taken as ranks.
+        first: Labels, one an item: strings or numbers. Weighted, they are ordered, and numbers are taken as ranks.
         second: Labels of the same items.
         weights: How much a disagreement counts: each alike, or by the distance of the ranks, or its square.
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, or a label is missing.
+        TypeError: labels are neither all strings nor all numbers.
+        ValueError: the lengths differ, a label is missing, or the level or the weights are none.
 
     Sources: J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20
     (1960), 37-46; J. Cohen, Weighted kappa, Psychological Bulletin 70 (1968), 213-220; B. Efron and C. Stein, The
     jackknife estimate of variance, Annals of Statistics 9 (1981), 586-596.
     """
+    check_level(level)
+    check_choice("weights", weights, get_args(Weights))
     table, values = _table(first, second)
     if weights == "none":
         apart = 1 - np.eye(values.size)
     else:
-        ranks = values.astype(np.float64) if values.dtype.kind in "iu" else np.arange(values.size, dtype=np.float64)
+        ranks = values.astype(np.float64) if values.dtype.kind == "f" else np.arange(values.size, dtype=np.float64)
         distance = np.abs(ranks[:, None] - ranks[None, :])
         apart = distance if weights == "linear" else np.square(distance)
 
@@ -95,16 +99,18 @@ def gwet_ac1(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Est
     """Return Gwet's AC1 of two raters, which stays what it is where nearly all items are of one class.
 
     Args:
-        first: Labels, one an item: strings or integers.
+        first: Labels, one an item: strings or numbers.
         second: Labels of the same items.
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, or a label is missing.
+        TypeError: labels are neither all strings nor all numbers.
+        ValueError: the lengths differ, a label is missing, or the level is out of range.
 
     Source: K. L. Gwet, Computing inter-rater reliability and its variance in the presence of high agreement, British
     Journal of Mathematical and Statistical Psychology 61 (2008), 29-48.
     """
+    check_level(level)
     table, values = _table(first, second)
 
     def coefficient(counts: _Table) -> float:
@@ -117,7 +123,7 @@ def gwet_ac1(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Est
 
 
 def krippendorff_alpha(
-    ratings: Sequence[Sequence[float | int | str | None]], *, scale: Scale = "nominal", level: float = 0.95
+    ratings: Sequence[Sequence[Rating | None]], *, scale: Scale = "nominal", level: float = 0.95
 ) -> Estimate:
     """Return Krippendorff's alpha of any number of raters who need not have rated every item.
 
@@ -128,18 +134,19 @@ def krippendorff_alpha(
         level: Nominal coverage, from leaving out one item at a time.
 
     Raises:
-        ValueError: a rating of an interval scale is no finite number.
+        TypeError: a rating of an interval scale is no number, or ratings are neither all strings nor all numbers.
+        ValueError: a rating is not finite, or the scale or the level is none.
 
     Source: K. Krippendorff, Content Analysis (4th edition, 2018), chapter 12.
     """
-    items = [[value for value in item if value is not None] for item in ratings]
+    check_level(level)
+    given = ratings_of(ratings, scale, "ratings")
+    items = [[value for value in item if value is not None] for item in given]
     items = [item for item in items if len(item) > 1]
     if not items:
         return unmeasured(level)
     if scale == "interval":
         numbers = [np.asarray(item, dtype=np.float64) for item in items]
-        if not all(bool(np.isfinite(item).all()) for item in numbers):
-            raise ValueError("ratings of an interval scale must be finite numbers")
         sums = np.array([[item.size, item.sum(), np.square(item).sum(), _spread(item)] for item in numbers])
         found, left = _interval_alpha(sums)
     else:
@@ -181,12 +188,16 @@ def _nominal_alpha(counts: _Table) -> tuple[float, _Table]:
 
 
 def _labels(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
-    one, other = np.asarray(first), np.asarray(second)
-    if one.ndim != 1 or one.shape != other.shape:
-        raise ValueError("both raters must have one label an item")
-    if one.size and (one.dtype.kind not in "biufUS" or other.dtype.kind not in "biufUS"):
-        raise ValueError("each item needs a label of both, all strings or all numbers")
+    one, other = rated(first, "first"), rated(second, "second")
+    _check_lengths("first", one, "second", other)
+    if one.dtype.kind != other.dtype.kind:
+        raise TypeError("first and second must be all strings or all numbers: one has strings and the other numbers")
     return one, other
+
+
+def _check_lengths(one: str, first: NDArray[np.generic], other: str, second: NDArray[np.generic]) -> None:
+    if first.size != second.size:
+        raise ValueError(f"{one} has {first.size} labels and {other} {second.size}: both must have one label an item")
 
 
 def _table(first: ArrayLike, second: ArrayLike) -> tuple[_Table, NDArray[np.generic]]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from calibrant.measure.arguments import check_level, check_number, whole
 from calibrant.measure.critical import student_upper_p
 from calibrant.measure.multiplicity import benjamini_yekutieli
+from calibrant.measure.rows import Rating, Scale, ratings_of
 
 __all__ = ["Alternative", "alternative_annotator"]
 
-Scale = Literal["nominal", "interval"]
-Rating = float | int | str | None
 _FEWEST: Final = 30
 """Items that a person and the judge have in common, below which nobody is tested."""
 
@@ -37,8 +37,8 @@ class Alternative(Struct, frozen=True):
 
 
 def alternative_annotator(
-    people: Sequence[Sequence[Rating]],
-    judge: Sequence[Rating],
+    people: Sequence[Sequence[Rating | None]],
+    judge: Sequence[Rating | None],
     *,
     epsilon: float = 0.2,
     level: float = 0.05,
@@ -57,23 +57,33 @@ def alternative_annotator(
         epsilon: How much cheaper a judge is held to be: .2 for experts, .15 for skilled people, .1 for a crowd.
         level: False discovery rate over people.
         scale: `nominal` ratings agree or not; `interval` ones by their distance.
-        fewest: Items that a person must have rated.
+        fewest: Items that a person must have rated, two at least.
 
     Raises:
-        ValueError: there are fewer than two people, the lengths differ, or nobody has rated enough items.
+        TypeError: a rating of an interval scale is no number, or ratings are neither all strings nor all numbers.
+        ValueError: there are fewer than two people, the lengths differ, nobody has rated enough items, or a number or
+            the scale is none.
 
     Source: N. Calderon, R. Reichart and R. Dror, The alternative annotator test for LLM-as-a-judge (ACL 2025),
     arXiv:2501.10970.
     """
-    if len(people) < 2:
-        raise ValueError("at least two people are wanted: one is held against the others")
-    if any(len(one) != len(judge) for one in people):
-        raise ValueError("each person and the judge must have one rating an item, or null")
+    check_level(level, hint="the false discovery rate over people, such as 0.05")
+    check_number("epsilon", epsilon, least=0, below=1, hint="how much cheaper a judge is held to be")
+    fewest = whole("fewest", fewest, least=2, hint="items that a person must have rated")
+    rated = ratings_of(people, scale, "people")
+    (said,) = ratings_of([judge], scale, "judge")
+    if len(rated) < 2:
+        raise ValueError(f"people has {len(rated)} people, and must have two at least: one is held against the others")
+    for at, one in enumerate(rated):
+        if len(one) != len(said):
+            raise ValueError(
+                f"people[{at}] has {len(one)} ratings and judge {len(said)}: each must have one rating an item, or null"
+            )
     tested: list[int] = []
     p_values: list[float] = []
     shares: list[float] = []
-    for at in range(len(people)):
-        ahead = _duels(people, judge, at, scale)
+    for at in range(len(rated)):
+        ahead = _duels(rated, said, at, scale)
         if len(ahead) < fewest:
             continue
         person, machine = np.array(ahead).T
@@ -81,7 +91,9 @@ def alternative_annotator(
         shares.append(float(machine.mean()))
         p_values.append(_p_value(person - machine, epsilon))
     if not tested:
-        raise ValueError(f"nobody has rated {fewest} items that another person and the judge rated, too")
+        raise ValueError(
+            f"nobody has rated {fewest} items that another person and the judge rated, too: fewest may be lower"
+        )
     found = benjamini_yekutieli(p_values, level=level)
     rate = found.count / len(tested)
     return Alternative(
@@ -95,7 +107,7 @@ def alternative_annotator(
 
 
 def _duels(
-    people: Sequence[Sequence[Rating]], judge: Sequence[Rating], left_out: int, scale: Scale
+    people: Sequence[Sequence[Rating | None]], judge: Sequence[Rating | None], left_out: int, scale: Scale
 ) -> list[tuple[float, float]]:
     """Return for each item whether the person, and whether the judge, agrees with the others at least as well."""
     found: list[tuple[float, float]] = []
@@ -108,7 +120,7 @@ def _duels(
     return found
 
 
-def _agreement(rating: float | int | str, others: Sequence[float | int | str], scale: Scale) -> float:
+def _agreement(rating: Rating, others: Sequence[Rating], scale: Scale) -> float:
     if scale == "nominal":
         return sum(rating == other for other in others) / len(others)
     return -sqrt(sum((float(rating) - float(other)) ** 2 for other in others) / len(others))

@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from calibrant.measure.arguments import check_is, check_level, check_number, listed, whole
 from calibrant.measure.comparison import Comparison
 from calibrant.measure.paired import compare_paired
-from calibrant.measure.summary import Kind
+from calibrant.measure.rows import Kind, checked_rows, label_rows
 from calibrant.measure.unpaired import compare_unpaired
 from calibrant.types.estimate import Warned
 
@@ -62,14 +63,21 @@ def compare(
         seed: Of the draws of a test that flips signs.
 
     Raises:
-        ValueError: lengths differ, an item is there twice, a score is not finite, a boolean is neither 0 nor 1, or the
-            two have some items in common but not all: of such neither comparison is fair.
+        TypeError: an arm is none, a score is no number, or labels are neither all strings nor all integers.
+        ValueError: lengths differ, an item is there twice, a score is not finite, a boolean is neither 0 nor 1, an item
+            is of one cluster in the first and of another in the second, or the two have some items in common but not
+            all: of such neither comparison is fair.
+
+    Sources: those of `compare_paired` and `compare_unpaired`.
     """
-    scores = [_scored(arm, worst) for arm in (first, second)]
+    check_level(level)
+    check_number("worst", worst, hint="the score of what failed")
+    seed = whole("seed", seed)
+    scores = [_scored(name, arm, kind, worst) for name, arm in (("first", first), ("second", second))]
     failed = tuple(sum(score is None for score in arm.scores) for arm in (first, second))
     order = _order(first, second)
     if order is not None:
-        labels = None if first.clusters is None else list(first.clusters)
+        labels = _shared_clusters(first, second, order)
         found = compare_paired(scores[0], scores[1][order], labels, kind, level=level, seed=seed)
         why = f"both ran on the same {len(first.scores)} items, so they are compared item by item"
     else:
@@ -82,20 +90,42 @@ def compare(
     return Compared(found, order is not None, attempted, (failed[0], failed[1]), why)
 
 
-def _scored(arm: Arm, worst: float) -> NDArray[np.float64]:
-    for name, field in (("items", arm.items), ("clusters", arm.clusters)):
-        if field is not None and len(field) != len(arm.scores):
-            raise ValueError(f"{len(arm.scores)} scores, {len(field)} {name}: each score has one")
-    return np.array([worst if score is None else score for score in arm.scores], dtype=np.float64)
+def _scored(name: str, arm: Arm, kind: Kind, worst: float) -> NDArray[np.float64]:
+    check_is(name, arm, Arm, hint="an Arm, as Arm(scores=[...])")
+    scores = listed(f"{name}.scores", arm.scores, "numbers")
+    for field, labels in (("items", arm.items), ("clusters", arm.clusters)):
+        if labels is None:
+            continue
+        told = listed(f"{name}.{field}", labels, "labels")
+        if len(told) != len(scores):
+            raise ValueError(f"{name} has {len(scores)} scores, {len(told)} {field}: each score has one")
+        label_rows(np.asarray(told), told, f"{name}.{field}")
+    return checked_rows([worst if score is None else score for score in scores], kind, f"{name}.scores")
+
+
+def _shared_clusters(first: Arm, second: Arm, order: NDArray[np.intp]) -> Sequence[str] | None:
+    """Return what each item belongs to, in the order of the first arm, by whichever arm says it."""
+    one = None if first.clusters is None else list(first.clusters)
+    other = None if second.clusters is None else [second.clusters[int(at)] for at in order]
+    if one is not None and other is not None and one != other:
+        at = next(at for at, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
+        raise ValueError(
+            f"clusters: item {(first.items or ())[at]!r} is of {one[at]!r} in the first and of {other[at]!r} in the "
+            "second: an item belongs to one cluster, whoever answers it"
+        )
+    return other if one is None else one
 
 
 def _order(first: Arm, second: Arm) -> NDArray[np.intp] | None:
     """Return where the second variant's scores of the first one's items are; null where they are of other items."""
     if first.items is None or second.items is None:
         return None
+    for name, items in (("first", first.items), ("second", second.items)):
+        if len(set(items)) < len(items):
+            raise ValueError(
+                f"{name}.items has an item twice: add repeats of an item up first, or name each run an item"
+            )
     places = {item: at for at, item in enumerate(second.items)}
-    if len(places) < len(second.items) or len(set(first.items)) < len(first.items):
-        raise ValueError("an item is there twice: add repeats of an item up first, or name each run an item")
     shared = sum(item in places for item in first.items)
     if shared == 0:
         return None

@@ -9,6 +9,8 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
+from calibrant.measure.arguments import whole
+from calibrant.measure.rows import check_each, checked_counts
 from calibrant.measure.summary import Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate
 
@@ -31,10 +33,11 @@ class Components(Struct, frozen=True):
         """Return what it would be with so many items, each run so often.
 
         Raises:
+            TypeError: a number is none.
             ValueError: there is not at least one of both.
         """
-        if items < 1 or attempts < 1:
-            raise ValueError("there is at least one item, run at least once")
+        items = whole("items", items, least=1, hint="there is at least one item")
+        attempts = whole("attempts", attempts, least=1, hint="each item is run at least once")
         return sqrt((self.between + self.within / attempts) / items)
 
 
@@ -48,7 +51,9 @@ def pass_at_k(successes: ArrayLike, attempts: ArrayLike, k: int, clusters: Label
         clusters: What each item belongs to; null where items are independent.
 
     Raises:
-        ValueError: an item has more successes than attempts, or fewer attempts than k.
+        TypeError: a number is none, or labels are neither all strings nor all integers.
+        ValueError: an item has more successes than attempts, or fewer attempts than k, a number is not whole, or the
+            lengths differ.
 
     Source: M. Chen and others, Evaluating large language models trained on code (2021), arXiv:2107.03374, section 2.1.
     """
@@ -66,7 +71,9 @@ def pass_all_k(successes: ArrayLike, attempts: ArrayLike, k: int, clusters: Labe
         clusters: What each item belongs to; null where items are independent.
 
     Raises:
-        ValueError: an item has more successes than attempts, or fewer attempts than k.
+        TypeError: a number is none, or labels are neither all strings nor all integers.
+        ValueError: an item has more successes than attempts, or fewer attempts than k, a number is not whole, or the
+            lengths differ.
 
     Source: S. Yao, N. Shinn, P. Razavi and K. Narasimhan, tau-bench: a benchmark for tool-agent-user interaction in
     real-world domains (2024), arXiv:2406.12045, section 3.
@@ -83,14 +90,15 @@ def variance_components(scores: ArrayLike, items: Labels) -> Components:
         items: Which item each attempt was at; at least one item was run twice.
 
     Raises:
-        ValueError: there are fewer than two items, or none was run twice.
+        TypeError: a score is no number, or items are neither all strings nor all integers.
+        ValueError: there are fewer than two items, none was run twice, a score is not finite, or the lengths differ.
 
     Source: S. R. Searle, G. Casella and C. E. McCulloch, Variance Components (1992), section 3.6 (unbalanced data).
     """
-    rows = checked_rows(scores, "float")
-    groups = groups_of(items, rows.size)
+    rows = checked_rows(scores, "float", "scores")
+    groups = groups_of(items, rows.size, "items")
     if groups is None or groups.count < 2 or groups.count == rows.size:
-        raise ValueError("at least two items are wanted, one of them run twice")
+        raise ValueError("items must be at least two items, one of them run twice: nothing else tells the two apart")
     sizes = groups.sizes.astype(np.float64)
     means = np.bincount(groups.codes, weights=rows, minlength=groups.count) / sizes
     within = float(np.square(rows - means[groups.codes]).sum()) / (rows.size - groups.count)
@@ -103,13 +111,12 @@ def variance_components(scores: ArrayLike, items: Labels) -> Components:
 
 
 def _counts(successes: ArrayLike, attempts: ArrayLike, k: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    won, tried = checked_rows(successes, "float"), checked_rows(attempts, "float")
+    k = whole("k", k, least=1, hint="how many attempts count together")
+    won, tried = checked_counts(successes, "successes"), checked_counts(attempts, "attempts")
     if won.size != tried.size:
         raise ValueError(f"{won.size} successes, {tried.size} attempts: each item has one number of both")
-    if bool((won < 0).any()) or bool((won > tried).any()):
-        raise ValueError("each item has between none and all successes")
-    if k < 1 or bool((tried < k).any()):
-        raise ValueError(f"each item needs at least k = {k} attempts, and k is at least 1")
+    check_each("successes", won, won <= tried, "between none and all of the item's attempts")
+    check_each("attempts", tried, tried >= k, f"at least k = {k}")
     return won, tried
 
 

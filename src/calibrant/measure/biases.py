@@ -15,12 +15,15 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_alpha as check_chance
+from calibrant.measure.arguments import check_number
 from calibrant.measure.bounds import few_units, unmeasured
 from calibrant.measure.cluster import Clusters
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.measure.critical import student_two_sided, student_upper_p
 from calibrant.measure.exact import clopper_pearson_interval
 from calibrant.measure.paired import compare_paired
+from calibrant.measure.rows import check_each, labels_of
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.measure.unpaired import compare_unpaired
 from calibrant.types.estimate import Estimate, Warned
@@ -113,16 +116,15 @@ def verdict(
     )
 
 
-def check_alpha(alpha: float, margin: float) -> None:
-    """Check what every test is told.
+def check_alpha(alpha: float, margin: float, *, below: float = 1.0) -> None:
+    """Check what every test is told; alpha of one side is below a half.
 
     Raises:
-        ValueError: alpha is not between 0 and 1, or the margin is below 0.
+        TypeError: a number is none.
+        ValueError: alpha is out of range, or the margin is below 0.
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha {alpha!r} is not between 0 and 1")
-    if not margin >= 0:
-        raise ValueError(f"margin {margin!r} is below 0")
+    check_chance(alpha, below=below)
+    check_number("margin", margin, least=0, hint="the effect that does not matter")
 
 
 def position_bias(
@@ -154,11 +156,13 @@ def position_bias(
     LLM-as-a-judge (2024), arXiv:2406.07791.
     """
     check_alpha(alpha, margin)
-    one, other = checked_rows(straight, "float"), checked_rows(swapped, "float")
+    one, other = checked_rows(straight, "float", "straight"), checked_rows(swapped, "float", "swapped")
     if one.size != other.size:
-        raise ValueError(f"{one.size} verdicts in one order, {other.size} in the other: each pair has one of both")
-    if not bool(np.isin(np.concatenate([one, other]), (0.0, 0.5, 1.0)).all()):
-        raise ValueError("verdicts are 1 (the one shown first won), 0 (the other) or 0.5 (a tie)")
+        raise ValueError(f"{one.size} verdicts straight, {other.size} swapped: each pair has one of both")
+    for name, rows in (("straight", one), ("swapped", other)):
+        check_each(
+            name, rows, np.isin(rows, (0.0, 0.5, 1.0)), "1 (the one shown first won), 0 (the other) or 0.5 (a tie)"
+        )
     kind: Kind = "float" if bool((np.concatenate([one, other]) == 0.5).any()) else "boolean"
     found = compare_paired(1 - other, one, clusters, kind, level=1 - alpha)
     first, second = int((one + other > 1).sum()), int((one + other < 1).sum())
@@ -196,8 +200,8 @@ def invariance(
     CheckList (ACL 2020), arXiv:2005.04118 (invariance tests).
     """
     check_alpha(alpha, margin)
-    found = compare_paired(before, after, clusters, kind, level=1 - alpha)
-    rows = checked_rows(before, kind)
+    rows, moved = checked_rows(before, kind, "before"), checked_rows(after, kind, "after")
+    found = compare_paired(rows, moved, clusters, kind, level=1 - alpha)
     spread = _spread(rows)
     effect = found.difference
     if effect.low is None and effect.estimate == 0 and found.p_value is not None:
@@ -240,13 +244,13 @@ def length_bias(
     Statistics 99 (2017), 698-709 (the degrees of freedom).
     """
     check_alpha(alpha, margin)
-    truth, said, sizes = (checked_rows(rows, "float") for rows in (people, judge, lengths))
+    given = {"people": people, "judge": judge, "lengths": lengths}
+    truth, said, sizes = (checked_rows(rows, "float", name) for name, rows in given.items())
     if not truth.size == said.size == sizes.size:
         raise ValueError(
             f"{truth.size} scores of people, {said.size} of the judge, {sizes.size} lengths: one of all each"
         )
-    if bool((sizes <= 0).any()):
-        raise ValueError("lengths are above 0: leave empty answers out")
+    check_each("lengths", sizes, sizes > 0, "above 0 (leave empty answers out)")
     doubled = np.log2(sizes)
     groups = groups_of(clusters, truth.size)
     effect, p_value = _slope(doubled, truth, said, groups, 1 - 2 * alpha)
@@ -286,12 +290,13 @@ def self_preference(
     arXiv:2404.13076.
     """
     check_alpha(alpha, margin)
-    truth, said, mine = (checked_rows(rows, "boolean") for rows in (people, judge, own))
+    given = {"people": people, "judge": judge, "own": own}
+    truth, said, mine = (checked_rows(rows, "boolean", name) for name, rows in given.items())
     if not truth.size == said.size == mine.size:
         raise ValueError(
             f"{truth.size} verdicts of people, {said.size} of the judge, {mine.size} origins: one of all each"
         )
-    labels = None if groups_of(clusters, truth.size) is None else np.asarray(clusters)
+    labels = None if clusters is None else labels_of(clusters, truth.size)
     ours, others = (truth == 1) & (mine == 1), (truth == 1) & (mine == 0)
     of: list[NDArray[np.generic] | None] = [None, None] if labels is None else [labels[others], labels[ours]]
     if labels is not None and bool(np.isin(labels[ours], labels[others]).any()):
@@ -344,15 +349,14 @@ def _slope(
     pairs = [(0, 0), (0, 1), (1, 1), (0, 2), (1, 2)]
     terms = (np.ones(n), *columns, *(columns[a] * columns[b] for a, b in pairs))
     sums = np.array([np.bincount(codes, weights=term, minlength=units) for term in terms])
-    whole = sums.sum(axis=1)
-    point, spread = _partial(whole[:, None])
-    slopes, spreads = _partial(whole[:, None] - sums)
-    least = 1e-12 * float(np.square(x - x.mean()).sum()) if not _flat(x) else np.inf
-    if units < FEWEST_CLUSTERS or bool((spreads <= least).any()):
+    whole = sums.sum(axis=1)[:, None]
+    point, spread = _partial(whole)
+    least = 1e-12 * float(np.square(columns[0]).sum())
+    slope = float(point[0]) if not _flat(x) and spread[0] > least else None
+    slopes, spreads = _partial(whole - sums) if units >= FEWEST_CLUSTERS else (point, spread)
+    if slope is None or units < FEWEST_CLUSTERS or bool((spreads <= least).any()):
         warning = Warned("too_few_units", f"{units} units, or lengths that are all alike: no slope can be tested", 8)
-        estimate = float(point[0]) if spread[0] > least else None
-        return Estimate(estimate, None, None, level, n, units, "jackknife", warnings=(warning,)), None
-    slope = float(point[0])
+        return Estimate(slope, None, None, level, n, units, "jackknife", warnings=(warning,)), None
     error = sqrt((units - 1) / units * float(np.square(slopes - slopes.mean()).sum()))
     if error <= 1e-12 * abs(slope):
         warning = Warned("no_variation", "the differences show no spread: the interval cannot be drawn from them")

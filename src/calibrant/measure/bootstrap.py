@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
+from calibrant.measure.arguments import check_level, whole
 from calibrant.measure.bounds import few_units, one_cluster, unmeasured
 from calibrant.measure.cluster import Clusters
 from calibrant.measure.summary import Labels, checked_rows, groups_of
@@ -17,6 +18,8 @@ __all__ = ["bca_interval"]
 
 _CHUNK: Final = 256
 """Draws that are held at once."""
+_FEWEST: Final = 100
+"""Draws, below which an end of an interval is a matter of luck."""
 
 
 def bca_interval(
@@ -31,16 +34,19 @@ def bca_interval(
         values: One number a row.
         clusters: What each row belongs to; null where rows are independent.
         level: Nominal coverage.
-        draws: How often.
+        draws: How often; 100 at least.
         seed: Of the draws.
 
     Raises:
-        ValueError: a value is not finite, a label is missing, or the lengths differ.
+        TypeError: a value is no number, or labels are neither all strings nor all integers.
+        ValueError: a value is not finite, a label is missing, the lengths differ, or a number is out of range.
 
     Source: B. Efron, Better bootstrap confidence intervals, Journal of the American Statistical Association 82 (1987),
     171-185.
     """
-    rows = checked_rows(values, "float")
+    check_level(level)
+    draws, seed = whole("draws", draws, least=_FEWEST), whole("seed", seed)
+    rows = checked_rows(values)
     groups = groups_of(clusters, rows.size)
     if rows.size == 0:
         return unmeasured(level)

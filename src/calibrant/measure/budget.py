@@ -6,6 +6,7 @@ from math import ceil, pi, sqrt
 from statistics import NormalDist
 from typing import Final
 
+from calibrant.measure.arguments import check_alpha, check_inside, check_number, whole
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 
 __all__ = ["POWER", "alpha_of", "items_needed", "smallest_gain"]
@@ -21,14 +22,19 @@ _DISCORDANCE: Final = 0.25
 def alpha_of(number: int, budget: float = 0.05) -> float:
     """Return what the nth confirmation of a period may spend: 6 / (π² n²) of the budget; all of them spend it at most.
 
+    Args:
+        number: Which confirmation of the period it is, from 1.
+        budget: What all of the period may spend together.
+
     Raises:
-        ValueError: the number is below 1, or the budget is not between 0 and 0.5.
+        TypeError: a number is none.
+        ValueError: the number is below 1 or not whole, or the budget is not between 0 and 0.5.
 
     Source: a spending sequence that adds up to 1, as in D. P. Foster and R. A. Stine, Alpha-investing, Journal of the
     Royal Statistical Society B 70 (2008), 429-444, without earning anything back.
     """
-    if number < 1 or not 0 < budget < 0.5:
-        raise ValueError("number is at least 1, and budget between 0 and 0.5")
+    number = whole("number", number, least=1, hint="the first confirmation of a period is 1")
+    check_inside("budget", budget, below=0.5, hint="what all confirmations of a period may spend")
     return budget * 6 / (pi * pi * number * number)
 
 
@@ -43,13 +49,13 @@ def items_needed(claimed_gain: float, *, alpha: float, spread: float | None = No
         design_effect: Of clusters of items.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
 
     Source: as `planning.items_for` has it, of a one-sided test.
     """
+    check_number("claimed_gain", claimed_gain, above=0, hint="how much better the candidate looked")
     gain = _HONEST * claimed_gain
-    if gain <= 0:
-        raise ValueError(f"claimed_gain {claimed_gain!r} is not above 0")
     needed = (_reach(alpha) / gain) ** 2 * _variance(spread) * _checked(design_effect)
     # Rounding noise must not ask for one item more.
     return max(ceil(needed - 1e-9), FEWEST_CLUSTERS)
@@ -58,26 +64,33 @@ def items_needed(claimed_gain: float, *, alpha: float, spread: float | None = No
 def smallest_gain(items: int, *, alpha: float, spread: float | None = None, design_effect: float = 1.0) -> float:
     """Return the smallest claimed gain that so many items can confirm; see `items_needed`.
 
+    Args:
+        items: How many fresh items there are.
+        alpha: Of the one-sided test.
+        spread: As of `items_needed`.
+        design_effect: Of clusters of items.
+
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
     """
-    if items < 1:
-        raise ValueError("there is at least one item")
+    items = whole("items", items, least=1, hint="there is at least one item")
     return _reach(alpha) * sqrt(_variance(spread) * _checked(design_effect) / items) / _HONEST
 
 
 def _reach(alpha: float) -> float:
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha {alpha!r} is not between 0 and 0.5")
+    check_alpha(alpha, below=0.5)
     normal = NormalDist()
     return normal.inv_cdf(1 - alpha) + normal.inv_cdf(POWER)
 
 
 def _checked(design_effect: float) -> float:
-    if design_effect <= 0:
-        raise ValueError(f"design_effect {design_effect!r} is not above 0")
+    check_number("design_effect", design_effect, above=0, hint="1 where items are independent")
     return design_effect
 
 
 def _variance(spread: float | None) -> float:
-    return _DISCORDANCE if spread is None else spread * spread
+    if spread is None:
+        return _DISCORDANCE
+    check_number("spread", spread, least=0, hint="a standard deviation")
+    return spread * spread

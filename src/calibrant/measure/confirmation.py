@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike
 
+from calibrant.measure.arguments import check_alpha, check_number
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.measure.paired import compare_paired, sign_flip
-from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of
+from calibrant.measure.summary import Kind, Labels, checked_rows
 from calibrant.types.estimate import Estimate
 
 __all__ = ["Decision", "decide"]
@@ -68,10 +69,15 @@ def decide(
         margin: By how much it must be better; below 0 for a change that may cost so much.
 
     Raises:
-        ValueError: lengths differ, a score is not finite, or alpha is not between 0 and 0.5.
+        TypeError: a score is no number, or labels are neither all strings nor all integers.
+        ValueError: lengths differ, a score is not finite, alpha is not between 0 and 0.5, or the margin is not finite.
+
+    Sources: those of `compare_paired`.
     """
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha {alpha!r} is not between 0 and 0.5")
+    check_alpha(alpha, below=0.5)
+    check_number("margin", margin)
+    incumbent = checked_rows(incumbent, kind, "incumbent")
+    candidate = checked_rows(candidate, kind, "candidate")
     # A test by flipping signs is drawn below, where it decides something.
     found = compare_paired(incumbent, candidate, clusters, kind, level=1 - 2 * alpha, flips=1)
     difference = found.difference
@@ -87,4 +93,4 @@ def decide(
 
 def _flipped(incumbent: ArrayLike, candidate: ArrayLike, clusters: Labels | None) -> float | None:
     apart = checked_rows(candidate, "float") - checked_rows(incumbent, "float")
-    return sign_flip(apart, groups_of(clusters, apart.size))
+    return sign_flip(apart, clusters)

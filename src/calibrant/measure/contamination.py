@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from calibrant.measure.arguments import check_is, check_texts, check_threshold, listed, whole
 from calibrant.measure.arms import Arm, Compared, compare
 from calibrant.measure.leakage import THRESHOLD, normalised
 from calibrant.measure.minhash import near_across, print_of
@@ -147,6 +148,7 @@ def contamination_of(
         examples: Leaks of each kind that are named.
 
     Raises:
+        TypeError: something is no Item, no Prompt, or no text where one belongs.
         ValueError: an id is there twice, a split that is to judge has no items, there are more than 16 splits, or the
             threshold is not within (0, 1].
 
@@ -154,6 +156,9 @@ def contamination_of(
     N. Carlini, Deduplicating training data makes language models better (ACL 2022), who find that more than 4 % of the
     validation sets of common corpora overlap what is trained on.
     """
+    check_threshold(threshold)
+    examples = whole("examples", examples, hint="leaks of each kind that are named")
+    _check_given(items, prompts)
     splits = _checked(items, judges)
     asked = {at: item.id for at, item in enumerate(items) if item.split in splits}
     leaks = [each for each in (*_twins(items, splits, threshold), *_quotes(items, prompts)) if each[0] in asked]
@@ -186,10 +191,15 @@ def compare_twice(
         seed: Of the draws of a test that flips signs.
 
     Raises:
+        TypeError: as `compare`, or the ids are no texts.
         ValueError: as `compare`, or the items are not named.
     """
-    if first.items is None or second.items is None:
-        raise ValueError("items: name the items of both variants, or nobody knows which of them leaked")
+    clean = check_texts("clean", clean)
+    check_is("first", first, Arm, hint="an Arm, with its items named")
+    check_is("second", second, Arm, hint="an Arm, with its items named")
+    for name, arm in (("first", first), ("second", second)):
+        if arm.items is None:
+            raise ValueError(f"{name} has no items: name the items of both variants, or nobody knows which leaked")
     on_all = compare(first, second, kind=kind, worst=worst, level=level, seed=seed)
     kept = set(clean)
     arms = [_kept(arm, kept) for arm in (first, second)]
@@ -201,10 +211,22 @@ def compare_twice(
     return Twice(on_all, on_clean, agrees, f"{len(arms[1].scores)} leak-free items {said} all {len(second.scores)}")
 
 
+def _check_given(items: Sequence[Item], prompts: Sequence[Prompt]) -> None:
+    for at, item in enumerate(listed("items", items, "Items")):
+        check_is(f"items[{at}]", item, Item, hint='an Item, as Item(id="1", split="val", text="...")')
+        fields = (item.id, item.split, item.text, item.content or "", item.group or "", item.answer or "")
+        check_texts(f"items[{at}]", fields)
+    for at, prompt in enumerate(listed("prompts", prompts, "Prompts")):
+        check_is(f"prompts[{at}]", prompt, Prompt, hint='a Prompt, as Prompt("system", "...")')
+        check_texts(f"prompts[{at}]", (prompt.name, prompt.text))
+
+
 def _checked(items: Sequence[Item], judges: Collection[str] | None) -> list[str]:
     """Return the splits that judge, by name."""
+    if judges is not None:
+        judges = check_texts("judges", judges)
     if len({item.id for item in items}) < len(items):
-        raise ValueError("an item is there twice: give each an id of its own")
+        raise ValueError("items has an id twice: give each an id of its own")
     splits = {item.split for item in items}
     if len(splits) > _MOST_SPLITS:
         raise ValueError(f"{len(splits)} splits, and not at most {_MOST_SPLITS}: what has so many values is a group")

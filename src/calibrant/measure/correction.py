@@ -13,13 +13,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
-from calibrant.measure.bounds import FEW_EVENTS, few_units, unmeasured, wilson_bounds
+from calibrant.measure.arguments import check_level
+from calibrant.measure.bounds import FEW_EVENTS, few_units, wilson_bounds
 from calibrant.measure.cluster import Clusters, mean_variance
 from calibrant.measure.critical import student_two_sided
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Method, Warned
 
-__all__ = ["Corrected", "corrected_mean", "few_corrections", "labelled_estimate", "rogan_gladen"]
+__all__ = ["Corrected", "corrected_mean", "few_corrections", "labelled_estimate", "rogan_gladen", "unlabelled"]
 
 _HALF: Final = 0.5
 """Labels that are added of each kind in which people and judge differ."""
@@ -31,8 +32,8 @@ class Corrected(Struct, frozen=True):
     truth: Estimate
     people: Estimate
     """From people's labels alone."""
-    judge: float
-    """The judge's mean over all items, uncorrected; never to be shown as the result."""
+    judge: float | None
+    """The judge's mean over all items, uncorrected; never to be shown as the result. Null where it judged nothing."""
     weight: float
     """How much the judge counts, from 0 to 1."""
     gain: float
@@ -70,7 +71,9 @@ def corrected_mean(
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, a number is not finite, or a boolean is neither 0 nor 1.
+        TypeError: a number is none, or labels of clusters are neither all strings nor all integers.
+        ValueError: the lengths differ, a number is not finite, a boolean is neither 0 nor 1, or the level is out of
+            range.
 
     Source: A. N. Angelopoulos, J. C. Duchi and T. Zrnic, PPI++: efficient prediction-powered inference (2023),
     arXiv:2311.01453; for shares, that of `cluster_wilson_interval`, and for what is added to cells that may be empty
@@ -78,13 +81,16 @@ def corrected_mean(
     Genetics 20 (1956), 309-311. Both together cover 93.6 % at least where a plain t interval covers down to 40 %:
     `bench/results/measurement.md`, M8.
     """
-    told, said, more = checked_rows(labels, kind), checked_rows(judged, "float"), checked_rows(rest, "float")
+    check_level(level)
+    told, said = checked_rows(labels, kind, "labels"), checked_rows(judged, "float", "judged")
+    more = checked_rows(rest, "float", "rest")
     if told.size != said.size:
-        raise ValueError(f"{told.size} labels, {said.size} verdicts: each labelled item has one of both")
-    groups, others = groups_of(clusters, told.size), groups_of(clusters_rest, more.size)
+        raise ValueError(f"{told.size} labels, and judged has {said.size} verdicts: each labelled item has one of both")
+    groups, others = groups_of(clusters, told.size), groups_of(clusters_rest, more.size, "clusters_rest")
+    everything = np.concatenate([said, more])
+    judge = float(everything.mean()) if everything.size else None
     if told.size < 2:
-        empty = unmeasured(level)
-        return Corrected(empty, empty, float(more.mean()) if more.size else float("nan"), 0.0, 1.0)
+        return unlabelled(told, judge, level, "ppi")
     added = _HALF if kind == "boolean" else 0.0
     of = _moments(told, said, more, groups, others, added)
     weight = of.weight
@@ -97,9 +103,8 @@ def corrected_mean(
     else:
         alone = _estimate(float(told.mean()), of.labels, told.size, units, level)
         truth = replace(truth, warnings=truth.warnings + few_corrections(told, said, weight))
-    everything = np.concatenate([said, more])
     gain = of.labels / of.corrected if of.corrected > 0 else 1.0
-    return Corrected(truth, alone, float(everything.mean()), weight, gain)
+    return Corrected(truth, alone, judge, weight, gain)
 
 
 def rogan_gladen(
@@ -117,24 +122,39 @@ def rogan_gladen(
         level: Nominal coverage.
 
     Raises:
-        ValueError: a verdict is neither 0 nor 1, a class has no items, or the judge does no better than chance.
+        TypeError: a verdict is no number.
+        ValueError: a verdict is neither 0 nor 1, a class has no items, the judge does no better than chance or has too
+            few items to show that it does, or the level is out of range.
 
     Sources: W. J. Rogan and B. Gladen, Estimating prevalence from the results of a screening test, American Journal of
     Epidemiology 107 (1978), 71-76; Z. Lang and J. Reiczigel, Confidence limits for prevalence of disease adjusted for
     estimated sensitivity and specificity, Preventive Veterinary Medicine 113 (2014), 13-22 (the counts that are added).
     """
-    said, passed, failed = (checked_rows(rows, "boolean") for rows in (rest, judged_passed, judged_failed))
+    check_level(level)
+    given = {"rest": rest, "judged_passed": judged_passed, "judged_failed": judged_failed}
+    said, passed, failed = (checked_rows(rows, "boolean", name) for name, rows in given.items())
     if not (said.size and passed.size and failed.size):
-        raise ValueError("there must be verdicts on the items, on some that people pass, and on some that they fail")
+        told = ", ".join(f"{name} has {rows.size}" for name, rows in zip(given, (said, passed, failed), strict=True))
+        raise ValueError(
+            f"there must be verdicts on the items, on some that people pass, and on some that they fail: {told}"
+        )
     z = student_two_sided(level, float("inf"))
     positive, negative = float(passed.mean()), 1 - float(failed.mean())
     if positive + negative <= 1:
-        raise ValueError("the judge passes failures as often as passes: its verdicts say nothing of the share")
+        raise ValueError(
+            f"the judge passes failures as often as passes (judged_failed {failed.mean():.3g}, judged_passed "
+            f"{passed.mean():.3g} on average): its verdicts say nothing of the share"
+        )
     n = said.size + z * z
     share = (float(said.sum()) + z * z / 2) / n
     right = (float(passed.sum()) + 1) / (passed.size + 2)
     wrong = (failed.size - float(failed.sum()) + 1) / (failed.size + 2)
     slope = right + wrong - 1
+    if slope <= 0:
+        raise ValueError(
+            f"{passed.size} items that people pass and {failed.size} that they fail are too few to tell the judge from "
+            "chance: label more"
+        )
     centre = (share + wrong - 1) / slope
     of_right, of_wrong = right * (1 - right) / (passed.size + 2), wrong * (1 - wrong) / (failed.size + 2)
     variance = (share * (1 - share) / n + (1 - centre) ** 2 * of_wrong + centre**2 * of_right) / slope**2
@@ -236,6 +256,13 @@ def few_corrections(told: NDArray[np.float64], said: NDArray[np.float64], weight
         "be too narrow"
     )
     return (Warned("few_events", text),)
+
+
+def unlabelled(told: NDArray[np.float64], judge: float | None, level: float, method: Method) -> Corrected:
+    """Return what fewer than two labels say: their mean without an interval, to which the judge adds nothing."""
+    people = mean_interval(told, level=level)
+    truth = replace(people, method=method) if told.size else people
+    return Corrected(truth, people, judge, 0.0, 1.0)
 
 
 def labelled_estimate(

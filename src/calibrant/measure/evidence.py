@@ -13,6 +13,9 @@ from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
+from calibrant.measure.arguments import check_alpha, check_flag, check_number
+from calibrant.measure.rows import Labels, check_each, checked_counts, checked_rows, labels_of
+
 __all__ = ["Evidence", "better", "combined", "drawn_ratio", "equal_means", "more_often", "sample_ratio"]
 
 BETS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
@@ -44,7 +47,13 @@ class Evidence(Struct, frozen=True):
         return 1.0 if self.largest <= 1 else 1 / self.largest
 
     def crossed(self, alpha: float) -> int | None:
-        """Return after how many steps the process first passed 1/alpha; null where it never has."""
+        """Return after how many steps the process first passed 1/alpha; null where it never has.
+
+        Raises:
+            TypeError: alpha is no number.
+            ValueError: alpha is not between 0 and 1.
+        """
+        check_alpha(alpha)
         at = np.flatnonzero(self.path >= 1 / alpha)
         return int(at[0]) + 1 if at.size else None
 
@@ -61,16 +70,15 @@ def better(differences: ArrayLike, *, margin: float = 0.0) -> Evidence:
         margin: From -1 to 1; below 0 it asks for "no worse than by so much".
 
     Raises:
+        TypeError: a number is none.
         ValueError: a difference is not within [-1, 1], or the margin is out of range.
 
     Source: I. Waudby-Smith and A. Ramdas, Estimating means of bounded random variables by betting, Journal of the Royal
     Statistical Society B 86 (2024), 1-27.
     """
-    rows = np.asarray(differences, dtype=np.float64)
-    if rows.ndim != 1 or not bool((np.abs(rows) <= 1).all()):
-        raise ValueError("differences must be one-dimensional and within [-1, 1]: scale scores to [0, 1] first")
-    if not -1 <= margin < 1:
-        raise ValueError(f"margin {margin!r} is not between -1 and 1")
+    check_number("margin", margin, least=-1, below=1)
+    rows = checked_rows(differences, "float", "differences")
+    check_each("differences", rows, np.abs(rows) <= 1, "within [-1, 1], of scores that were scaled to [0, 1]")
     # The worst difference loses 1 + margin, and no bet may lose more than half.
     bets = np.asarray(BETS) / (1 + max(margin, 0.0))
     wealth = np.cumsum(np.log1p(np.outer(rows - margin, bets)), axis=0)
@@ -91,19 +99,22 @@ def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = C
         concentration: How near to the planned shares the alternative expects the real ones.
 
     Raises:
-        ValueError: the shares do not sum to 1, or there is no such arm.
+        TypeError: a number is none.
+        ValueError: the shares do not sum to 1, there is no such arm, or the concentration is not above 0.
 
     Source: M. Lindon and A. Malek, Anytime-valid inference for multinomial count data, Advances in Neural Information
     Processing Systems 35 (2022), arXiv:2011.03567.
     """
-    planned = np.asarray(shares, dtype=np.float64)
-    units = np.asarray(arms)
-    if planned.ndim != 1 or planned.size < 2 or bool((planned <= 0).any()) or abs(float(planned.sum()) - 1) > 1e-9:
-        raise ValueError("shares must be those of at least two arms, each above 0, and sum to 1")
-    if units.ndim != 1 or not set(units.tolist()) <= set(range(planned.size)):
-        raise ValueError(f"arms must be whole numbers from 0 to {planned.size - 1}, one a unit")
-    if concentration <= 0:
-        raise ValueError(f"concentration {concentration!r} is not above 0")
+    _check_concentration(concentration)
+    planned = checked_rows(shares, "float", "shares")
+    check_each("shares", planned, planned > 0, "above 0: leave an arm out that is given nothing")
+    if planned.size < 2 or abs(float(planned.sum()) - 1) > 1e-9:
+        raise ValueError(
+            f"shares must be those of at least two arms and sum to 1: {planned.size} sum to {float(planned.sum()):.6g}"
+        )
+    told = checked_counts(arms, "arms")
+    check_each("arms", told, told < planned.size, f"whole, from 0 to {planned.size - 1}, as there are shares")
+    units = told.astype(np.intp)
     expected = planned[units] if units.size else np.zeros(0)
     learned = _learned(units, expected, np.zeros(units.size, dtype=np.intp), concentration)
     why = f"{units.size} units on {planned.size} arms, against shares near the planned ones"
@@ -111,7 +122,7 @@ def sample_ratio(arms: ArrayLike, shares: ArrayLike, *, concentration: float = C
 
 
 def drawn_ratio(
-    arms: ArrayLike, chances: ArrayLike, phases: ArrayLike | None = None, *, concentration: float = CONCENTRATION
+    arms: Labels, chances: ArrayLike, phases: Labels | None = None, *, concentration: float = CONCENTRATION
 ) -> Evidence:
     """Return the evidence against "each unit fell on its arm with the chance that was told of it".
 
@@ -120,33 +131,30 @@ def drawn_ratio(
     fits none of them, and it finds less.
 
     Args:
-        arms: What each unit fell on, any labels, in order of arrival.
+        arms: What each unit fell on, all strings or all integers, in order of arrival.
         chances: That the draw had of choosing this arm for this unit; above 0, at most 1.
         phases: Of each unit a label of what held when it was drawn, known before the draw; null where one thing held.
         concentration: How near to the chances the alternative expects the real shares: as after so many units.
 
     Raises:
-        ValueError: the lengths differ, or a number is out of range.
+        TypeError: a chance is no number, or labels are neither all strings nor all integers.
+        ValueError: the lengths differ, a label is missing, or a number is out of range.
 
     Source: that of `sample_ratio`; with q(k) = (C p(k) + n(k)) / (C + n) each factor q/p needs the chance of the drawn
     arm alone.
     """
-    told = np.asarray(chances, dtype=np.float64)
-    units = np.unique(np.asarray(arms), return_inverse=True)[1]
-    of = (
-        np.zeros(units.size, dtype=np.intp) if phases is None else np.unique(np.asarray(phases), return_inverse=True)[1]
-    )
-    if told.ndim != 1 or not units.shape == told.shape == of.shape:
-        raise ValueError(f"{units.size} arms, {told.size} chances, {of.size} phases: each unit has one of each")
-    if not bool(((told > 0) & (told <= 1)).all()):
-        raise ValueError("chances must be above 0 and at most 1: leave units out that were not drawn")
-    if concentration <= 0:
-        raise ValueError(f"concentration {concentration!r} is not above 0")
+    _check_concentration(concentration)
+    told = checked_rows(chances, "float", "chances")
+    check_each("chances", told, (told > 0) & (told <= 1), "above 0 and at most 1 (leave units out that were not drawn)")
+    units = np.unique(labels_of(arms, told.size, "arms"), return_inverse=True)[1]
+    of = np.zeros(told.size, dtype=np.intp)
+    if phases is not None:
+        of = np.unique(labels_of(phases, told.size, "phases"), return_inverse=True)[1]
     path = _exponential(np.log(_learned(units, told, of, concentration)) - np.log(told))
     return _evidence(path, f"{units.size} units, against chances near those of their draws")
 
 
-def equal_means(values: ArrayLike, arms: ArrayLike, strata: ArrayLike | None = None) -> Evidence:
+def equal_means(values: ArrayLike, arms: ArrayLike, strata: Labels | None = None) -> Evidence:
     """Return the evidence against "the values of two arms have the same mean".
 
     Units come in blocks, each with at least one of either arm; the means of the blocks before are bet on. Exactly valid
@@ -159,24 +167,25 @@ def equal_means(values: ArrayLike, arms: ArrayLike, strata: ArrayLike | None = N
         strata: Of each unit a label of what it was drawn under, such as the odds of the draw; null where all are alike.
 
     Raises:
+        TypeError: a number is none.
         ValueError: the lengths differ, or a value or an arm is out of range.
 
     Source: R. J. Turner, A. Ly and P. D. Grünwald, Generic E-variables for exact sequential k-sample tests that allow
     for optional stopping, Journal of Statistical Planning and Inference 230 (2024), 106116. Each factor is linear in
     the value, so that values between 0 and 1 are as good as zeros and ones.
     """
-    rows, sides = np.asarray(values, dtype=np.float64), np.asarray(arms)
-    of = (
-        np.zeros(sides.size, dtype=np.intp) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
-    )
-    if rows.ndim != 1 or not rows.shape == sides.shape == of.shape:
-        raise ValueError(f"{rows.size} values, {sides.size} arms, {of.size} strata: each unit has one of each")
-    if not bool(((rows >= 0) & (rows <= 1)).all()) or not set(sides.tolist()) <= {0, 1}:
-        raise ValueError("values must be within [0, 1], and arms 0 or 1")
+    rows, told = checked_rows(values), checked_rows(arms, "boolean", "arms")
+    if rows.size != told.size:
+        raise ValueError(f"{rows.size} values, {told.size} arms: each unit has one of both")
+    of = np.zeros(told.size, dtype=np.intp)
+    if strata is not None:
+        of = np.unique(labels_of(strata, told.size, "strata"), return_inverse=True)[1]
+    check_each("values", rows, (rows >= 0) & (rows <= 1), "within [0, 1]")
+    sides = told.astype(np.intp)
     blocks, owners = _blocks(sides.tolist(), of.tolist())
     count = owners.size
     closed = blocks < count
-    rows, sides, blocks = rows[closed], sides[closed].astype(np.intp), blocks[closed]
+    rows, sides, blocks = rows[closed], sides[closed], blocks[closed]
     counts = np.stack([np.bincount(blocks[sides == arm], minlength=count) for arm in (0, 1)]).astype(np.float64)
     sums = np.stack([np.bincount(blocks[sides == arm], rows[sides == arm], minlength=count) for arm in (0, 1)]).astype(
         np.float64
@@ -207,16 +216,14 @@ def more_often(events: ArrayLike, share: float) -> Evidence:
         share: At least 0 and below 1.
 
     Raises:
+        TypeError: a number is none.
         ValueError: an event is neither 0 nor 1, or the share is out of range.
 
     Sources: H. Robbins, Statistical methods related to the law of the iterated logarithm, Annals of Mathematical
     Statistics 41 (1970), 1397-1409 (mixtures); the inequality is J. Ville's (1939).
     """
-    rows = np.asarray(events, dtype=np.float64)
-    if rows.ndim != 1 or not bool(np.isin(rows, (0.0, 1.0)).all()):
-        raise ValueError("events must be one-dimensional, 0 or 1")
-    if not 0 <= share < 1:
-        raise ValueError(f"share {share!r} is not at least 0 and below 1")
+    check_number("share", share, least=0, below=1, hint="how often the event may come")
+    rows = checked_rows(events, "boolean", "events")
     came = np.cumsum(rows)
     missed = np.arange(1, rows.size + 1) - came
     with np.errstate(divide="ignore", over="ignore"):
@@ -230,16 +237,32 @@ def combined(e_values: ArrayLike, *, independent: bool) -> float:
 
     Independent are those of data that do not share units, such as phases of an experiment that followed each other.
 
+    Args:
+        e_values: At least one, each at least 0; infinite is allowed.
+        independent: Whether they are.
+
     Raises:
-        ValueError: there is none, or one is below 0.
+        TypeError: an e-value is no number, or `independent` is neither True nor False.
+        ValueError: there is none, one is below 0, or 0 and infinity are to be multiplied.
 
     Source: V. Vovk and R. Wang, E-values: calibration, combination and applications, Annals of Statistics 49 (2021),
     1736-1754.
     """
-    values = np.asarray(e_values, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0 or not bool((values >= 0).all()):
-        raise ValueError("e_values must be one-dimensional, at least one, and at least 0")
-    return float(values.prod() if independent else values.mean())
+    check_flag("independent", independent)
+    values = checked_rows(e_values, "float", "e_values", infinite=True)
+    check_each("e_values", values, values >= 0, "at least 0")
+    if values.size == 0:
+        raise ValueError("e_values is empty, and must have at least one")
+    if not independent:
+        return float(values.mean())
+    if bool(np.isinf(values).any()) and bool((values == 0).any()):
+        raise ValueError("e_values has both 0 and infinity, whose product is no number")
+    with np.errstate(over="ignore", under="ignore"):
+        return float(values.prod())
+
+
+def _check_concentration(concentration: float) -> None:
+    check_number("concentration", concentration, above=0, hint="as after how many units the shares are expected")
 
 
 def _above(came: NDArray[np.float64], missed: NDArray[np.float64], share: float) -> NDArray[np.float64]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from math import ceil, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
+from calibrant.measure.arguments import check_inside, check_level, whole
 from calibrant.measure.bounds import few_units, unmeasured, wilson_bounds
 from calibrant.measure.critical import binomial_quantile, normal_two_sided, student_two_sided
+from calibrant.measure.rows import checked_rows
 from calibrant.types.estimate import Estimate, Warned
 
 __all__ = ["open_side", "order_statistic_interval", "student_interval", "wilson_interval"]
@@ -20,10 +22,22 @@ __all__ = ["open_side", "order_statistic_interval", "student_interval", "wilson_
 def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     """Return the share of successes among `n` independent rows with Wilson's interval.
 
-    Chosen over the usual p ± z·se because it keeps its coverage for small n and near 0 and 1: L. D. Brown,
-    T. T. Cai and A. DasGupta, Interval estimation for a binomial proportion, Statistical Science 16 (2001),
-    101-133.
+    Args:
+        successes: Of n.
+        n: Independent rows.
+        level: Nominal coverage.
+
+    Raises:
+        TypeError: a number is none.
+        ValueError: there are not between none and all successes, or the level is out of range.
+
+    Source: that of `bounds.wilson_bounds`. It is chosen over the usual p ± z·se because it keeps its coverage for small
+    n and near 0 and 1: L. D. Brown, T. T. Cai and A. DasGupta, Interval estimation for a binomial proportion,
+    Statistical Science 16 (2001), 101-133.
     """
+    check_level(level)
+    n = whole("n", n, hint="how many rows there are")
+    successes = whole("successes", successes, most=n, hint="there are between none and all successes")
     if n == 0:
         return unmeasured(level)
     share = successes / n
@@ -41,18 +55,28 @@ def wilson_interval(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     )
 
 
-def student_interval(values: NDArray[np.float64], *, level: float = 0.95) -> Estimate:
+def student_interval(values: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Return the mean of independent rows with Student's interval: mean ± t(n-1) · s / √n.
+
+    Args:
+        values: One number a row.
+        level: Nominal coverage.
+
+    Raises:
+        TypeError: a value is no number.
+        ValueError: a value is not finite, or the level is out of range.
 
     Source: Student, The probable error of a mean, Biometrika 6 (1908), 1-25.
     """
-    n = values.size
+    check_level(level)
+    rows = checked_rows(values)
+    n = rows.size
     if n == 0:
         return unmeasured(level)
-    mean = float(values.mean())
-    if n < 2 or float(np.ptp(values)) == 0.0:
+    mean = float(rows.mean())
+    if n < 2 or float(np.ptp(rows)) == 0.0:
         return _without_spread(mean, n, level)
-    error = float(values.std(ddof=1)) / sqrt(n)
+    error = float(rows.std(ddof=1)) / sqrt(n)
     half = student_two_sided(level, n - 1) * error
     return Estimate(
         estimate=mean,
@@ -68,7 +92,7 @@ def student_interval(values: NDArray[np.float64], *, level: float = 0.95) -> Est
     )
 
 
-def order_statistic_interval(values: NDArray[np.float64], quantile: float, *, level: float = 0.95) -> Estimate:
+def order_statistic_interval(values: ArrayLike, quantile: float, *, level: float = 0.95) -> Estimate:
     """Return a quantile of independent rows between two order statistics.
 
     The number of rows below the true quantile is binomial whatever the distribution, so the interval from
@@ -76,12 +100,23 @@ def order_statistic_interval(values: NDArray[np.float64], quantile: float, *, le
     the smallest value that at least that share of the rows does not exceed, so it was really seen. Where
     the rows are too few to leave a rank on one side, that side is null.
 
+    Args:
+        values: One number a row.
+        quantile: Between 0 and 1, both excluded.
+        level: Nominal coverage.
+
+    Raises:
+        TypeError: a value is no number.
+        ValueError: a value is not finite, or the quantile or the level is out of range.
+
     Source: H. A. David and H. N. Nagaraja, Order Statistics (3rd edition, 2003), section 7.1.
     """
-    n = values.size
+    check_inside("quantile", quantile, hint="0.5 is the median")
+    check_level(level)
+    ordered = np.sort(checked_rows(values))
+    n = ordered.size
     if n == 0:
         return unmeasured(level)
-    ordered = np.sort(values)
     tail = (1 - level) / 2
     below = binomial_quantile(tail, n, quantile)
     above = binomial_quantile(1 - tail, n, quantile) + 1

@@ -7,7 +7,7 @@ its items is then one of later days, too; a mean within each stratum is not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_is, check_level, check_number, listed
 from calibrant.measure.bounds import FEW_UNITS
 from calibrant.measure.cluster import Clusters, mean_variance
 from calibrant.measure.comparison import FEWEST_CLUSTERS, Comparison, Test, too_few
@@ -80,6 +81,7 @@ def compare_layers(layers: Sequence[Layer], kind: Kind = "float", *, level: floa
         level: Nominal coverage of the interval.
 
     Raises:
+        TypeError: `layers` is no list of Layer, or its numbers are none.
         ValueError: there is no layer, a weight is not above 0, one of several has fewer than two items of a variant, or
             the scores are not those of `compare_unpaired`.
 
@@ -91,15 +93,8 @@ def compare_layers(layers: Sequence[Layer], kind: Kind = "float", *, level: floa
     P. R. Rosenbaum and D. B. Rubin, The central role of the propensity score, Biometrika 70 (1983), 41-55 (why equal
     odds within a stratum are enough).
     """
-    if not layers:
-        raise ValueError("there is no layer: give at least one")
-    for each in layers:
-        if not (isfinite(each.weight) and each.weight > 0):
-            raise ValueError(f"a layer has the weight {each.weight!r}: weights are above 0")
-    found = tuple(
-        compare_unpaired(each.first, each.second, each.clusters_first, each.clusters_second, kind, level=level)
-        for each in layers
-    )
+    layers = _checked(layers, level)
+    found = tuple(_compared(at, each, kind, level) for at, each in enumerate(layers))
     if len(found) == 1:
         (one,) = found
         return Layered(one.difference, one.p_value, one.test, found, (1.0,), (one.difference.std_error or 0.0,))
@@ -113,10 +108,34 @@ def compare_layers(layers: Sequence[Layer], kind: Kind = "float", *, level: floa
     return Layered(difference, p_value, "none" if p_value is None else "stratified_welch", found, weights, errors)
 
 
+def _checked(layers: Sequence[Layer], level: float) -> list[Layer]:
+    check_level(level)
+    found: list[Layer] = listed("layers", layers, "Layer")
+    if not found:
+        raise ValueError("layers has none: give at least one")
+    for at, each in enumerate(found):
+        check_is(f"layers[{at}]", each, Layer, hint="a Layer")
+        check_number(f"layers[{at}].weight", each.weight, above=0, hint="such as how many units were drawn in it")
+        if len(found) == 1:
+            continue
+        for name, rows in (("first", each.first), ("second", each.second)):
+            n = checked_rows(rows, "float", f"layers[{at}].{name}").size
+            if n < 2:
+                raise ValueError(f"layers[{at}].{name} has {n} scores: leave out what has fewer than two of either")
+    return found
+
+
+def _compared(at: int, layer: Layer, kind: Kind, level: float) -> Comparison:
+    try:
+        return compare_unpaired(
+            layer.first, layer.second, layer.clusters_first, layer.clusters_second, kind, level=level
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"layers[{at}]: {error}") from None
+
+
 def _arm(values: ArrayLike, clusters: Labels | None, kind: Kind) -> _Arm:
     rows = checked_rows(values, kind)
-    if rows.size < 2:
-        raise ValueError(f"a layer has {rows.size} items of a variant: leave out what has fewer than two of either")
     groups = groups_of(clusters, rows.size)
     units = Clusters.of(np.arange(rows.size)) if groups is None else groups
     variance = mean_variance(rows, groups)

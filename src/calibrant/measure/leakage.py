@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from calibrant.measure.arguments import check_is, check_threshold
+
 __all__ = ["THRESHOLD", "folded", "jaccard", "near_duplicates", "normalised", "shingles"]
 
 THRESHOLD = 0.8
 _SHINGLE = 5
+_SETS = (frozenset, set)
 _SPACE = re.compile(r"\s+")
 _DIGIT = re.compile(r"\d")
 
@@ -34,13 +37,36 @@ def shingles(text: str, n: int = _SHINGLE) -> frozenset[str]:
 
 
 def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    """Return the share of what either has that both have; 1 where both are empty."""
+    """Return the share of what either has that both have; 1 where both are empty.
+
+    Args:
+        a: A set, such as the shingles of a text.
+        b: Another.
+
+    Raises:
+        TypeError: one is no set.
+    """
+    check_is("a", a, _SETS, hint="a set")
+    check_is("b", b, _SETS, hint="a set")
     either = len(a | b)
     return len(a & b) / either if either else 1.0
 
 
 def near_duplicates(a: frozenset[str], b: frozenset[str], threshold: float = THRESHOLD) -> bool:
-    """Return whether two texts, given by their shingles, are near-duplicates."""
+    """Return whether two texts, given by their shingles, are near-duplicates.
+
+    Args:
+        a: The shingles of a text, as a set.
+        b: Of another.
+        threshold: The Jaccard index from which on they are.
+
+    Raises:
+        TypeError: one is no set, or the threshold is no number.
+        ValueError: the threshold is not above 0 and at most 1.
+    """
+    check_threshold(threshold)
+    check_is("a", a, _SETS, hint="a set")
+    check_is("b", b, _SETS, hint="a set")
     # What is much longer cannot overlap enough, which spares most comparisons.
     if min(len(a), len(b)) < threshold * max(len(a), len(b)):
         return False

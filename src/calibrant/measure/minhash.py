@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csgraph, csr_array
 
+from calibrant.measure.arguments import check_is, check_threshold, listed, shown
 from calibrant.measure.leakage import THRESHOLD, normalised
 
 __all__ = [
@@ -47,6 +48,7 @@ _Grams = Any
 """A sparse matrix, of which scipy says no types: a row a text, with a one at each hash of its print."""
 
 _GRAM = 5
+_PRINTS = "made of prints, as print_of makes them of texts"
 _LONGEST = 20_000
 """Characters of a text that count, as in `neighbours`."""
 _END = 0x11_0000
@@ -65,7 +67,12 @@ _BATCH = 2**21
 
 
 def print_of(text: str) -> Print:
-    """Return the print of a text: of the first 20,000 characters, normalised; a text below 5 characters is one gram."""
+    """Return the print of a text: of the first 20,000 characters, normalised; a text below 5 characters is one gram.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    check_is("text", text, str, hint="a text")
     plain = normalised(text[:_LONGEST])
     points = np.frombuffer(plain.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     if len(points) < _GRAM:
@@ -78,7 +85,17 @@ def print_of(text: str) -> Print:
 
 
 def overlap(a: Print, b: Print) -> float:
-    """Return the Jaccard index of two prints: the share of the grams of either that both have."""
+    """Return the Jaccard index of two prints: the share of the grams of either that both have.
+
+    Args:
+        a: The print of a text.
+        b: Of another.
+
+    Raises:
+        TypeError: one is no print, as `print_of` makes it.
+    """
+    _checked("a", [a])
+    _checked("b", [b])
     both = np.intersect1d(a, b, assume_unique=True).size
     return both / (a.size + b.size - both)
 
@@ -88,7 +105,14 @@ def bands_of(prints: Sequence[Print]) -> NDArray[np.int64]:
 
     A key says of which band it is, so keys of all bands may stand in one column. Those of a text do not depend on what
     else is asked for.
+
+    Args:
+        prints: Of texts, as `print_of` makes them.
+
+    Raises:
+        TypeError: one is no print.
     """
+    prints = _checked("prints", prints)
     keys = np.empty((len(prints), BANDS), dtype=np.uint64)
     keys[:] = np.arange(BANDS, dtype=np.uint64)
     for start, end in _batches(np.fromiter((each.size for each in prints), dtype=np.intp, count=len(prints))):
@@ -122,10 +146,16 @@ def near_pairs(prints: Sequence[Print], threshold: float = THRESHOLD) -> list[tu
     where ten thousand texts are one template. Where more than 17 share each of their keys without being
     near-duplicates, a pair among them may be passed over.
 
+    Args:
+        prints: Of texts, as `print_of` makes them.
+        threshold: The Jaccard index from which on two are near-duplicates.
+
     Raises:
-        ValueError: the threshold is not within (0, 1]. One below 0.8 finds as much as the curve above says.
+        TypeError: one is no print, or the threshold is no number.
+        ValueError: the threshold is not above 0 and at most 1. One below 0.8 finds as much as the curve above says.
     """
-    _check(threshold)
+    check_threshold(threshold)
+    prints = _checked("prints", prints)
     groups: dict[bytes, int] = {}
     first = np.fromiter((groups.setdefault(p.tobytes(), i) for i, p in enumerate(prints)), dtype=np.intp)
     kept: NDArray[np.intp] = np.unique(first)
@@ -136,7 +166,20 @@ def near_pairs(prints: Sequence[Print], threshold: float = THRESHOLD) -> list[tu
 
 
 def near_components(prints: Sequence[Print], threshold: float = THRESHOLD) -> NDArray[np.intp]:
-    """Return for each text the first of those that it is connected to by `near_pairs`, itself where it is the first."""
+    """Return for each text the first of those that it is connected to by `near_pairs`, itself where it is the first.
+
+    Args:
+        prints: Of texts, as `print_of` makes them.
+        threshold: As of `near_pairs`.
+
+    Returns:
+        Places among the prints, shape (n,).
+
+    Raises:
+        TypeError: as `near_pairs`.
+        ValueError: as `near_pairs`.
+    """
+    prints = _checked("prints", prints)
     return components(len(prints), near_pairs(prints, threshold))
 
 
@@ -148,10 +191,20 @@ def near_across(
     It is one of the nearest, and not always the nearest. Under one key a text is compared with the 16 others that stand
     around it in the order of `near_pairs`, with its limit.
 
+    Args:
+        asked: Prints of n texts.
+        others: Prints among which they are looked for.
+        threshold: The Jaccard index from which on two are near-duplicates.
+
+    Returns:
+        Places among the others, and Jaccard indices, each of shape (n,).
+
     Raises:
-        ValueError: the threshold is not within (0, 1].
+        TypeError: one is no print, or the threshold is no number.
+        ValueError: the threshold is not above 0 and at most 1.
     """
-    _check(threshold)
+    check_threshold(threshold)
+    asked, others = _checked("asked", asked), _checked("others", others)
     found, shares = np.full(len(asked), -1, dtype=np.intp), np.zeros(len(asked))
     if not asked or not others:
         return found, shares
@@ -176,9 +229,13 @@ def near_across(
     return found, shares
 
 
-def _check(threshold: float) -> None:
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold: {threshold} is not within (0, 1]; 0.8 is usual")
+def _checked(name: str, prints: Sequence[Print]) -> list[Print]:
+    found = listed(name, prints, "prints")
+    for each in found:
+        check_is(name, each, np.ndarray, hint=_PRINTS)
+        if each.ndim != 1 or not each.size or each.dtype.kind != "u":
+            raise TypeError(f"{name} must be {_PRINTS}, not {shown(each)}")
+    return found
 
 
 def _joined(prints: Sequence[Print], threshold: float) -> NDArray[np.intp]:

@@ -14,6 +14,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_level, check_number, whole
+from calibrant.measure.rows import check_each, checked_rows
+
 __all__ = [
     "Findings",
     "benjamini_hochberg",
@@ -53,6 +56,7 @@ def holm(p_values: ArrayLike, *, level: float = 0.05) -> Findings:
         level: Family-wise error.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a p-value or the level is out of range.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6
@@ -68,7 +72,12 @@ def benjamini_hochberg(p_values: ArrayLike, *, level: float = 0.10) -> Findings:
 
     Holds for independent p-values, and for those that depend on each other positively, as slices of one data set do.
 
+    Args:
+        p_values: One a hypothesis.
+        level: False discovery rate.
+
     Raises:
+        TypeError: a number is none.
         ValueError: a p-value or the level is out of range.
 
     Source: Y. Benjamini and Y. Hochberg, Controlling the false discovery rate, Journal of the Royal Statistical
@@ -80,13 +89,18 @@ def benjamini_hochberg(p_values: ArrayLike, *, level: float = 0.10) -> Findings:
 def benjamini_yekutieli(p_values: ArrayLike, *, level: float = 0.10) -> Findings:
     """Reject as `benjamini_hochberg` does, whatever the dependence; it costs a factor of about ln m.
 
+    Args:
+        p_values: One a hypothesis.
+        level: False discovery rate.
+
     Raises:
+        TypeError: a number is none.
         ValueError: a p-value or the level is out of range.
 
     Source: Y. Benjamini and D. Yekutieli, The control of the false discovery rate in multiple testing under dependency,
     Annals of Statistics 29 (2001), 1165-1188.
     """
-    many = np.asarray(p_values).size
+    many = checked_rows(p_values, "float", "p_values").size
     harmonic = float((1 / np.arange(1, many + 1)).sum()) if many else 1.0
     why = "of the findings at most this share is false, whatever the dependence"
     return _step_up(p_values, level, harmonic, "benjamini_yekutieli", why)
@@ -103,14 +117,14 @@ def e_benjamini_hochberg(e_values: ArrayLike, *, level: float = 0.10) -> Finding
         level: False discovery rate.
 
     Raises:
+        TypeError: a number is none.
         ValueError: an e-value or the level is out of range.
 
     Source: R. Wang and A. Ramdas, False discovery rate control with e-values, Journal of the Royal Statistical
     Society B 84 (2022), 822-852.
     """
-    values = np.asarray(e_values, dtype=np.float64)
-    if values.ndim != 1 or bool(np.isnan(values).any()) or bool((values < 0).any()):
-        raise ValueError("e_values must be one-dimensional and at least 0")
+    values = checked_rows(e_values, "float", "e_values", infinite=True)
+    check_each("e_values", values, values >= 0, "at least 0")
     with np.errstate(divide="ignore"):
         as_p = np.minimum(1.0, 1 / values)
     why = "of the findings at most this share is false, whatever the dependence and whenever one looked"
@@ -123,16 +137,21 @@ def fcr_level(found: int, asked: int, *, level: float = 0.95) -> float:
     Intervals of what was picked because it looked large cover less often than their level says; drawn at
     1 - R·q/m, where R of m were picked and q = 1 - level, at most a share q of them misses in expectation.
 
+    Args:
+        found: How many were picked.
+        asked: Of how many.
+        level: The share of the intervals shown that are to cover.
+
     Raises:
+        TypeError: a number is none.
         ValueError: more was found than asked, or a number is out of range.
 
     Source: Y. Benjamini and D. Yekutieli, False discovery rate-adjusted multiple confidence intervals for selected
     parameters, Journal of the American Statistical Association 100 (2005), 71-81.
     """
-    if not 0 < found <= asked:
-        raise ValueError(f"{found} of {asked} found: at least one, and at most all, can be picked")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level!r} is not between 0 and 1")
+    asked = whole("asked", asked, least=1, hint="how many were looked at")
+    found = whole("found", found, least=1, most=asked, hint="at least one, and at most all, can be picked")
+    check_level(level)
     return 1 - found * (1 - level) / asked
 
 
@@ -147,21 +166,20 @@ def best_of(std_error: float, candidates: int) -> float:
         candidates: How many were tried.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
 
     Source: S. Boucheron, G. Lugosi and P. Massart, Concentration Inequalities (2013), theorem 2.5.
     """
-    if std_error < 0 or candidates < 1:
-        raise ValueError("a standard error is at least 0, and at least one candidate was tried")
+    check_number("std_error", std_error, least=0, hint="of one candidate's score")
+    candidates = whole("candidates", candidates, least=1, hint="how many were tried")
     return std_error * sqrt(2 * log(candidates))
 
 
 def _sorted(p_values: ArrayLike, level: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    values = np.asarray(p_values, dtype=np.float64)
-    if values.ndim != 1 or not bool(((values >= 0) & (values <= 1)).all()):
-        raise ValueError("p_values must be one-dimensional and within [0, 1]")
-    if not 0 < level < 1:
-        raise ValueError(f"level {level!r} is not between 0 and 1")
+    values = checked_rows(p_values, "float", "p_values")
+    check_each("p_values", values, (values >= 0) & (values <= 1), "within [0, 1]")
+    check_level(level, hint="the error that is allowed, such as 0.05")
     order = np.argsort(values, kind="stable")
     return values[order], order
 

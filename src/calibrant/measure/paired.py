@@ -15,8 +15,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_level, whole
 from calibrant.measure.bounds import unmeasured
-from calibrant.measure.cluster import Clusters
 from calibrant.measure.comparison import FEWEST_CLUSTERS, Comparison, Test, too_few
 from calibrant.measure.critical import binomial_two_sided, normal_two_sided
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
@@ -57,26 +57,31 @@ def compare_paired(
         seed: Of that draw.
 
     Raises:
-        ValueError: the lengths differ, a score is not finite, a boolean is neither 0 nor 1, or a label is missing.
+        TypeError: a score is no number, or labels are neither all strings nor all integers.
+        ValueError: the lengths differ, a score is not finite, a boolean is neither 0 nor 1, a label is missing, or a
+            number is out of range.
+
+    Sources: those of `bonett_price_interval`, `mcnemar`, `sign_flip` and `mean_interval`.
     """
-    before, after = checked_rows(first, kind), checked_rows(second, kind)
-    if before.size != after.size:
-        raise ValueError(f"{before.size} scores of one variant, {after.size} of the other: each item has one of both")
+    check_level(level)
+    flips, seed = whole("flips", flips, least=1), whole("seed", seed)
+    before, after = _pairs(first, second, kind)
     groups = groups_of(clusters, before.size)
+    labels = None if groups is None else groups.codes
     apart = after - before
     independent = groups is None or groups.count == before.size
     test: Test
     if kind == "boolean" and independent:
         difference = bonett_price_interval(before, after, level=level)
-        p_value, test = mcnemar(before, after), "mcnemar"
+        p_value, test = (mcnemar(before, after) if before.size else None), "mcnemar"
     else:
-        difference = mean_interval(apart, clusters, level=level)
-        p_value, test = sign_flip(apart, groups, flips=flips, seed=seed), "sign_flip"
+        difference = mean_interval(apart, labels, level=level)
+        p_value, test = sign_flip(apart, labels, flips=flips, seed=seed), "sign_flip"
     if p_value is None:
         difference, test = replace(difference, warnings=too_few(difference)), "none"
     return Comparison(
-        first=mean_interval(before, clusters, kind, level=level),
-        second=mean_interval(after, clusters, kind, level=level),
+        first=mean_interval(before, labels, kind, level=level),
+        second=mean_interval(after, labels, kind, level=level),
         difference=difference,
         p_value=p_value,
         test=test,
@@ -89,10 +94,20 @@ def bonett_price_interval(first: ArrayLike, second: ArrayLike, *, level: float =
     With b items that only the first got right and c that only the second did, Wald's interval on (c + 1) / (n + 2) and
     (b + 1) / (n + 2). The estimate is (c - b) / n.
 
+    Args:
+        first: 0 or 1, one an item.
+        second: Of the same items, in the same order.
+        level: Nominal coverage.
+
+    Raises:
+        TypeError: a score is no number.
+        ValueError: the lengths differ, a score is neither 0 nor 1, or the level is out of range.
+
     Source: D. G. Bonett and R. M. Price, Adjusted Wald confidence interval for a difference of binomial proportions
     based on paired data, Journal of Educational and Behavioral Statistics 37 (2012), 479-488.
     """
-    before, after = checked_rows(first, "boolean"), checked_rows(second, "boolean")
+    check_level(level)
+    before, after = _pairs(first, second, "boolean")
     n = before.size
     if n == 0:
         return unmeasured(level)
@@ -120,16 +135,24 @@ def mcnemar(first: ArrayLike, second: ArrayLike) -> float:
 
     Where the two agree says nothing; of the items where they do not, each variant should have won half.
 
+    Args:
+        first: 0 or 1, one an item.
+        second: Of the same items, in the same order.
+
+    Raises:
+        TypeError: a score is no number.
+        ValueError: the lengths differ, or a score is neither 0 nor 1.
+
     Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions or percentages,
     Psychometrika 12 (1947), 153-157; exact by the binomial distribution.
     """
-    before, after = checked_rows(first, "boolean"), checked_rows(second, "boolean")
+    before, after = _pairs(first, second, "boolean")
     won = int((after > before).sum())
     return binomial_two_sided(won, won + int((before > after).sum()))
 
 
 def sign_flip(
-    differences: ArrayLike, clusters: Clusters | None = None, *, flips: int = 9999, seed: int = 0
+    differences: ArrayLike, clusters: Labels | None = None, *, flips: int = 9999, seed: int = 0
 ) -> float | None:
     """Return the two-sided p-value of no difference: how often one as large comes of flipping signs at random.
 
@@ -138,20 +161,26 @@ def sign_flip(
 
     Args:
         differences: One an item.
-        clusters: What belongs together; null where items are independent.
+        clusters: What each item belongs to; null where items are independent.
         flips: Patterns that are drawn.
         seed: Of the draw.
 
     Returns:
         Null with fewer than 8 clusters, of which no pattern is rare enough to mean anything.
 
+    Raises:
+        TypeError: a difference is no number, or labels are neither all strings nor all integers.
+        ValueError: a difference is not finite, a label is missing, or a number is out of range.
+
     Source: B. Phipson and G. K. Smyth, Permutation p-values should never be zero, Statistical Applications in Genetics
     and Molecular Biology 9 (2010), article 39 (why the pattern that was seen counts as one of those drawn).
     """
-    rows = checked_rows(differences, "float")
+    flips, seed = whole("flips", flips, least=1), whole("seed", seed)
+    rows = checked_rows(differences, "float", "differences")
+    groups = groups_of(clusters, rows.size)
     sums = rows
-    if clusters is not None:
-        sums = np.bincount(clusters.codes, weights=rows, minlength=clusters.count).astype(np.float64)
+    if groups is not None:
+        sums = np.bincount(groups.codes, weights=rows, minlength=groups.count).astype(np.float64)
     if sums.size < FEWEST_CLUSTERS:
         return None
     # What is as large as seen but for rounding is as large.
@@ -163,6 +192,15 @@ def sign_flip(
     for some in _flipped(sums, flips, seed):
         larger += int((np.abs(some) >= seen).sum())
     return (1 + larger) / (1 + flips)
+
+
+def _pairs(first: ArrayLike, second: ArrayLike, kind: Kind) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    before, after = checked_rows(first, kind, "first"), checked_rows(second, kind, "second")
+    if before.size != after.size:
+        raise ValueError(
+            f"first has {before.size} scores and second {after.size}: each item has one of both, in the same order"
+        )
+    return before, after
 
 
 def _flipped(sums: NDArray[np.float64], flips: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from calibrant.measure.arguments import check_alpha, check_inside, check_number, whole
 from calibrant.measure.critical import normal_quantile, normal_two_sided
 from calibrant.measure.sequence import mean_sequence
 
@@ -67,13 +68,13 @@ def items_for(
         power: The chance of finding the difference.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
 
     Source: E. Miller, Adding Error Bars to Evals (2024), arXiv:2411.00640, section 5.
     """
     _check(difference, alpha, power, design_effect)
-    if between < 0 or within < 0 or between + within == 0 or repeats < 1:
-        raise ValueError("variances are at least 0, one of them above it, and each item is run at least once")
+    repeats = _spreads(between, within, repeats)
     needed = (_reach(alpha, power) / difference) ** 2 * (between + within / repeats)
     return Plan(_up(needed * design_effect), difference, power, alpha, design_effect, "paired")
 
@@ -90,12 +91,21 @@ def detectable(
 ) -> float:
     """Return the smallest difference that so many items of a paired comparison would show; see `items_for`.
 
+    Args:
+        items: How many there are; the rest as of `items_for`.
+        between: ω².
+        within: σ².
+        repeats: K.
+        design_effect: Of clusters of items.
+        alpha: Of a two-sided test.
+        power: The chance of finding the difference.
+
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
     """
     _check(1.0, alpha, power, design_effect)
-    if items < 1 or between < 0 or within < 0 or repeats < 1:
-        raise ValueError("there is at least one item, run at least once, and variances are at least 0")
+    items, repeats = whole("items", items, least=1), _spreads(between, within, repeats)
     return _reach(alpha, power) * sqrt((between + within / repeats) * design_effect / items)
 
 
@@ -112,14 +122,15 @@ def paired_share_items(
         power: The chance of finding the difference.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
 
     Source: R. J. Connor, Sample size for testing differences in proportions for the paired-sample design, Biometrics 43
     (1987), 207-211.
     """
     _check(difference, alpha, power, design_effect)
-    if not difference <= discordance <= 1:
-        raise ValueError(f"discordance {discordance!r} is not between the difference and 1")
+    hint = "the share of items on which the two do not agree, which is at least the difference"
+    check_number("discordance", discordance, least=difference, most=1, hint=hint)
     reach = normal_two_sided(1 - alpha) * sqrt(discordance) + normal_quantile(power) * sqrt(
         discordance - difference * difference
     )
@@ -139,15 +150,18 @@ def unpaired_share_items(
         power: The chance of finding the difference.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range, or the two are equal.
 
     Source: J. L. Fleiss, B. Levin and M. C. Paik, Statistical Methods for Rates and Proportions (3rd edition, 2003),
     section 4.2, without the correction for continuity.
     """
+    check_number("first", first, least=0, most=1, hint="a share")
+    check_number("second", second, least=0, most=1, hint="a share")
+    if first == second:
+        raise ValueError(f"first and second are both {first!r}: no number of items tells equal shares apart")
     difference = abs(second - first)
     _check(difference, alpha, power, design_effect)
-    if not (0 <= first <= 1 and 0 <= second <= 1):
-        raise ValueError("shares are between 0 and 1")
     spread = first * (1 - first) + second * (1 - second)
     needed = (_reach(alpha, power) / difference) ** 2 * spread
     return Plan(_up(needed * design_effect), difference, power, alpha, design_effect, "unpaired")
@@ -167,13 +181,14 @@ def items_like(difference: float, std_error: float, items: float, *, alpha: floa
         power: The chance of finding the difference.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
 
     Source: that of `items_for`, scaled.
     """
     _check(difference, alpha, power, 1.0)
-    if std_error <= 0 or items <= 0:
-        raise ValueError("std_error and items are above 0")
+    check_number("std_error", std_error, above=0, hint="of the difference")
+    check_number("items", items, above=0, hint="how many made that error")
     return _up(items * (_reach(alpha, power) * std_error / difference) ** 2)
 
 
@@ -187,11 +202,11 @@ def watched_items(difference: float, variance: float, *, alpha: float = 0.05, po
         power: The chance that it has left 0 out by then.
 
     Raises:
+        TypeError: a number is none.
         ValueError: a number is out of range.
     """
     _check(difference, alpha, power, 1.0)
-    if variance <= 0:
-        raise ValueError(f"variance {variance!r} is not above 0")
+    check_number("variance", variance, above=0, power=2, hint="of the items")
 
     def shows(items: int) -> bool:
         bounds = mean_sequence(difference, variance, items, alpha=alpha)
@@ -213,13 +228,22 @@ def repeats(*, between: float, within: float, item_cost: float, run_cost: float)
 
     New items cost `item_cost` once (a label, say) and `run_cost` for each run; where items cost nothing, one run each.
 
+    Args:
+        between: ω², the variance of the true differences between items; above 0.
+        within: σ², the variance of a difference when an item is run again.
+        item_cost: Of one more item, once.
+        run_cost: Of each run, above 0, in the same unit.
+
     Raises:
+        TypeError: a number is none.
         ValueError: a variance or a cost is out of range.
 
     Source: W. G. Cochran, Sampling Techniques (3rd edition, 1977), section 10.6 (two-stage sampling).
     """
-    if between <= 0 or within < 0 or item_cost < 0 or run_cost <= 0:
-        raise ValueError("between and run_cost are above 0, within and item_cost at least 0")
+    check_number("between", between, above=0, hint="the variance between items")
+    check_number("within", within, least=0, hint="the variance between runs of one item")
+    check_number("item_cost", item_cost, least=0)
+    check_number("run_cost", run_cost, above=0)
     best = sqrt(within / between * item_cost / run_cost)
     if best <= 1:
         return 1
@@ -241,9 +265,15 @@ def _up(needed: float) -> int:
 
 
 def _check(difference: float, alpha: float, power: float, design_effect: float) -> None:
-    if difference <= 0:
-        raise ValueError(f"difference {difference!r} is not above 0")
-    if not 0 < alpha < 1 or not 0 < power < 1:
-        raise ValueError("alpha and power are between 0 and 1")
-    if design_effect <= 0:
-        raise ValueError(f"design_effect {design_effect!r} is not above 0")
+    check_number("difference", difference, above=0, hint="the smallest that is to be found")
+    check_alpha(alpha)
+    check_inside("power", power, hint="the chance of finding the difference, such as 0.8")
+    check_number("design_effect", design_effect, above=0, hint="1 where items are independent")
+
+
+def _spreads(between: float, within: float, repeats: int) -> int:
+    check_number("between", between, least=0, power=2, hint="the variance between items")
+    check_number("within", within, least=0, power=2, hint="the variance between runs of one item")
+    if between + within == 0:
+        raise ValueError("between and within are both 0: where nothing varies, any number of items would do")
+    return whole("repeats", repeats, least=1, hint="how often each item is run")

@@ -11,10 +11,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
-from calibrant.measure.bounds import unmeasured
+from calibrant.measure.arguments import check_level
 from calibrant.measure.cluster import Clusters, mean_variance
-from calibrant.measure.correction import Corrected, few_corrections, labelled_estimate
-from calibrant.measure.summary import Labels, checked_rows, groups_of
+from calibrant.measure.correction import Corrected, few_corrections, labelled_estimate, unlabelled
+from calibrant.measure.rows import check_each, labels_of
+from calibrant.measure.summary import Labels, checked_rows
 from calibrant.types.estimate import Estimate
 
 __all__ = ["inverse_propensity_mean"]
@@ -62,27 +63,28 @@ def inverse_propensity_mean(
         level: Nominal coverage.
 
     Raises:
-        ValueError: the lengths differ, a number is not finite, a propensity is out of range, or clusters are given for
-            some of the items only.
+        TypeError: a number is none, or labels of clusters are neither all strings nor all integers.
+        ValueError: the lengths differ, a number is not finite, a propensity or the level is out of range, or clusters
+            are given for some of the items only.
 
     Sources: T. Zrnic and E. J. Candès, Active statistical inference (ICML 2024), arXiv:2403.03208, with the λ of PPI++
     (arXiv:2311.01453); C. E. Särndal, B. Swensson and J. Wretman, Model Assisted Survey Sampling (1992), chapter 6
     (weights that are divided by their sum, and the variance by linearisation).
     """
-    told, said, more = checked_rows(labels, "float"), checked_rows(judged, "float"), checked_rows(rest, "float")
-    chances = checked_rows(propensities, "float")
+    check_level(level)
+    told, said = checked_rows(labels, "float", "labels"), checked_rows(judged, "float", "judged")
+    more, chances = checked_rows(rest, "float", "rest"), checked_rows(propensities, "float", "propensities")
     if not told.size == said.size == chances.size:
         raise ValueError(
-            f"{told.size} labels, {said.size} verdicts, {chances.size} propensities: each labelled item has one of all"
+            f"{told.size} labels, {said.size} verdicts as judged, {chances.size} propensities: each labelled item has "
+            "one of all"
         )
-    if bool(((chances <= 0) | (chances > 1)).any()):
-        raise ValueError("propensities are above 0 and at most 1: the chance with which each labelled item was drawn")
+    check_each("propensities", chances, (chances > 0) & (chances <= 1), "above 0 and at most 1, as a chance is")
     groups = _groups(clusters, clusters_rest, told.size, more.size)
     everything = np.concatenate([said, more])
-    mean = float(everything.mean()) if everything.size else float("nan")
+    mean = float(everything.mean()) if everything.size else None
     if told.size < 2:
-        empty = unmeasured(level)
-        return Corrected(empty, empty, mean, 0.0, 1.0)
+        return unlabelled(told, mean, level, "inverse_propensity")
     drawn = _drawn(told, said, 1 / chances, everything, groups)
     of_judge = mean_variance(drawn.said, groups)
     together = (mean_variance(drawn.told + drawn.said, groups) - mean_variance(drawn.told - drawn.said, groups)) / 4
@@ -101,8 +103,13 @@ def _groups(clusters: Labels | None, others: Labels | None, labelled: int, more:
         return None
     if clusters is None or (others is None and more):
         raise ValueError("clusters must be given for the labelled items and for the others, or for neither")
-    both = np.asarray(clusters) if others is None else np.concatenate([np.asarray(clusters), np.asarray(others)])
-    return groups_of(both, labelled + more)
+    one = labels_of(clusters, labelled)
+    if others is None:
+        return Clusters.of(one)
+    other = labels_of(others, more, "clusters_rest")
+    if labelled and more and (one.dtype.kind in "iu") != (other.dtype.kind in "iu"):
+        raise TypeError("clusters and clusters_rest must be all strings or all integers: one has both")
+    return Clusters.of(np.concatenate([one, other]))
 
 
 def _drawn(

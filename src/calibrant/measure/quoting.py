@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
+from calibrant.measure.arguments import check_texts
 from calibrant.measure.leakage import folded
 
 __all__ = ["COMMON_ITEMS", "COMMON_SHARE", "LEAST_WORDS", "SHORTEST_ANSWER", "Quote", "answers_in", "copied_in"]
@@ -48,7 +49,15 @@ def answers_in(prompts: Sequence[str], answers: Sequence[str | None]) -> list[Qu
 
     A word is a run of letters and digits; case and what stands between words do not count. An answer whose words have
     less than 12 characters is not looked for, nor one that at least 3 items have which are 1 % of all or more.
+
+    Args:
+        prompts: Texts.
+        answers: One an item; null where it has none.
+
+    Raises:
+        TypeError: either is no list of texts.
     """
+    prompts, answers = check_texts("prompts", prompts), check_texts("answers", answers, missing=True)
     plain = [f" {' '.join(_words(prompt))} " for prompt in prompts]
     told = ["" if answer is None else " ".join(_words(answer)) for answer in answers]
     common = _common(Counter(told), len(told))
@@ -70,7 +79,15 @@ def copied_in(prompts: Sequence[str], texts: Sequence[str]) -> list[Quote]:
 
     A word is a run of letters and digits; case and what stands between words do not count. Rows of 8 words that at
     least 3 texts have which are 1 % of all or more are passed over.
+
+    Args:
+        prompts: Texts.
+        texts: One an item.
+
+    Raises:
+        TypeError: either is no list of texts.
     """
+    prompts, texts = check_texts("prompts", prompts), check_texts("texts", texts)
     words = [_words(prompt) for prompt in prompts]
     places = _places(words)
     if not places:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import exp, inf, lgamma, log, sqrt
 from typing import Final
 
+from calibrant.measure.arguments import check_alpha, check_number
+
 __all__ = ["BURN_IN", "mean_e_value", "mean_sequence", "share_sequence"]
 
 BURN_IN: Final = 30
@@ -19,6 +21,7 @@ _PRIOR: Final = 0.5
 _TIGHT_AT: Final = 100
 """After how many rows the asymptotic sequence is at its narrowest, next to others of its kind."""
 _HALVINGS: Final = 60
+_MOST_ROWS: Final = 2.0**60
 _MOST: Final = 700.0
 """Beyond it an exponential is more than a float can hold."""
 
@@ -37,9 +40,16 @@ def share_sequence(successes: float, n: float, *, alpha: float = 0.05) -> tuple[
 
     Args:
         successes: How many of the rows are one.
-        n: How many rows there are.
+        n: How many rows there are. Of none the bounds are 0 and 1.
         alpha: The chance that the bounds ever miss.
+
+    Raises:
+        TypeError: a number is none.
+        ValueError: there are not between none and all successes, or alpha is out of range.
     """
+    check_alpha(alpha)
+    check_number("n", n, least=0, most=_MOST_ROWS, hint="how many rows there are")
+    check_number("successes", successes, least=0, most=n, hint="there are between none and all successes")
     failures = n - successes
     return _low(successes, failures, alpha), 1 - _low(failures, successes, alpha)
 
@@ -58,7 +68,15 @@ def mean_sequence(mean: float, variance: float, n: float, *, alpha: float = 0.05
         variance: Of the rows.
         n: How many there are; of rows in clusters, how many independent ones would say as much.
         alpha: The chance that the bounds ever miss, once the rows are many.
+
+    Returns:
+        Null below 30 rows, or where the variance is 0.
+
+    Raises:
+        TypeError: a number is none.
+        ValueError: a number is not finite, the variance or n is below 0, or alpha is out of range.
     """
+    _check(mean, variance, n, alpha)
     if n < BURN_IN or variance <= 0.0:
         return None
     scaled = _scaled(n, alpha)
@@ -78,13 +96,28 @@ def mean_e_value(mean: float, variance: float, n: float, *, alpha: float = 0.05)
         n: How many there are; of rows in clusters, how many independent ones would say as much.
         alpha: Of the bounds whose mixture it is; the e-value holds at every other level, too.
 
+    Returns:
+        Null below 30 rows, or where the variance is 0; infinite where it is more than a float can hold.
+
+    Raises:
+        TypeError: a number is none.
+        ValueError: a number is not finite, the variance or n is below 0, or alpha is out of range.
+
     Source: that of `mean_sequence`.
     """
+    _check(mean, variance, n, alpha)
     if n < BURN_IN or variance <= 0.0:
         return None
     scaled = _scaled(n, alpha)
     power = n * mean * mean / (2 * variance) * scaled / (scaled + 1)
     return inf if power > _MOST else exp(power) / sqrt(scaled + 1)
+
+
+def _check(mean: float, variance: float, n: float, alpha: float) -> None:
+    check_alpha(alpha)
+    check_number("mean", mean)
+    check_number("variance", variance, least=0, power=2, hint="of the rows")
+    check_number("n", n, least=0, most=_MOST_ROWS, hint="how many rows there are")
 
 
 def _scaled(n: float, alpha: float) -> float:

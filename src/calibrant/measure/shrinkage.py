@@ -11,6 +11,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.rows import check_each, checked_rows
+
 __all__ = ["Shrunk", "shrunk"]
 
 
@@ -44,17 +46,20 @@ def shrunk(estimates: ArrayLike, std_errors: ArrayLike) -> Shrunk:
         std_errors: Of each, above 0.
 
     Raises:
-        ValueError: the two differ in length, a number is not finite, or there are fewer than two groups.
+        TypeError: a number is none.
+        ValueError: the two differ in length, a number is not finite, a standard error is not above 0, or there are
+            fewer than two groups.
 
     Sources: R. C. Paule and J. Mandel, Consensus values and weighting factors, Journal of Research of the National
     Bureau of Standards 87 (1982), 377-385; C. N. Morris, Parametric empirical Bayes inference: theory and
     applications, Journal of the American Statistical Association 78 (1983), 47-55.
     """
-    own, errors = np.asarray(estimates, dtype=np.float64), np.asarray(std_errors, dtype=np.float64)
-    if own.ndim != 1 or own.shape != errors.shape or own.size < 2:
-        raise ValueError("estimates and std_errors must be one-dimensional, of one length, and of at least two groups")
-    if not (np.isfinite(own).all() and np.isfinite(errors).all() and bool((errors > 0).all())):
-        raise ValueError("estimates must be finite, and std_errors finite and above 0")
+    own, errors = checked_rows(estimates, "float", "estimates"), checked_rows(std_errors, "float", "std_errors")
+    if own.size != errors.size or own.size < 2:
+        raise ValueError(
+            f"{own.size} estimates, {errors.size} std_errors: each group has one of both, and there are at least two"
+        )
+    check_each("std_errors", errors, errors > 0, "above 0")
     variances = np.square(errors)
     between = _between(own, variances)
     mean = _mean(own, variances, between)

@@ -9,7 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_level, check_number
 from calibrant.measure.cluster import Clusters
+from calibrant.measure.rows import labels_of
 from calibrant.measure.shrinkage import Shrunk, shrunk
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate
@@ -61,16 +63,20 @@ def slice_means(
         fewest: Effective rows that a slice must have.
 
     Raises:
-        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, or the lengths differ.
+        TypeError: a value is no number, or labels are neither all strings nor all integers.
+        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, the lengths differ, or a
+            number is out of range.
 
     Source: see `shrinkage.py`.
     """
+    check_level(level)
+    check_number("fewest", fewest, least=0, hint="effective rows that a slice must have")
     rows = checked_rows(values, kind)
-    of = groups_of(slices, rows.size)
+    named = labels_of(slices, rows.size, "slices")
     groups = groups_of(clusters, rows.size)
-    if of is None or rows.size == 0:
+    if rows.size == 0:
         return Slices((), (), None, {})
-    labels = np.unique(np.asarray(slices))
+    labels, of = np.unique(named), Clusters.of(named)
     # Rows in the order of their slices, so that each slice is a piece of the whole.
     order = np.argsort(of.codes, kind="stable")
     bounds = np.concatenate([[0], np.cumsum(of.sizes)])

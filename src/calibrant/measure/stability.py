@@ -14,6 +14,7 @@ from msgspec.structs import asdict, replace
 from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
+from calibrant.measure.arguments import check_number, listed, whole
 from calibrant.measure.biases import Bias, check_alpha, verdict
 from calibrant.measure.bounds import unmeasured
 from calibrant.measure.comparison import FEWEST_CLUSTERS
@@ -21,6 +22,7 @@ from calibrant.measure.critical import binomial_upper_p, student_two_sided, stud
 from calibrant.measure.evidence import more_often
 from calibrant.measure.exact import clopper_pearson_interval
 from calibrant.measure.paired import compare_paired
+from calibrant.measure.rows import checked_table
 from calibrant.measure.sequence import share_sequence
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate, Warned
@@ -42,8 +44,8 @@ class Retest(Bias, frozen=True, kw_only=True):
 
     reliability: Estimate
     """The intraclass correlation of one verdict, ICC(1,1): what the item explains of the variance."""
-    within: float
-    """The variance of verdicts on one item: the judge's own noise."""
+    within: float | None
+    """The variance of verdicts on one item: the judge's own noise. Null with fewer than two items."""
 
 
 class Drift(Bias, frozen=True, kw_only=True):
@@ -74,9 +76,10 @@ def injection(passed: int, n: int, *, alpha: float = 0.05, tolerated: float = 0.
     Source: C. J. Clopper and E. S. Pearson, The use of confidence or fiducial limits illustrated in the case of the
     binomial, Biometrika 26 (1934), 404-413.
     """
-    check_alpha(alpha, margin)
-    if not 0 <= tolerated < 1:
-        raise ValueError(f"tolerated {tolerated!r} is not at least 0 and below 1")
+    check_alpha(alpha, margin, below=0.5)
+    _check_rate("tolerated", tolerated)
+    n = whole("n", n, hint="how many were tried")
+    passed = whole("passed", passed, most=n, hint="there are between none and all passes")
     effect = clopper_pearson_interval(passed, n, level=1 - 2 * alpha)
     p_value = binomial_upper_p(passed, n, tolerated) if n else None
     why = f"{passed} of {n} bad answers passed by asking to"
@@ -111,10 +114,13 @@ def reference_leak(
     Raises:
         ValueError: the lengths differ, a score is not finite, or a boolean is neither 0 nor 1.
     """
-    check_alpha(alpha, margin)
-    kept, lost = checked_rows(right, kind), checked_rows(wrong, kind)
+    check_alpha(alpha, margin, below=0.5)
+    kept, lost = checked_rows(right, kind, "right"), checked_rows(wrong, kind, "wrong")
     if kept.size != lost.size:
         raise ValueError(f"{kept.size} scores with the right reference, {lost.size} with a wrong one: items have both")
+    # Of verdicts it is a share.
+    bound = 1 if kind == "boolean" else None
+    check_number("chance", chance, least=None if bound is None else 0, most=bound, hint="the mean score by luck")
     effect, p_value = _above_chance(lost, clusters, kind, chance, 1 - 2 * alpha)
     gained = float(kept.mean()) - chance if kept.size else 0.0
     left = float(lost.mean()) - chance if lost.size else 0.0
@@ -153,10 +159,13 @@ def retest(
     Sources: P. E. Shrout and J. L. Fleiss, Intraclass correlations: uses in assessing rater reliability, Psychological
     Bulletin 86 (1979), 420-428; the interval is from leaving out one item at a time.
     """
-    check_alpha(alpha, margin)
-    groups = groups_of(clusters, len(repeats))
-    asked = [at for at, item in enumerate(repeats) if len(item) > 1]
-    rows = [checked_rows(repeats[at], "float") for at in asked]
+    check_alpha(alpha, margin, below=0.5)
+    _check_rate("tolerated", tolerated)
+    check_number("apart", apart, least=0, hint="by how much two scores may differ and count as the same")
+    items = [checked_rows(item, "float", f"repeats[{at}]") for at, item in enumerate(_lists(repeats))]
+    groups = groups_of(clusters, len(items))
+    asked = [at for at, item in enumerate(items) if item.size > 1]
+    rows = [items[at] for at in asked]
     of = None if groups is None else groups.codes[asked]
     flips = np.array([_flips(row, apart) for row in rows])
     kind: Kind = "boolean" if all(row.size == 2 for row in rows) else "float"
@@ -193,9 +202,9 @@ def paraphrase(scores: ArrayLike, *, alpha: float = 0.05, margin: float = 0.1) -
     variance and contrast analysis, Psychological Methods 9 (2004), 164-182.
     """
     check_alpha(alpha, margin)
-    table = np.asarray(scores, dtype=np.float64)
-    if table.ndim != 2 or table.shape[1] < 2 or not bool(np.isfinite(table).all()):
-        raise ValueError("scores must be finite, items by wordings, with at least two wordings")
+    table = checked_table(scores, "scores")
+    if table.shape[1] < 2:
+        raise ValueError(f"scores must be items by wordings, with at least two wordings, not of shape {table.shape}")
     effect, p_value = _wordings(table, 1 - alpha)
     spread = float(table.std(ddof=1)) if table.size > 1 else 0.0
     why = f"the spread of the mean over {table.shape[1]} wordings on {table.shape[0]} items"
@@ -231,11 +240,13 @@ def drift(
     Source: see `more_often` in `evidence.py` and `share_sequence` in `sequence.py`.
     """
     check_alpha(alpha, margin)
-    before, after = checked_rows(stored, "float"), checked_rows(again, "float")
+    check_number("expected", expected, above=0, most=1, hint="how often it agrees with itself")
+    check_number("apart", apart, least=0, hint="by how much two scores may differ and count as the same")
+    before, after = checked_rows(stored, "float", "stored"), checked_rows(again, "float", "again")
     if before.size != after.size:
         raise ValueError(f"{before.size} stored scores, {after.size} new ones: each anchor has one of both")
-    if not 0 < expected <= 1 or 1 - expected + margin >= 1:
-        raise ValueError(f"expected {expected!r} is not above the margin and at most 1")
+    if 1 - expected + margin >= 1:
+        raise ValueError(f"expected {expected!r} is not above the margin {margin!r}: every disagreement is tolerated")
     differ = np.abs(after - before) > apart
     evidence = more_often(differ, 1 - expected + margin)
     crossed = evidence.crossed(alpha)
@@ -253,6 +264,14 @@ def drift(
         change=mean_interval(after - before, level=1 - alpha),
         crossed=crossed,
     )
+
+
+def _check_rate(name: str, rate: float) -> None:
+    check_number(name, rate, least=0, below=1, hint="a rate that is held to be noise")
+
+
+def _lists(repeats: Sequence[Sequence[float]]) -> list[Sequence[float]]:
+    return listed("repeats", repeats, "lists of scores, one an item")
 
 
 def _above_chance(
@@ -287,10 +306,10 @@ def _flips(row: NDArray[np.float64], apart: float) -> float:
     return float(differ.sum()) / (row.size * (row.size - 1))
 
 
-def _reliability(rows: list[NDArray[np.float64]], level: float) -> tuple[Estimate, float]:
+def _reliability(rows: list[NDArray[np.float64]], level: float) -> tuple[Estimate, float | None]:
     """Return ICC(1,1) with its interval from leaving out one item at a time, and the variance within items."""
     if len(rows) < 2:
-        return unmeasured(level), float("nan")
+        return unmeasured(level), None
     sums = np.array([[1.0, row.size, row.size**2, row.sum(), row.sum() ** 2 / row.size] for row in rows])
     sums = np.column_stack([sums, [np.square(row - row.mean()).sum() for row in rows]])
     total = sums.sum(axis=0)

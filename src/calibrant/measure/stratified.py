@@ -7,13 +7,14 @@ labels may be spent where they say most: the shares, not the labels, say how muc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, sqrt
+from math import sqrt
 
 import numpy as np
 from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_is, check_level, check_number
 from calibrant.measure.bounds import few_units
 from calibrant.measure.correction import Corrected, corrected_mean
 from calibrant.measure.critical import student_two_sided
@@ -82,7 +83,12 @@ def stratified_mean(strata: Mapping[str, Stratum], kind: Kind = "float", *, leve
     _check(strata, level)
     found: dict[str, Corrected] = {}
     for name, each in strata.items():
-        made = corrected_mean(each.labels, each.judged, each.rest, each.clusters, each.clusters_rest, kind, level=level)
+        try:
+            made = corrected_mean(
+                each.labels, each.judged, each.rest, each.clusters, each.clusters_rest, kind, level=level
+            )
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"strata[{name!r}]: {error}") from None
         if made.people.clusters < 2:
             raise ValueError(
                 f"stratum {name!r} has fewer than two labelled units: label more, or merge it with another"
@@ -100,14 +106,16 @@ def stratified_mean(strata: Mapping[str, Stratum], kind: Kind = "float", *, leve
 
 
 def _check(strata: Mapping[str, Stratum], level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level!r} is not between 0 and 1")
+    check_level(level)
+    check_is("strata", strata, Mapping, hint="a mapping of Stratum by name")
     for name, each in strata.items():
-        if not (isfinite(each.share) and each.share > 0):
-            raise ValueError(f"stratum {name!r} has the share {each.share!r}: shares are above 0")
+        check_is(f"strata[{name!r}]", each, Stratum, hint="a Stratum")
+        check_number(f"strata[{name!r}].share", each.share, above=0, hint="shares are above 0")
     total = sum(each.share for each in strata.values())
     if abs(total - 1) > 1e-6:
-        raise ValueError(f"the shares sum to {total:.6g}: divide each by the sum, or add the stratum that is missing")
+        raise ValueError(
+            f"the shares of strata sum to {total:.6g}: divide each by the sum, or add the stratum that is missing"
+        )
 
 
 def _few_corrections(found: Mapping[str, Corrected]) -> tuple[Warned, ...]:

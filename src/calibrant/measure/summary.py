@@ -5,13 +5,10 @@ They check what they are given, choose between independent and clustered rows, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import msgspec
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from calibrant.measure.arguments import check_inside, check_level
 from calibrant.measure.cluster import (
     Clusters,
     cluster_quantile_interval,
@@ -19,15 +16,10 @@ from calibrant.measure.cluster import (
     cluster_wilson_interval,
 )
 from calibrant.measure.interval import order_statistic_interval, student_interval, wilson_interval
+from calibrant.measure.rows import Kind, Labels, checked_rows, labels_of
 from calibrant.types.estimate import Estimate
 
 __all__ = ["Kind", "Labels", "checked_rows", "groups_of", "mean_interval", "quantile_interval"]
-
-Kind = Literal["boolean", "float"]
-"""What the rows hold: zeros and ones, or any finite numbers. The same words as a metric's type."""
-
-Labels = Sequence[str] | Sequence[int] | NDArray[np.generic]
-"""What each row belongs to: all strings, or all integers."""
 
 
 def mean_interval(
@@ -42,12 +34,15 @@ def mean_interval(
         level: Nominal coverage.
 
     Raises:
-        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, or the lengths
-        differ.
+        TypeError: a value is no number, or labels are neither all strings nor all integers.
+        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, the lengths differ, or the
+            kind or the level is none.
+
+    Sources: those of `wilson_interval` and `student_interval`, and of the functions of `cluster.py`.
     """
+    check_level(level)
     rows = checked_rows(values, kind)
     groups = groups_of(clusters, rows.size)
-    _check_level(level)
     if groups is None or groups.count == rows.size:
         found = (
             wilson_interval(int(rows.sum()), rows.size, level=level)
@@ -73,13 +68,15 @@ def quantile_interval(
         level: Nominal coverage.
 
     Raises:
+        TypeError: as for `mean_interval`.
         ValueError: as for `mean_interval`, or the quantile is out of range.
+
+    Sources: those of `order_statistic_interval` and of `cluster.cluster_quantile_interval`.
     """
-    if not 0 < quantile < 1:
-        raise ValueError(f"quantile {quantile!r} is not between 0 and 1")
-    rows = checked_rows(values, "float")
+    check_inside("quantile", quantile, hint="0.5 is the median")
+    check_level(level)
+    rows = checked_rows(values)
     groups = groups_of(clusters, rows.size)
-    _check_level(level)
     if groups is None or groups.count == rows.size:
         found = order_statistic_interval(rows, quantile, level=level)
     else:
@@ -99,38 +96,11 @@ def _explained(found: Estimate, groups: Clusters | None) -> Estimate:
     return msgspec.structs.replace(found, why=why)
 
 
-def checked_rows(values: ArrayLike, kind: Kind) -> NDArray[np.float64]:
-    """Return rows as an array.
-
-    Raises:
-        ValueError: they are not one-dimensional or not finite, or a boolean is neither 0 nor 1.
-    """
-    rows = np.asarray(values, dtype=np.float64)
-    if rows.ndim != 1:
-        raise ValueError(f"values must be one-dimensional, not of shape {rows.shape}")
-    if not np.isfinite(rows).all():
-        raise ValueError("values must be finite: score a failed row, or leave it out and say so")
-    if kind == "boolean" and not np.isin(rows, (0.0, 1.0)).all():
-        raise ValueError("boolean values must be 0 or 1")
-    return rows
-
-
-def groups_of(clusters: Labels | None, n: int) -> Clusters | None:
+def groups_of(clusters: Labels | None, n: int, name: str = "clusters") -> Clusters | None:
     """Return the clusters of n rows; null where none are given.
 
     Raises:
+        TypeError: labels are neither all strings nor all integers.
         ValueError: a label is missing, or the lengths differ.
     """
-    if clusters is None:
-        return None
-    labels = np.asarray(clusters)
-    if labels.shape != (n,):
-        raise ValueError(f"clusters must have one label a row: {n} rows, labels of shape {labels.shape}")
-    if n and labels.dtype.kind not in "iuUS":
-        raise ValueError("each row needs a cluster label, all strings or all integers")
-    return Clusters.of(labels)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level {level!r} is not between 0 and 1")
+    return None if clusters is None else Clusters.of(labels_of(clusters, n, name))

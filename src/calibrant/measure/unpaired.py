@@ -9,6 +9,7 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_level
 from calibrant.measure.bounds import FEW_UNITS, unmeasured
 from calibrant.measure.cluster import Clusters, cluster_variance
 from calibrant.measure.comparison import FEWEST_CLUSTERS, Comparison, Test, too_few
@@ -45,15 +46,21 @@ def compare_unpaired(
         level: Nominal coverage of the intervals.
 
     Raises:
-        ValueError: a score is not finite, a boolean is neither 0 nor 1, or a label is missing.
+        TypeError: a score is no number, or labels are neither all strings nor all integers.
+        ValueError: a score is not finite, a boolean is neither 0 nor 1, a label is missing, or the level is out
+            of range.
 
     Sources: B. L. Welch, The generalization of "Student's" problem when several different population variances are
     involved, Biometrika 34 (1947), 28-35; R. G. Newcombe, Interval estimation for the difference between independent
     proportions, Statistics in Medicine 17 (1998), 873-890, method 10; I. Campbell, Chi-squared and Fisher-Irwin tests
     of two-by-two tables with small sample recommendations, Statistics in Medicine 26 (2007), 3661-3675.
     """
-    before, after = checked_rows(first, kind), checked_rows(second, kind)
-    groups = groups_of(clusters_first, before.size), groups_of(clusters_second, after.size)
+    check_level(level)
+    before, after = checked_rows(first, kind, "first"), checked_rows(second, kind, "second")
+    groups = (
+        groups_of(clusters_first, before.size, "clusters_first"),
+        groups_of(clusters_second, after.size, "clusters_second"),
+    )
     one = mean_interval(before, clusters_first, kind, level=level)
     other = mean_interval(after, clusters_second, kind, level=level)
     if before.size == 0 or after.size == 0:

@@ -12,6 +12,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike, NDArray
 
+from calibrant.measure.arguments import check_flag, check_is, check_level, check_number, whole
+from calibrant.measure.rows import labels_of
 from calibrant.measure.slices import FEWEST_EFFECTIVE, Slices, slice_means
 from calibrant.measure.summary import Kind, Labels, checked_rows, groups_of, mean_interval
 from calibrant.types.estimate import Estimate
@@ -67,11 +69,18 @@ def worst_slice(
         Null where no slice is large enough.
 
     Raises:
-        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, or the lengths differ.
+        TypeError: a value is no number, labels are neither all strings nor all integers, or slices are no mapping.
+        ValueError: a value is not finite, a boolean is neither 0 nor 1, a label is missing, the lengths differ, or a
+            number is out of range.
 
     Source: D. R. Cox, A note on data-splitting for the evaluation of significance levels, Biometrika 62 (1975),
     441-444; shrinkage as in `shrinkage.py`.
     """
+    check_level(level)
+    check_number("fewest", fewest, least=0, hint="effective rows that a slice must have")
+    check_flag("higher_is_worse", higher_is_worse)
+    check_is("slices", slices, Mapping, hint='a mapping of labels, as {"language": [...]}')
+    seed = whole("seed", seed)
     rows = checked_rows(values, kind)
     groups = groups_of(clusters, rows.size)
     units = rows.size if groups is None else groups.count
@@ -82,7 +91,7 @@ def worst_slice(
     best: tuple[float, str, int] | None = None
     found: dict[str, Slices] = {}
     for by, labels in slices.items():
-        names = _names(by, labels, rows.size)
+        names = labels_of(labels, rows.size, f"slices of {by!r}")
         found[by] = slice_means(rows[half], names[half], _of(codes, half), kind, level=level, fewest=fewest)
         for at, shown in enumerate(found[by].shown):
             score = -float(shown) if higher_is_worse else float(shown)
@@ -93,7 +102,7 @@ def worst_slice(
     score, by, at = best
     name = found[by].names[at]
     other = ~half
-    chosen = other & (_names(by, slices[by], rows.size).astype(str) == name)
+    chosen = other & (labels_of(slices[by], rows.size).astype(str) == name)
     return WorstSlice(
         by=by,
         name=name,
@@ -104,13 +113,6 @@ def worst_slice(
         looked_at=sum(len(each.names) for each in found.values()),
         too_small=sum(len(each.small) for each in found.values()),
     )
-
-
-def _names(by: str, labels: Labels, n: int) -> NDArray[np.generic]:
-    names = np.asarray(labels)
-    if names.shape != (n,):
-        raise ValueError(f"slices of {by!r} must have one label an item: {n} items, labels of shape {names.shape}")
-    return names
 
 
 def _of(codes: NDArray[np.intp] | None, some: NDArray[np.bool_]) -> NDArray[np.intp] | None:

@@ -49,7 +49,7 @@ def test_who_is_tested_and_how_it_is_told():
 
 @pytest.mark.parametrize(
     ("people", "judge", "message"),
-    [([[1]], [1], "two people"), ([[1], [1, 2]], [1], "one rating an item"), ([[1], [1]], [1], "nobody")],
+    [([[1]], [1], "two at least"), ([[1], [1, 2]], [1], "one rating an item"), ([[1], [1]], [1], "nobody")],
 )
 def test_what_does_not_fit(people, judge, message):
     with pytest.raises(ValueError, match=message):

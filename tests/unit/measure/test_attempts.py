@@ -65,7 +65,7 @@ def test_what_more_items_and_attempts_would_bring():
     [
         (lambda: pass_at_k([3], [2], 1), "between none and all"),
         (lambda: pass_at_k([1], [2], 3), "at least k"),
-        (lambda: pass_at_k([1], [2], 0), "at least 1"),
+        (lambda: pass_at_k([1], [2], 0), "from 1 on"),
         (lambda: pass_at_k([1], [2, 2], 1), "one number of both"),
         (lambda: variance_components([1.0, 2.0], ["a", "b"]), "run twice"),
         (lambda: variance_components([1.0, 2.0], ["a", "a"]), "two items"),

@@ -144,7 +144,8 @@ def test_without_more_verdicts_it_is_what_people_said():
     found = corrected_mean([1.0, 0, 1, 1], [1.0, 0, 0, 1], [])
     assert found.truth.estimate == 0.75 and found.weight == 0
     assert found.truth.low == found.people.low
-    assert corrected_mean([1.0], [1.0], [1.0, 0.0]).truth.estimate is None
+    alone = corrected_mean([1.0], [1.0], [1.0, 0.0]).truth
+    assert (alone.estimate, alone.low, alone.warnings[0].code) == (1.0, None, "too_few_units")
     with pytest.raises(ValueError, match="one of both"):
         corrected_mean([1.0], [1.0, 0.0], [])
 
@@ -166,5 +167,8 @@ def test_rogan_and_gladen_by_hand():
     assert found.estimate == pytest.approx((0.7 + 0.8 - 1) / (0.8 + 0.9 - 1))
     with pytest.raises(ValueError, match="as often"):
         rogan_gladen([1.0], [1.0, 0.0], [1.0, 0.0])
+    # One pass and four failures: with the counts that are added, the judge is as good as chance.
+    with pytest.raises(ValueError, match="too few"):
+        rogan_gladen([1.0], [1.0], [1.0, 1.0, 1.0, 0.0])
     with pytest.raises(ValueError, match="that they fail"):
         rogan_gladen([1.0], [1.0], [])

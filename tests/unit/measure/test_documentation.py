@@ -1,5 +1,7 @@
 """`docs/measurement.md` says what the functions say, and its pictures say what it says of them."""
 
+import contextlib
+import io
 import re
 from math import sqrt
 from pathlib import Path
@@ -14,6 +16,7 @@ from calibrant import measure
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "measurement.md").read_text()
 PICTURES = dict(re.findall(r"!\[([^\]]+)\]\(pictures/(\w+)\.svg\)", PAGE))
+EXAMPLES = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", PAGE, re.DOTALL)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -73,6 +76,18 @@ def test_rows_of_the_same_documents():
     alike = 0.13
     narrower = sqrt((alike + (1 - alike) / 100) / (alike + (1 - alike) / 10))
     assert narrower == pytest.approx(4 / 5, abs=0.01) and "a fifth narrower" in PAGE
+
+
+@pytest.mark.parametrize(("code", "shown"), EXAMPLES)
+def test_examples_print_what_the_page_shows(code, shown):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "docs/measurement.md", "exec"), {})
+    assert printed.getvalue() == shown and shown
+
+
+def test_every_block_of_python_is_an_example():
+    assert len(EXAMPLES) == PAGE.count("```python") >= 8
 
 
 def test_pictures_are_there_and_say_what_the_page_says():

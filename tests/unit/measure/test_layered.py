@@ -144,9 +144,9 @@ def test_few_units_are_said(units, code, tested):
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        ([], "there is no layer"),
-        ([Layer(weight=0, first=[1.0, 0.0], second=[1.0, 0.0])], "weights are above 0"),
-        ([Layer(weight=1, first=[1.0, 0.0], second=[1.0])] * 2, "1 items of a variant"),
+        ([], "layers has none"),
+        ([Layer(weight=0, first=[1.0, 0.0], second=[1.0, 0.0])], "weight 0 is not above 0"),
+        ([Layer(weight=1, first=[1.0, 0.0], second=[1.0])] * 2, "has 1 scores"),
     ],
 )
 def test_what_is_out_of_range(made, message):

@@ -117,7 +117,7 @@ def test_the_best_of_many_looks_better_than_it_is_by_about_so_much():
     ("call", "message"),
     [
         (lambda: holm([1.5]), "within"),
-        (lambda: holm([np.nan]), "within"),
+        (lambda: holm([np.nan]), "finite"),
         (lambda: holm([[0.1]]), "one-dimensional"),
         (lambda: benjamini_hochberg([0.1], level=1), "level"),
         (lambda: e_benjamini_hochberg([-1.0]), "at least 0"),

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 
-from calibrant.measure.cluster import Clusters
 from calibrant.measure.paired import bonett_price_interval, compare_paired, mcnemar, sign_flip
 from calibrant.measure.summary import mean_interval
 
@@ -74,8 +73,8 @@ def test_whole_clusters_are_flipped():
     values = draw.normal(0.5, 1, 27)
     sums = np.bincount(labels, weights=values)
     by_hand = np.mean([abs(np.dot(s, sums)) >= abs(sums.sum()) - 1e-9 for s in product((-1, 1), repeat=9)])
-    assert sign_flip(values, Clusters.of(labels)) == pytest.approx(by_hand)
-    assert sign_flip(values[:21], Clusters.of(labels[:21])) is None
+    assert sign_flip(values, labels) == pytest.approx(by_hand)
+    assert sign_flip(values[:21], labels[:21]) is None
     assert sign_flip(np.zeros(20)) == 1.0
 
 

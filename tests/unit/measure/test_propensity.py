@@ -117,7 +117,8 @@ def test_where_all_are_labelled_it_is_their_mean():
 
 
 def test_what_cannot_be_told():
-    assert inverse_propensity_mean([1.0], [1.0], [0.5], [1.0, 0.0]).truth.estimate is None
+    alone = inverse_propensity_mean([1.0], [1.0], [0.5], [1.0, 0.0]).truth
+    assert (alone.estimate, alone.low, alone.warnings[0].code) == (1.0, None, "too_few_units")
     assert inverse_propensity_mean([1.0, 1], [1.0, 1], [0.5, 1], []).truth.warnings[0].code == "no_variation"
     with pytest.raises(ValueError, match="one of all"):
         inverse_propensity_mean([1.0, 0.0], [1.0, 0.0], [0.5], [])

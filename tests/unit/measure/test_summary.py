@@ -51,7 +51,7 @@ def test_clusters_cost_certainty() -> None:
         ([0.0, 0.5], None, "boolean", "0 or 1"),
         ([[0.0], [1.0]], None, "float", "one-dimensional"),
         ([0.0, 1.0], ["a"], "float", "one label a row"),
-        ([0.0, 1.0], ["a", None], "float", "cluster label"),
+        ([0.0, 1.0], ["a", None], "float", r"clusters\[1\] is missing"),
     ],
 )
 def test_rows_that_cannot_be_read_are_refused(values, clusters, kind, message: str) -> None:
