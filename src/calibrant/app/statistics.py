@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Literal
 
 from calibrant.app.homes import open_reader
 from calibrant.app.options import Options
-from calibrant.base.errors import ConfigError, NotFound
+from calibrant.base.errors import ConfigError, InvalidRequest, NotFound
 from calibrant.base.ids import id_millis
 from calibrant.config.load import read_environment
 from calibrant.config.schema import Config, Function, Metric
 from calibrant.config.snapshot import restore
 from calibrant.experiments.drawn import configured_shares, held_chances, may_be_drawn
 from calibrant.experiments.stats import FunctionStats, function_stats
+from calibrant.measure.arguments import MOST
 from calibrant.store.base import Reader
 from calibrant.types.rows import Level
 
@@ -41,6 +42,7 @@ def read_stats(
 
     Raises:
         NotFound: neither the configuration nor the record knows the function.
+        InvalidRequest: a value of feedback is too large to count with.
         StoreUnavailable: there is no database, or it cannot be read.
     """
     reader = open_reader(options, read_environment())
@@ -61,6 +63,8 @@ def read_stats(
         then = _functions(reader, function_name, {row.snapshot_hash for row in outcomes if row.probability is not None})
     finally:
         reader.close()
+    for name, found in scores.items():
+        _check_sizes(name, found)
     function = config.functions.get(function_name)
     return function_stats(
         function_name,
@@ -71,6 +75,15 @@ def read_stats(
         held=lambda phase: held_chances(then.get(phase[0]), phase[1]),
         live=partial(may_be_drawn, function),
     )
+
+
+def _check_sizes(metric_name: str, scores: Mapping[str, float]) -> None:
+    for target_id, number in scores.items():
+        if not abs(number) <= MOST:
+            raise InvalidRequest(
+                f"the metric {metric_name!r} has the value {number:g} for {target_id}, too large to count with (at most "
+                f"{MOST:g}): send that feedback again, since the last value counts, or leave it out by the time"
+            )
 
 
 def _functions(reader: Reader, function_name: str, hashes: Iterable[str]) -> dict[str, Function]:

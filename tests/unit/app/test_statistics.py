@@ -7,7 +7,7 @@ from tests.support.stores import drained, spooled
 
 from calibrant.app.options import Options
 from calibrant.app.statistics import read_stats
-from calibrant.base.errors import NotFound, StoreUnavailable
+from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
 from calibrant.config.load import load
 from calibrant.experiments.strata import LeftOut
 from calibrant.types.rows import SnapshotRecord
@@ -68,6 +68,12 @@ def test_the_latest_feedback_counts(read):
     one = inferred()
     (variant,) = read(one, feedback(one.inference.id, number=0.0), feedback(one.inference.id, number=1.0)).variants
     assert (variant.metrics[0].estimate.estimate, variant.metrics[0].estimate.n) == (1.0, 1)
+
+
+def test_a_value_that_no_mean_can_be_taken_of_is_named(read):
+    one = inferred()
+    with pytest.raises(InvalidRequest, match=f"'correct' has the value 1e\\+160 for {one.inference.id}"):
+        read(one, feedback(one.inference.id, kind="float", number=1e160))
 
 
 def test_a_function_without_inferences_is_empty_and_an_unknown_one_an_error(read):
