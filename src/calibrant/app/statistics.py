@@ -81,8 +81,8 @@ def _check_sizes(metric_name: str, scores: Mapping[str, float]) -> None:
     for target_id, number in scores.items():
         if not abs(number) <= MOST:
             raise InvalidRequest(
-                f"the metric {metric_name!r} has the value {number:g} for {target_id}, too large to count with (at most "
-                f"{MOST:g}): send that feedback again, since the last value counts, or leave it out by the time"
+                f"the metric {metric_name!r} has the value {number:g} for {target_id}, too large to count with (at "
+                f"most {MOST:g}): send that feedback again, since the last value counts, or leave it out by the time"
             )
 
 

@@ -93,7 +93,7 @@ def _evidence(rows: Sequence[Judged], pair: Pair) -> float:
             units.setdefault(row.unit, []).append(row.value is not None)
     values = [sum(judged) / len(judged) for judged in units.values()]
     homes = [pair.homes[unit] for unit in units]
-    arms, strata = [int(name == pair.second) for name, _ in homes], [share for _, share in homes]
+    arms, strata = [int(name == pair.second) for name, _ in homes], [str(share) for _, share in homes]
     return min(equal_means(values, arms, strata).largest, LARGEST)
 
 
