@@ -88,7 +88,8 @@ def check_number(
     size, largest, smallest = abs(number), MOST**power, _SMALLEST**power
     if not size <= largest:
         raise ValueError(f"{name} {shown(value)} is not a finite number of at most {largest:g}{hint and f': {hint}'}")
-    if 0 < size < smallest:
+    # What only scales is divided by; a mean may lie however near to 0.
+    if above is not None and 0 < size < smallest:
         raise ValueError(f"{name} {shown(value)} is too near to 0 to count with: take a smaller unit, or 0")
 
 

@@ -44,6 +44,7 @@ def test_what_is_kept_of_a_print_makes_it_again(texts):
     assert near.prints_kept({}) == []
 
 
+@pytest.mark.slow
 def test_a_near_duplicate_is_found_among_many_of_one_template(texts):
     fresh = near.prints_of({f"new {name}": f"{text} x" for name, text in texts.items() if int(name) % 12 == 0})
     found = near.links_to_present(Present(texts), "d", fresh)

@@ -184,6 +184,7 @@ def test_who_looks_all_the_time_at_a_ramp_is_not_told_of_differences_that_are_no
     assert told / rounds <= 0.05
 
 
+@pytest.mark.slow
 def test_who_looks_all_the_time_is_not_told_of_differences_that_are_none():
     """Two metrics of one experiment without a difference, episodes of all sizes, 30 % of them to one variant, looked at
     five times: at most 5 % are wrong."""

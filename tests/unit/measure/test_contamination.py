@@ -27,6 +27,7 @@ def leaked_ids(found, items, split):
     return {item.id for item in items if item.split == split} - set(found.clean)
 
 
+@pytest.mark.slow
 def test_planted_copies_and_edits_are_found_and_nothing_else():
     rng = random.Random(11)
     train = [f"{sentence(rng)} {i:05}" for i in range(2000)]
@@ -197,6 +198,7 @@ def rows_of(file):
         return list(csv.DictReader(opened))
 
 
+@pytest.mark.slow
 def test_validation_sentences_of_conllpp_stand_in_its_train_split():
     rows = rows_of(CONLL)
     items = [Item(id=str(i), split=row["raw_split"], text=row["input"]) for i, row in enumerate(rows)]

@@ -92,6 +92,7 @@ def test_odd_texts_have_prints():
     assert overlap(print_of("ab"), print_of("ab\0")) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [5, 9, 45, 180, 1500])
 def test_what_overlaps_by_four_fifths_shares_a_key(size):
     rng = np.random.default_rng(size)
@@ -102,6 +103,7 @@ def test_what_overlaps_by_four_fifths_shares_a_key(size):
     assert shared.any(axis=1).sum() >= len(pairs) - 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "share"), [(30, 0.3), (30, 0.5), (200, 0.3), (200, 0.6)])
 def test_keys_are_shared_as_often_as_the_curve_says(size, share):
     rng = np.random.default_rng(7)
@@ -157,6 +159,7 @@ def test_components_of_texts_are_those_of_comparing_every_two():
     assert near_pairs([]) == [] and near_pairs(prints[:1]) == []
 
 
+@pytest.mark.slow
 def test_thousands_of_texts_of_one_template_are_one():
     rng = random.Random(5)
     frame = sentence(rng, 40)
@@ -181,6 +184,7 @@ def test_the_nearest_of_others():
         assert places.tolist() == [-1] * len(one) and shares.tolist() == [0] * len(one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("own", "few"), [(4, False), (10, False), (10, True)])
 def test_near_duplicates_are_found_in_the_midst_of_a_template(own, few):
     rng = random.Random(own)
