@@ -56,8 +56,13 @@ def read_stats(
         if until_ms is not None:
             outcomes = [row for row in outcomes if id_millis(row.inference_id) < until_ms]
         metrics = _metrics(config, reader, function_name)
+        targets = {each for row in outcomes for each in (row.inference_id, row.episode_id)}
         scores = {
-            metric.name: {s.target_id: s.number for s in reader.scores(function_name, metric.name, metric.level)}
+            metric.name: {
+                score.target_id: score.number
+                for score in reader.scores(function_name, metric.name, metric.level)
+                if score.target_id in targets
+            }
             for metric in metrics
         }
         then = _functions(reader, function_name, {row.snapshot_hash for row in outcomes if row.probability is not None})

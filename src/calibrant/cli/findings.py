@@ -149,7 +149,7 @@ def _left_out(left: LeftOut, unit: str) -> list[str]:
 
     told = (
         (left.apart, "that were drawn when the other could not be"),
-        (left.moved, f"that were drawn by other odds, or as the other one, than their {unit} was at first"),
+        (left.moved, f"that were drawn by other odds, or as another one, than their {unit} was at first"),
         (left.unknown_odds, "that were drawn by odds that nobody knows"),
         (left.thin, f"of times or segments with fewer than {FEWEST} {unit}s of one of them"),
     )

@@ -23,7 +23,9 @@ def console() -> Console:
     from calibrant.config.load import read_environment
 
     made = Console(markup=False, highlight=False)
-    if not made.is_terminal and not read_environment().get("COLUMNS", "").isdecimal():
+    told = made.is_terminal or read_environment().get("COLUMNS", "").isdecimal()
+    # Some terminals without a window, such as of a container, say 0.
+    if not told or made.width < 1:
         made.width = _WIDE
     return made
 

@@ -31,7 +31,7 @@ HoldoutSplit = SplitShown
 HoldoutBudget = BudgetShown
 ListConfirmationsResponse = ConfirmationPage
 _DAY_S: Final = 86_400.0
-"""A confirmation that takes longer counts as broken off."""
+"""A confirmation takes as long as the models do, and a connection cannot tell silence from death."""
 
 
 class Holdout(Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ def confirm(  # noqa: PLR0913 - the fields of the body
     The answer, whose `status` is `passed` or `failed`, comes when all is over; until then the gateway is silent, so
     the client's own `timeout` is not that of this call: it waits for `timeout` seconds. Who stops waiting does not stop
     the confirmation, and what it spends is spent: `list_confirmations` says what came of it. One that would show too
-    little, has no error budget left or was made before is a `ConfirmationRefused`.
+    little, has no error budget left, was made before or was broken off is a `ConfirmationRefused`.
     """
     body = {
         "dataset_name": dataset_name,
@@ -97,7 +97,7 @@ def list_confirmations() -> Call[ListConfirmationsResponse]:
 
 
 def get_confirmation(*, confirmation_id: Id) -> Call[Confirmation]:
-    """Read one confirmation, as the ledger tells of it."""
+    """Read one confirmation; `abandoned` where its process said nothing for two minutes."""
     return get(f"/v1/confirmations/{segment(confirmation_id, 'confirmation_id')}", Confirmation)
 
 

@@ -138,7 +138,10 @@ class Conflict(GatewayError):
 
 
 class ConfirmationRefused(Conflict):
-    """A confirmation would show too little, has no error budget left, or was made before. The message says which."""
+    """A confirmation would show too little, has no error budget left, was made before, or was broken off.
+
+    The message says which.
+    """
 
     code = "confirmation_refused"
 

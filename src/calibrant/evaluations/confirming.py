@@ -19,7 +19,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from calibrant.base.clock import Clock
-from calibrant.base.errors import CalibrantError, ConfirmationRefused, InvalidRequest, NotFound
+from calibrant.base.errors import CalibrantError, ConfirmationRefused, InvalidRequest, NotFound, StoreUnavailable
 from calibrant.base.ids import uuid7
 from calibrant.config.schema import Config
 from calibrant.datasets import holdout
@@ -42,6 +42,8 @@ from calibrant.types.datapoint import Content, JsonValue
 __all__ = ["confirm", "untouched"]
 
 _ENDPOINT: Final = "confirmation"
+_AGAIN_S: Final = 5.0
+"""Between two tries to write what came of a confirmation."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,7 +100,7 @@ async def confirm(
     except BaseException:
         await asyncio.shield(asyncio.to_thread(abandon, catalogue, id_, clock.wall_ms()))
         raise
-    return await asyncio.to_thread(_finish, catalogue, ended, answers, clock)
+    return await _written(catalogue, ended, answers, clock)
 
 
 def _begin(
@@ -238,6 +240,23 @@ def _output(answered: Answered) -> Output:
     return JsonValue(answered.raw, msgspec.Raw(_encode(answered.parsed)))
 
 
+async def _written(
+    catalogue: Catalogue, ended: Confirmation, answers: Sequence[SealedAnswer], clock: Clock
+) -> Confirmation:
+    """Write what came of it, by as many tries as the lease leaves time for: all of it is paid for by now.
+
+    Somebody who adds many datapoints holds the catalogue for longer than a write waits.
+    """
+    until = monotonic() + HELD_MS / 1e3
+    while True:
+        try:
+            return await asyncio.to_thread(_finish, catalogue, ended, answers, clock)
+        except StoreUnavailable:
+            if monotonic() >= until:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+
+
 def _finish(catalogue: Catalogue, ended: Confirmation, answers: Sequence[SealedAnswer], clock: Clock) -> Confirmation:
     with catalogue.transaction() as tx:
         now_ms = clock.wall_ms()
@@ -248,8 +267,11 @@ def _finish(catalogue: Catalogue, ended: Confirmation, answers: Sequence[SealedA
             catalogue.vault.put_answers(ended.id, answers)
             end(catalogue, tx, ended, now_ms)
     if not in_time:
-        abandon(catalogue, ended.id, now_ms)
-        raise lost(ended.id)
+        known = abandon(catalogue, ended.id, now_ms)
+        if known is None or known.status == "abandoned":
+            raise lost(ended.id)
+        # An earlier try had written it, and failed at what comes behind.
+        return known
     holdout.swept(catalogue)
     return ended
 

@@ -87,13 +87,13 @@ def _evidence(rows: Sequence[Judged], pair: Pair) -> float:
     Within strata of equal odds: who came at another time may give feedback more often, whatever the variant.
     """
     units: dict[str, list[bool]] = {}
+    shares: dict[str, float | None] = {}
     for row in rows:
-        home = pair.homes.get(row.unit)
-        if home is not None and row.odds is not None and home == (row.variant_name, (pair.strata or {})[row.odds]):
+        if row.odds is not None and pair.counts(row):
             units.setdefault(row.unit, []).append(row.value is not None)
+            shares[row.unit] = (pair.strata or {})[row.odds]
     values = [sum(judged) / len(judged) for judged in units.values()]
-    homes = [pair.homes[unit] for unit in units]
-    arms, strata = [int(name == pair.second) for name, _ in homes], [str(share) for _, share in homes]
+    arms, strata = [int(pair.homes[unit][0] == pair.second) for unit in units], [str(each) for each in shares.values()]
     return min(equal_means(values, arms, strata).largest, LARGEST)
 
 

@@ -13,7 +13,8 @@ from typing import Literal
 from msgspec import Struct
 
 from calibrant.experiments.drawn import Drawn
-from calibrant.experiments.odds import Odds
+from calibrant.experiments.judged import Judged
+from calibrant.experiments.odds import Chances, Odds
 
 __all__ = ["Doubt", "Home", "Pair", "in_order", "pairs_of"]
 
@@ -23,8 +24,8 @@ Doubt = Literal["sample_ratio", "feedback_parity", "not_drawn", "unknown_draws",
 `sample_ratio`, `feedback_parity`: that check failed. `not_drawn`: callers named one of the two. `unknown_draws`: nobody
 knows how they were drawn. `unknown_odds`: they were drawn by several odds, and nobody knows by which ones when.
 """
-Home = tuple[str, float]
-"""The variant that a unit counts for, and the stratum that it counts in."""
+Home = tuple[str, tuple[Chances, ...]]
+"""The variant that a unit counts for, and the chances that it was drawn by."""
 
 
 class Pair(Struct, frozen=True):
@@ -36,10 +37,15 @@ class Pair(Struct, frozen=True):
     """How likely the second was where one of the two was drawn, which is the stratum: 0 or 1 where one of them could
     not be, null where nobody knows. Null as a whole to take all there is."""
     homes: Mapping[str, Home]
-    """Of each unit: of its first draw of one of the two while either could be drawn."""
+    """Of each unit that counts: of its first draw while either of the two could be drawn. One that fell on a third
+    variant then counts nowhere: where that one's weight goes to one of the two later, all of its units go there."""
     watched: bool
     """Whether either may still be drawn, so that one look is not the last one."""
     doubts: tuple[Doubt, ...]
+
+    def counts(self, row: Judged) -> bool:
+        """Say whether a row is of the draw that its unit counts by."""
+        return row.odds is not None and self.homes.get(row.unit) == (row.variant_name, row.odds.sets)
 
 
 def in_order(rows: Sequence[Drawn], live: Callable[[str], bool]) -> tuple[str, ...]:
@@ -78,13 +84,20 @@ def pairs_of(rows: Sequence[Drawn], live: Callable[[str], bool], doubts: tuple[D
 
 
 def _drawn_pair(rows: Sequence[Drawn], first: str, second: str, watched: bool, doubts: tuple[Doubt, ...]) -> Pair:
-    mine = [row for row in rows if row.odds is not None and row.variant_name in (first, second)]
-    strata = {odds: odds.between(first, second) for odds in {row.odds for row in mine if row.odds is not None}}
-    homes: dict[str, Home] = {}
-    for row in mine:
-        share = strata[row.odds] if row.odds is not None else None
+    told: dict[Odds, float | None] = {}
+    strata: dict[Odds, float | None] = {}
+    seen: dict[str, Home] = {}
+    for row in rows:
+        if row.odds is None:
+            continue
+        if row.odds not in told:
+            told[row.odds] = row.odds.between(first, second)
+        share = told[row.odds]
+        if row.variant_name in (first, second):
+            strata[row.odds] = share
         if share is not None and 0 < share < 1:
-            homes.setdefault(row.unit, (row.variant_name, share))
+            seen.setdefault(row.unit, (row.variant_name, row.odds.sets))
+    homes = {unit: home for unit, home in seen.items() if home[0] in (first, second)}
     if not homes and None in strata.values():
         return Pair(first, second, None, {}, watched, (*doubts, "unknown_odds"))
     return Pair(first, second, strata, homes, watched, doubts)

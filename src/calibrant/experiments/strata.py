@@ -2,8 +2,8 @@
 
 A unit counts once: for the variant of its first draw, at the odds of that draw. What was drawn for it later, by other
 odds or as another variant, is left out. A draw is a fixed point of its unit against the weights of the moment, so when
-weights change those units move whose points lie between: what stays is no random part of all, and a unit that moved has
-seen both variants.
+weights change, those of a third variant too, units move whose points lie between: what stays is no random part of all,
+and a unit that moved has seen both variants.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from calibrant.experiments.judged import Judged
-from calibrant.experiments.pairs import Home, Pair
+from calibrant.experiments.pairs import Pair
 from calibrant.measure.bounds import FEW_UNITS
 from calibrant.measure.layered import Layer
 
@@ -32,7 +32,7 @@ class LeftOut(Struct, frozen=True):
     apart: int = 0
     """Drawn when the other one could not be."""
     moved: int = 0
-    """Drawn by other odds, or as the other variant, than their unit was at first."""
+    """Drawn by other odds, or as another variant, than their unit was at first."""
     unknown_odds: int = 0
     """Drawn by odds that nobody knows."""
     thin: int = 0
@@ -101,7 +101,7 @@ def strata_of(rows: Sequence[Judged], pair: Pair) -> tuple[tuple[Stratum, ...], 
             unknown += judged
         elif not 0 < share < 1:
             apart += judged
-        elif pair.homes.get(row.unit) != _home(row, share):
+        elif not pair.counts(row):
             moved += judged
         else:
             sides.setdefault(share, {}).setdefault(row.variant_name, []).append(row)
@@ -141,10 +141,6 @@ def _scores(side: Side, missing: float | None) -> tuple[NDArray[np.float64], NDA
     kept = side.judged if missing is None else side.rows
     values = [missing if row.value is None else row.value for row in kept]
     return np.array(values, dtype=np.float64), np.array([row.unit for row in kept], dtype=np.str_)
-
-
-def _home(row: Judged, share: float) -> Home:
-    return row.variant_name, share
 
 
 def _everything(rows: Sequence[Judged], pair: Pair) -> Stratum:

@@ -226,6 +226,10 @@ def length_bias(
     people like long answers the difference of the two would fall with length. The error is from leaving out one
     cluster at a time. The test has one side, towards long answers.
 
+    People are taken to be right. Where they err by chance and long answers are the better ones, the length says of an
+    answer what their score has missed, and a judge that only follows what is good looks biased. Have several people
+    judge each answer, and give what most of them say, or the mean of scores.
+
     Args:
         people: What people scored, one an answer.
         judge: The judge's scores of the same answers, on the same scale.
@@ -243,7 +247,7 @@ def length_bias(
     D. G. Steigerwald, Asymptotic behavior of a t-test robust to cluster heterogeneity, Review of Economics and
     Statistics 99 (2017), 698-709 (the degrees of freedom).
     """
-    check_alpha(alpha, margin)
+    check_alpha(alpha, margin, below=0.5)
     given = {"people": people, "judge": judge, "lengths": lengths}
     truth, said, sizes = (checked_rows(rows, "float", name) for name, rows in given.items())
     if not truth.size == said.size == sizes.size:
@@ -272,7 +276,8 @@ def self_preference(
     """Return whether a judge passes good answers of its own family more often than good ones of others.
 
     The equal-opportunity gap: P(judge passes | people pass, own family) less the same of other families. That its
-    family is better, if it is, takes no part. The test has one side, towards the own family.
+    family is better, if it is, takes no part as long as people are right: of the better family's answers they pass
+    fewer by mistake. The test has one side, towards the own family.
 
     Args:
         people: 1 where people pass an answer, 0 where they fail it.
@@ -289,7 +294,7 @@ def self_preference(
     A. Panickssery, S. R. Bowman and S. Feng, LLM evaluators recognize and favor their own generations (NeurIPS 2024),
     arXiv:2404.13076.
     """
-    check_alpha(alpha, margin)
+    check_alpha(alpha, margin, below=0.5)
     given = {"people": people, "judge": judge, "own": own}
     truth, said, mine = (checked_rows(rows, "boolean", name) for name, rows in given.items())
     if not truth.size == said.size == mine.size:

@@ -8,6 +8,7 @@ from tests.support.stores import drained, spooled
 from calibrant.app.options import Options
 from calibrant.app.statistics import read_stats
 from calibrant.base.errors import InvalidRequest, NotFound, StoreUnavailable
+from calibrant.base.ids import first_id
 from calibrant.config.load import load
 from calibrant.experiments.strata import LeftOut
 from calibrant.types.rows import SnapshotRecord
@@ -74,6 +75,15 @@ def test_a_value_that_no_mean_can_be_taken_of_is_named(read):
     one = inferred()
     with pytest.raises(InvalidRequest, match=f"'correct' has the value 1e\\+160 for {one.inference.id}"):
         read(one, feedback(one.inference.id, kind="float", number=1e160))
+
+
+def test_such_a_value_may_be_left_out_by_the_time(read, tmp_path):
+    one, other = (inferred(id=first_id(1_790_000_000_000 + at)) for at in (0, 1))
+    judged = (feedback(each.inference.id, kind="float", number=n) for each, n in ((one, 0.5), (other, 1e160)))
+    with pytest.raises(InvalidRequest):
+        read(one, other, *judged)
+    found = read_stats(Options(str(tmp_path)), load(None, environ={}), "extract", until_ms=1_790_000_000_001)
+    assert found.variants[0].metrics[0].estimate.estimate == 0.5
 
 
 def test_a_function_without_inferences_is_empty_and_an_unknown_one_an_error(read):

@@ -130,7 +130,7 @@ def test_a_difference(fields, line):
 def test_each_reason_to_leave_out_is_told():
     (line,) = said(left_out=LeftOut(0, 1200, 5, 7), unit="unit")
     assert (
-        "cluster-robust, 1,200 left out that were drawn by other odds, or as the other one, than their unit was at "
+        "cluster-robust, 1,200 left out that were drawn by other odds, or as another one, than their unit was at "
         "first, 5 left out that were drawn by odds that nobody knows, 7 left out of times or segments with fewer than "
         "20 units of one of them; cannot"
     ) in line

@@ -85,6 +85,9 @@ def test_a_pipe_is_as_wide_as_its_lines(monkeypatch, capsys):
     monkeypatch.delenv("COLUMNS", raising=False)
     console().print("word " * 100)
     assert len(capsys.readouterr().out.splitlines()) == 1
+    monkeypatch.setenv("COLUMNS", "0")
+    console().print("word " * 100)
+    assert len(capsys.readouterr().out.splitlines()) == 1
     monkeypatch.setenv("COLUMNS", "50")
     console().print("word " * 100)
     assert len(capsys.readouterr().out.splitlines()) == 10

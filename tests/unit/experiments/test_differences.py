@@ -29,7 +29,7 @@ def rows(first, second):
 
 def pair(watched=True, doubts=()):
     """Both at even odds, as their units say."""
-    homes = {f"{name}{i}": (name, 0.5) for name in "ab" for i in range(2000)}
+    homes = {f"{name}{i}": (name, EVEN.sets) for name in "ab" for i in range(2000)}
     return Pair("a", "b", {EVEN: 0.5, ALONE: 0.0}, homes, watched, doubts)
 
 

@@ -37,10 +37,15 @@ def shares(pair):
     return {odds.phase: share for odds, share in pair.strata.items()}
 
 
+def homes(pair):
+    """By unit, the variant that it counts for and the chances of its draw."""
+    return {unit: (name, dict(*sets)) for unit, (name, sets) in pair.homes.items()}
+
+
 def test_what_was_drawn_together_is_compared():
     found = pairs(*phase("s", {"a": 0.9, "b": 0.1}))["b"]
     assert (found.first, shares(found), found.doubts, found.watched) == ("a", {("s", None): 0.1}, (), True)
-    assert found.homes == {"sa": ("a", 0.1), "sb": ("b", 0.1)}
+    assert homes(found) == {"sa": ("a", {"a": 0.9, "b": 0.1}), "sb": ("b", {"a": 0.9, "b": 0.1})}
 
 
 def test_a_pair_is_watched_while_either_may_be_drawn():
@@ -66,7 +71,8 @@ def test_odds_that_changed_are_strata():
     assert shares(pairs(*people)["b"]) == {("s", None): 0.1, ("s", "n"): 0.5}
     segments = [*phase("s", {"a": 0.9, "b": 0.1}), outcome("x", "x", "a", chance=0.5)]
     found = pairs(*segments)["b"]
-    assert (sorted(found.strata.values()), found.homes["x"], found.doubts) == ([0.1, 0.5], ("a", 0.5), ())
+    assert sorted(found.strata.values()) == [0.1, 0.5] and found.doubts == ()
+    assert homes(found)["x"] == ("a", {"a": 0.5, "b": 0.5})
 
 
 def test_a_unit_is_of_its_first_draw_while_either_could_be_drawn():
@@ -77,7 +83,17 @@ def test_a_unit_is_of_its_first_draw_while_either_could_be_drawn():
         outcome(4, "f", "a", chance=0.9, snapshot="s1"),
         outcome(5, "f", "b", chance=0.5, snapshot="s2"),
     ]
-    assert pairs(*parts)["b"].homes == {"e": ("b", 0.1), "f": ("a", 0.1)}
+    early = {"a": 0.9, "b": 0.1}
+    assert homes(pairs(*parts)["b"]) == {"e": ("b", early), "f": ("a", early)}
+
+
+def test_a_unit_that_fell_on_a_third_variant_first_counts_nowhere():
+    """Where `c` goes, all of its units fall on `b`, whose points lie beside: no draw decides between `a` and `b`."""
+    parts = [*phase("s1", {"a": 0.3, "b": 0.3, "c": 0.4}), outcome(4, "s1c", "b", snapshot="s2")]
+    assert set(pairs(*parts, *phase("s2", {"a": 0.5, "b": 0.5}))["b"].homes) == {"s1a", "s1b", "s2a", "s2b"}
+    # Where neither could be drawn beside the other, the point of the unit has not been looked at.
+    parts = [*phase("s0", {"a": 0.6, "c": 0.4}), outcome(4, "s0c", "b", snapshot="s2")]
+    assert set(pairs(*parts, outcome(5, "x", "a", snapshot="s2"))["b"].homes) == {"s0c", "x"}
 
 
 def test_odds_that_nobody_can_tell_are_a_doubt():

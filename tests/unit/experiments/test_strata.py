@@ -8,6 +8,7 @@ from calibrant.experiments.drawn import drawn_rows
 from calibrant.experiments.judged import judged
 from calibrant.experiments.pairs import pairs_of
 from calibrant.experiments.strata import LeftOut, layer_of, strata_of
+from calibrant.routing.assign import draw
 
 GOOD = Metric("good", "boolean", "max", "inference")
 
@@ -25,7 +26,7 @@ def many(snapshot, share, units, *, names=("a", "b"), of_second=None):
 
 def strata(rows, unheard=()):
     drawn = drawn_rows(rows, lambda namespace: {})
-    (pair,) = pairs_of(drawn, lambda name: True)
+    pair = pairs_of(drawn, lambda name: True)[0]
     values = {row.inference_id: float(i % 2) for i, row in enumerate(rows) if row.inference_id not in unheard}
     return strata_of(judged(GOOD, drawn, values), pair)
 
@@ -45,6 +46,20 @@ def test_a_unit_counts_once_as_it_was_drawn_first():
     rows += [outcome(f"other{i}", f"ta{i}", "b", snapshot="t") for i in range(4)]
     found, left = strata(rows)
     assert sizes(found) == [(0.1, 40, 40, 80), (0.5, 30, 30, 60)] and left == LeftOut(moved=7)
+
+
+def test_where_a_third_variant_goes_its_units_count_nowhere():
+    """The odds of the two stay, so both times are one stratum; who fell on the third one all fall on the second."""
+    early, late = {"a": 0.3, "b": 0.3, "c": 0.4}, {"a": 0.5, "b": 0.5}
+
+    def one(snapshot, unit, chances):
+        name = draw(unit / 100, chances)
+        return outcome(f"{snapshot}{unit}", f"u{unit}", name, chance=chances[name], snapshot=snapshot)
+
+    rows = [one("s", unit, early) for unit in range(100)] + [one("t", unit, late) for unit in range(100)]
+    ((found,), left) = strata(rows)
+    # What units of either said again would be of 30 of the first, and of 10 of the second.
+    assert sizes([found]) == [(0.5, 30, 30, 60)] and left == LeftOut(moved=100)
 
 
 def test_a_stratum_with_too_few_units_of_one_of_the_two_says_nothing():
