@@ -10,6 +10,8 @@ from calibrant.config.schema import Provider
 from calibrant.providers.catalog import batcher
 from calibrant.types.call import BatchCall, BatchEnd, Exchange, HttpCall
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"location": "l", "project_id": "p", "batch_input": "gs://in", "batch_output": "gs://out"}
 BATCHERS = {
     "openai": batcher(Provider("p", "openai", "m")),
