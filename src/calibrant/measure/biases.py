@@ -221,14 +221,17 @@ def length_bias(
 ) -> Bias:
     """Return whether a judge likes long answers better than people do: the slope of its scores on log2(length).
 
-    The effect is by how much the judge's score grows when an answer doubles that people score the same. People's
-    scores are a covariate and not taken off: a judge that errs by chance follows people less than fully, so that where
-    people like long answers the difference of the two would fall with length. The error is from leaving out one
-    cluster at a time. The test has one side, towards long answers.
+    The effect is by how much the judge's score grows when an answer doubles that people score the same, with its error
+    from leaving out one cluster at a time. The test has one side, towards long answers, and asks two slopes, of which
+    both must be there; p is the larger one:
 
-    People are taken to be right. Where they err by chance and long answers are the better ones, the length says of an
-    answer what their score has missed, and a judge that only follows what is good looks biased. Have several people
-    judge each answer, and give what most of them say, or the mean of scores.
+    - of the judge's scores, with people's held. A judge that errs by chance follows people less than fully, so that
+      where people dislike long answers the difference of the two would grow with length.
+    - of the judge's scores less people's. People err, too, so that where long answers are the better ones their length
+      says of an answer what people have missed, and a judge that only follows what is good would look biased.
+
+    A judge that errs by chance at least as often as people is then called biased no more often than alpha says. One
+    that errs less often than they is not safe from it: have several people judge each answer, and give what most say.
 
     Args:
         people: What people scored, one an answer.
@@ -257,7 +260,9 @@ def length_bias(
     check_each("lengths", sizes, sizes > 0, "above 0 (leave empty answers out)")
     doubled = np.log2(sizes)
     groups = groups_of(clusters, truth.size)
-    effect, p_value = _slope(doubled, truth, said, groups, 1 - 2 * alpha)
+    effect, p_held = _slope(doubled, truth, said, groups, 1 - 2 * alpha)
+    _, p_excess = _slope(doubled, np.zeros(truth.size), said - truth, groups, 1 - 2 * alpha)
+    p_value = None if p_held is None or p_excess is None else max(p_held, p_excess)
     apart = _spread(doubled)
     why = "by how much the judge's score grows when an answer doubles that people score the same"
     allowed = margin * _spread(said) / apart if apart > 0 else 0.0
