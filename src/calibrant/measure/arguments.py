@@ -193,13 +193,14 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
     Raises:
         TypeError: it is a text, a mapping, or nothing that can be listed.
     """
+    given: object = values
     try:
         if not isinstance(values, str | bytes | Mapping):
             return list(values)
     except TypeError:
         pass
     # Not before: to write out a large array takes longer than most of what is done with it.
-    raise TypeError(f"{name} must be a list of {what}, not {shown(values)}")
+    raise TypeError(f"{name} must be a list of {what}, not {shown(given)}")
 
 
 def check_texts(name: str, values: object, *, missing: bool = False) -> list[Any]:
