@@ -113,7 +113,7 @@ def _begin(
     clock: Clock,
     id_: str,
 ) -> tuple[Confirmation, list[Drawn]]:
-    _check(proposal)
+    _check(proposal, evaluator)
     abandon_silent(catalogue, clock.wall_ms())
     _let_old_go(catalogue, proposal.dataset_name, actor)
     with catalogue.transaction() as tx:
@@ -123,7 +123,7 @@ def _begin(
         if twin is not None:
             raise ConfirmationRefused(
                 f"{proposal.candidate!r} was held against {proposal.incumbent!r} before, by confirmation {twin}, which "
-                "says what came of it; one that was refused is changed, not asked again"
+                "says what came of it; one that did not pass is changed, not asked again"
             )
         period = period_of(actor.now_ms)
         before = of_period(told_in(lines), proposal.function_name, period)
@@ -158,11 +158,17 @@ def _begin(
     return begun, items
 
 
-def _check(proposal: Proposal) -> None:
+def _check(proposal: Proposal, evaluator: Evaluator) -> None:
     if not all(isfinite(each) for each in (proposal.claimed_gain, proposal.spread or 0.0, proposal.margin)):
         raise InvalidRequest("claimed_gain, spread and margin are finite numbers")
     if proposal.claimed_gain <= 0 or (proposal.spread is not None and proposal.spread <= 0):
         raise InvalidRequest("claimed_gain and spread are above 0: a candidate that gained nothing needs no confirming")
+    # Planned with the spread of shares, such a claim wants next to no items, and spends the budget on nothing.
+    if proposal.claimed_gain > 1 and (evaluator.kind == "boolean" or proposal.spread is None):
+        raise InvalidRequest(
+            f"claimed_gain: {proposal.claimed_gain:g} is above 1, and shares differ by 1 at most: 8 points are 0.08; "
+            "of scores of another scale say the spread, too"
+        )
     if proposal.claimed_gain / 2 <= proposal.margin:
         raise InvalidRequest("margin: it is half of the claimed gain or more, and nothing would pass it")
     if proposal.alpha is not None and not 0 < proposal.alpha <= BUDGET:

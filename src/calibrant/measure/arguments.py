@@ -194,13 +194,14 @@ def listed(name: str, values: Any, what: str) -> list[Any]:
     Raises:
         TypeError: it is a text, a mapping, or nothing that can be listed.
     """
-    refused = TypeError(f"{name} must be a list of {what}, not {shown(values)}")
-    if isinstance(values, str | bytes | Mapping):
-        raise refused
+    given: object = values
     try:
-        return list(values)
+        if not isinstance(values, str | bytes | Mapping):
+            return list(values)
     except TypeError:
-        raise refused from None
+        pass
+    # Not before: to write out a large array takes longer than most of what is done with it.
+    raise TypeError(f"{name} must be a list of {what}, not {shown(given)}")
 
 
 def check_texts(name: str, values: object, *, missing: bool = False) -> list[Any]:

@@ -262,6 +262,8 @@ def test_less_is_better_where_the_evaluator_says_so(sealed, tmp_path):
         ({"candidate": "old"}, InvalidRequest, "it is the incumbent"),
         ({"claimed_gain": 0.0}, InvalidRequest, "claimed_gain"),
         ({"claimed_gain": float("nan")}, InvalidRequest, "finite"),
+        ({"claimed_gain": 8.0}, InvalidRequest, "8 points are 0.08"),
+        ({"claimed_gain": 8.0, "spread": 5.0}, InvalidRequest, "8 points are 0.08"),
         ({"margin": float("nan")}, InvalidRequest, "finite"),
         ({"spread": -1.0}, InvalidRequest, "spread"),
     ],
@@ -270,6 +272,16 @@ def test_what_cannot_be_confirmed_is_said(sealed, tmp_path, fields, error, words
     editing.add(sealed, "open", [case(1000)], ACTOR)
     with pytest.raises(error, match=words):
         run(Line(tmp_path, TOML), sealed, proposal(**fields))
+
+
+def test_scores_of_another_scale_want_a_spread_to_plan_with(sealed, tmp_path):
+    from calibrant.evaluations.python import PythonFunction
+
+    percent = PythonFunction("percent", lambda item, output: 100.0 * (item.output == output))
+    line = Line(tmp_path, TOML, model({"old": 0.4, "new": 0.95}))
+    with pytest.raises(InvalidRequest, match="say the spread"):
+        run(line, sealed, proposal(claimed_gain=40.0), evaluator=percent)
+    assert run(line, sealed, proposal(claimed_gain=40.0, spread=50.0), evaluator=percent).status == "passed"
 
 
 def test_an_evaluator_that_fails_on_a_wanted_output_tells_nobody_what_it_is(sealed, tmp_path):
