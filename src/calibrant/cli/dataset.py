@@ -244,7 +244,7 @@ def import_(
         done = 0
         for done in imported(catalogue, name, wanted(), actor):
             bar.update(task, description="datapoints added", completed=done)
-    typer.echo(f'{{"num_imported_datapoints":{done}}}' if as_json else f"{done} datapoints are in {name} now.")
+    typer.echo(f'{{"num_imported_datapoints":{done}}}' if as_json else f"{done} datapoints were added to {name}.")
 
 
 @app.command("from-inferences")

@@ -226,11 +226,15 @@ def _show_splits(shown: HoldoutShown, out: Console) -> None:
     out.print(table)
 
 
+def _counted(confirmations: int) -> str:
+    return f"{confirmations} confirmation{'' if confirmations == 1 else 's'}"
+
+
 def _show_budgets(shown: HoldoutShown, out: Console) -> None:
     for each in shown.budgets:
         out.print(
             f"{each.function_name}: {each.fresh_items} fresh sealed items; {each.spent:.4f} of the error budget of "
-            f"{each.budget} spent in {each.period}, by {each.confirmations} confirmations."
+            f"{each.budget} spent in {each.period}, by {_counted(each.confirmations)}."
         )
         if each.smallest_claim is None:
             out.print("Nothing can be confirmed now.")

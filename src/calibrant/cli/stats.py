@@ -48,13 +48,13 @@ def stats(
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
-    show(found, console())
+    show(found, console(), " yet" if since is None and until is None else " of that time")
 
 
-def show(found: FunctionStats, out: Console) -> None:
-    """Print the checks, the figures, and what they say."""
+def show(found: FunctionStats, out: Console, when: str = " yet") -> None:
+    """Print the checks, the figures, and what they say; `when` is of which time nothing is there."""
     if not found.variants:
-        out.print(f"No inference of the function {found.function_name!r} is recorded yet.")
+        out.print(f"No inference of the function {found.function_name!r} is recorded{when}.")
         return
     metrics = list({metric.metric_name: metric for variant in found.variants for metric in variant.metrics}.values())
     levels = {metric.metric_name: metric.level for metric in metrics}

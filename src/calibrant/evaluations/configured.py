@@ -82,8 +82,14 @@ def evaluator_named(config: Config, function_name: str, name: str) -> Evaluator:
         raise NotFound(f"Unknown function: {function_name[:80]}")
     evaluation, _, wanted = name.rpartition("::")
     if not evaluation:
-        if name == _BUILT_IN and name not in tables.evaluators_of_function(config, function_name):
+        own = tables.evaluators_of_function(config, function_name)
+        if name == _BUILT_IN and name not in own:
             return ExactMatch(_BUILT_IN)
+        if name not in own:
+            raise NotFound(
+                f"Unknown evaluator: {name[:80]!r} of the function {function_name[:80]!r}; there "
+                f"{'are' if own else 'is'} {', '.join(sorted({*own, _BUILT_IN}))}"
+            )
         return evaluators_of_function(config, function_name, (name,))[0]
     table = tables.evaluation_named(config, evaluation)
     if table.function_name != function_name:

@@ -55,6 +55,11 @@ def items_needed(claimed_gain: float, *, alpha: float, spread: float | None = No
     Source: as `planning.items_for` has it, of a one-sided test.
     """
     check_number("claimed_gain", claimed_gain, above=0, hint="how much better the candidate looked")
+    if spread is None and claimed_gain > 1:
+        raise ValueError(
+            f"claimed_gain {claimed_gain!r} is above 1, and shares differ by 1 at most (8 points are 0.08): give the "
+            "spread of scores of another scale"
+        )
     gain = _HONEST * claimed_gain
     needed = (_reach(alpha) / gain) ** 2 * _variance(spread) * _checked(design_effect)
     # Rounding noise must not ask for one item more.

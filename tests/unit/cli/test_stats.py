@@ -101,6 +101,8 @@ def test_a_span_narrows_what_is_looked_at(run, data):
     for flag, variants in (("--since", 0), ("--until", 2)):
         _, out, _ = run("stats", "-f", "extract", "--data-dir", data, "--json", flag, "2200-01-01")
         assert len(msgspec.json.decode(out)["variants"]) == variants
+    _, out, _ = run("stats", "-f", "extract", "--data-dir", data, "--since", "2200-01-01")
+    assert out == "No inference of the function 'extract' is recorded of that time.\n"
     status, _, err = run("stats", "-f", "extract", "--data-dir", data, "--since", "yesterday")
     assert status == 2 and "--since" in err
 

@@ -6,7 +6,7 @@ from calibrant.base.errors import ConfigError, NotFound, NotImplementedYet
 from calibrant.config.evaluations import evaluation_named
 from calibrant.config.load import load
 from calibrant.config.snapshot import restore
-from calibrant.evaluations.configured import evaluators_of, evaluators_of_function
+from calibrant.evaluations.configured import evaluator_named, evaluators_of, evaluators_of_function
 from calibrant.evaluations.exact_match import ExactMatch
 from calibrant.evaluations.regex import Regex
 from calibrant.evaluations.set_f1 import SetF1
@@ -77,6 +77,8 @@ def test_what_is_not_there(config):
         evaluators_of_function(made, "x")
     with pytest.raises(NotFound, match=r"Unknown evaluator: 'x' of the function 'talk'; there are looked, polite"):
         evaluators_of_function(made, "talk", ["polite", "x"])
+    with pytest.raises(NotFound, match=r"'x' of the function 'talk'; there are exact_match, looked, polite"):
+        evaluator_named(made, "talk", "x")
 
 
 @pytest.mark.parametrize(

@@ -117,3 +117,9 @@ def _table(n, won, lost):
     after[:won] = 1
     before[won : won + lost] = 1
     return before, after
+
+
+def test_a_gain_that_no_shares_can_have_is_points_and_not_a_share():
+    with pytest.raises(ValueError, match="8 points are 0.08"):
+        measure.items_needed(8, alpha=0.03)
+    assert measure.items_needed(8, alpha=0.03, spread=20) == measure.items_needed(0.8, alpha=0.03, spread=2)
