@@ -208,7 +208,7 @@ def _field(named: tuple[str, float | Drift]) -> str:
 _QUESTIONS = {
     "position": "position: the first of two wins 15 points more often",
     "invariance": "padding: 100 more words pass 15 points more often",
-    "length": "length: the same by the slope of (judge - people) on the length",
+    "length": "length: the same by the slopes on the length beside people's scores and less them",
     "self_preference": "self-preference: good answers of its own family pass 15 points more often",
     "drift": "drift, watched: anchors pass 15 points more often than when they were stored",
     "drift, one look": "drift, looked at once: the same anchors, paired",

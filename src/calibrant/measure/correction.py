@@ -78,7 +78,7 @@ def corrected_mean(
     Source: A. N. Angelopoulos, J. C. Duchi and T. Zrnic, PPI++: efficient prediction-powered inference (2023),
     arXiv:2311.01453; for shares, that of `cluster_wilson_interval`, and for what is added to cells that may be empty
     J. B. S. Haldane, The estimation and significance of the logarithm of a ratio of frequencies, Annals of Human
-    Genetics 20 (1956), 309-311. Both together cover 93.6 % at least where a plain t interval covers down to 40 %:
+    Genetics 20 (1956), 309-311. Both together cover 94.4 % at least where a t interval covers down to 67 %:
     `bench/results/measurement.md`, M8.
     """
     check_level(level)
