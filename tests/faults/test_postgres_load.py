@@ -94,7 +94,7 @@ class Load:
             status = read_status(self.folder)
             return status is not None and status.state == "store_away" and status.store_error
 
-        return until(said, "trouble to be told")
+        return until(said, "trouble to be told", patience=45)
 
     def settled(self):
         """All that was accepted is in the tables, once, and nothing else is."""
