@@ -35,6 +35,7 @@ __all__ = [
     "check_alpha",
     "invariance",
     "length_bias",
+    "one_sided",
     "position_bias",
     "self_preference",
     "verdict",
@@ -315,11 +316,11 @@ def self_preference(
         )
     found = compare_unpaired(said[others], said[ours], of[0], of[1], "boolean", level=1 - 2 * alpha)
     why = f"of answers that people pass, {int(ours.sum())} of the judge's own family and {int(others.sum())} of others"
-    p_value = _one_sided(found.p_value, found.difference.estimate)
+    p_value = one_sided(found.p_value, found.difference.estimate)
     return _upwards(verdict("self_preference", found.difference, p_value, alpha=alpha, margin=margin, why=why))
 
 
-def _one_sided(p_value: float | None, effect: float | None) -> float | None:
+def one_sided(p_value: float | None, effect: float | None) -> float | None:
     """Return the p-value of no effect upwards, from that of none at all."""
     if p_value is None or effect is None:
         return None

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special  # scipy ships none
 
 from calibrant.measure.arguments import check_number, listed, whole
-from calibrant.measure.biases import Bias, check_alpha, verdict
+from calibrant.measure.biases import Bias, check_alpha, one_sided, verdict
 from calibrant.measure.bounds import unmeasured
 from calibrant.measure.comparison import FEWEST_CLUSTERS
 from calibrant.measure.critical import binomial_upper_p, student_two_sided, student_upper_p
@@ -282,10 +282,7 @@ def _above_chance(
         found = mean_interval(rows, kind="boolean", level=level)
         return _less(found, chance), binomial_upper_p(int(rows.sum()), rows.size, chance)
     compared = compare_paired(np.full(rows.size, chance), rows, clusters, level=level)
-    p_value = compared.p_value
-    if p_value is not None:
-        p_value = p_value / 2 if (compared.difference.estimate or 0.0) > 0 else 1 - p_value / 2
-    return compared.difference, p_value
+    return compared.difference, one_sided(compared.p_value, compared.difference.estimate)
 
 
 def _less(found: Estimate, by: float) -> Estimate:
